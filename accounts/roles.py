@@ -20,11 +20,12 @@ class Role(StrEnum):
 
 PAUSE = "tenants.pause_tenant"
 MANAGE = "tenants.manage_tenant"
+ROUTE_MAIL = "receipt_rules.route_mail"
 
 
-def require(actor: User | None, permission: str, sentence: str) -> None:
-    """Raise NotAllowed with the sentence unless the actor has the permission."""
-    if actor is not None and not actor.has_perm(permission):
+def require(actor: User | None, permission: str, sentence: str, *, customer_id: str = "") -> None:
+    """Raise NotAllowed with the sentence unless the actor has the permission, or is a member of this customer."""
+    if actor is not None and not actor.may_for(customer_id, permission):
         raise NotAllowed(sentence)
 
 
@@ -91,6 +92,7 @@ PERMISSIONS: dict[str, tuple[Role, ...]] = {
     "receipt_rules.view_runstep": _ALL,
     "receipt_rules.view_snapshot": _ALL,
     "receipt_rules.operate_rules": (_OPERATOR, _ADMIN),
+    "receipt_rules.route_mail": (_OPERATOR, _ADMIN),
     "operations.view_migration": _ALL,
     "operations.view_migrationitem": _ALL,
     "operations.view_migrationstep": _ALL,

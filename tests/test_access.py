@@ -36,6 +36,7 @@ CUSTOMER_POST = (LOGIN, *[MOVED] * 6)  # a GET redirects to the page with the bu
 STAFF_ONLY = (LOGIN, NO, NONE, OK, OK, OK, OK)
 STAFF_FORBIDDEN = (LOGIN, NO, NO, OK, OK, OK, OK)  # the receipt rules of all customers
 STAFF_HIDDEN = (LOGIN, NONE, NONE, OK, OK, OK, OK)  # 404 for a customer
+ROUTERS = (LOGIN, OK, OK, NO, OK, NO, OK)  # Bob gets a form for his own customer
 PAUSERS = (LOGIN, NONE, NONE, NO, NO, OK, OK)
 TABLE: dict[str, tuple[str, ...]] = {
     "home": (LOGIN, *[MOVED] * 6),
@@ -102,10 +103,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "receipt_rules:domain": CUSTOMER_PAGE,
     "receipt_rules:send_only": CUSTOMER_PAGE,
     "receipt_rules:addresses": EVERYBODY,
-    "receipt_rules:add_many": EVERYBODY,
+    "receipt_rules:add_many": ROUTERS,
     "receipt_rules:address": CUSTOMER_PAGE,
     "receipt_rules:endpoints": EVERYBODY,
-    "receipt_rules:add_endpoint": EVERYBODY,
+    "receipt_rules:add_endpoint": ROUTERS,
     "receipt_rules:endpoint": CUSTOMER_PAGE,
     "receipt_rules:signing_secret": CUSTOMER_POST,
     "receipt_rules:probes": EVERYBODY,

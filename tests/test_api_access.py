@@ -14,6 +14,7 @@ from accounts.api_keys.services import revoke_api_key
 from accounts.models.api_keys import ApiKey
 from accounts.roles import Role
 from operations.models import ItemState, Migration, MigrationItem
+from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.endpoints import Forwarding
 from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner import services as planner_services
@@ -58,6 +59,11 @@ def _one() -> Row:
 
 def _change(body: Body | None = None, status: int = 200, **more: Any) -> Row:
     return _row(status, 404, 403, status, 404, body, **more)
+
+
+def _route(body: Body | None = None, status: int = 200, *, missing: int = 404, **more: Any) -> Row:
+    """Changes where mail is delivered: by the customer, operators and admins."""
+    return Row((401, status, missing, 403, 403, status, 403, status, missing, 401, 401), body, **more)
 
 
 def _own(body: Body | None = None, status: int = 200, **more: Any) -> Row:
@@ -172,56 +178,56 @@ COMPATIBLE: dict[str, Row] = {
     "GET /api/v2/domains": _list(),
     "POST /api/v2/domains": _create(lambda world: {"domain": "new.com", "customerId": world.customer.pk}),
     f"GET /api/v2{DOMAIN}": _one(),
-    f"PUT /api/v2{DOMAIN}": _change(lambda _: {"isCatchAllEnabled": True}),
+    f"PUT /api/v2{DOMAIN}": _route(lambda _: {"isCatchAllEnabled": True}),
     f"PATCH /api/v2{DOMAIN}": _change(lambda _: {"mailFromDomain": "post"}),
-    f"DELETE /api/v2{DOMAIN}": _change(),
+    f"DELETE /api/v2{DOMAIN}": _route(),
     f"POST /api/v2{DOMAIN}/auth": _change(status=201),
     f"PATCH /api/v2{DOMAIN}/auth": _change(),
     f"GET /api/v2{DOMAIN}/dns-records": _one(),
     "GET /api/v2/email-addresses": _list(),
-    "POST /api/v2/email-addresses": _change(_new_address, status=201),
+    "POST /api/v2/email-addresses": _route(_new_address, status=201),
     f"GET /api/v2{ADDRESS}": _one(),
-    f"PUT /api/v2{ADDRESS}": _change(lambda _: {"isActive": False}),
-    f"DELETE /api/v2{ADDRESS}": _change(),
+    f"PUT /api/v2{ADDRESS}": _route(lambda _: {"isActive": False}),
+    f"DELETE /api/v2{ADDRESS}": _route(),
     "GET /api/v2/endpoints": _list(),
-    "POST /api/v2/endpoints": _create(_new_endpoint),
+    "POST /api/v2/endpoints": _route(_new_endpoint, 201, missing=400),
     f"GET /api/v2{ENDPOINT}": _one(),
-    f"PUT /api/v2{ENDPOINT}": _change(lambda _: {"name": "other"}),
-    f"DELETE /api/v2{ENDPOINT}": _change(),
+    f"PUT /api/v2{ENDPOINT}": _route(lambda _: {"name": "other"}),
+    f"DELETE /api/v2{ENDPOINT}": _route(),
     f"POST /api/v2{ENDPOINT}/test": _change(),
     f"POST /api/v2{ENDPOINT}/confirmations": _change(prepare=_forwarding),
     "GET /api/v1.1/domains": _list(),
     f"GET /api/v1.1{DOMAIN}/catch-all": _one(),
-    f"PUT /api/v1.1{DOMAIN}/catch-all": _change(lambda world: {"endpointId": world.endpoint.pk}),
-    f"DELETE /api/v1.1{DOMAIN}/catch-all": _change(),
+    f"PUT /api/v1.1{DOMAIN}/catch-all": _route(lambda world: {"endpointId": world.endpoint.pk}),
+    f"DELETE /api/v1.1{DOMAIN}/catch-all": _route(prepare=lambda world: CatchAll.objects.create(domain=world.domain)),
     "GET /api/v1.1/email-addresses": _list(),
-    "POST /api/v1.1/email-addresses": _change(_new_address, status=201),
+    "POST /api/v1.1/email-addresses": _route(_new_address, status=201),
     f"GET /api/v1.1{ADDRESS}": _one(),
-    f"PUT /api/v1.1{ADDRESS}": _change(lambda _: {"isActive": False}),
-    f"DELETE /api/v1.1{ADDRESS}": _change(),
+    f"PUT /api/v1.1{ADDRESS}": _route(lambda _: {"isActive": False}),
+    f"DELETE /api/v1.1{ADDRESS}": _route(),
     "GET /api/v1.1/endpoints": _list(),
-    "POST /api/v1.1/endpoints": _create(_new_endpoint),
+    "POST /api/v1.1/endpoints": _route(_new_endpoint, 201, missing=400),
     f"GET /api/v1.1{ENDPOINT}": _one(),
-    f"PUT /api/v1.1{ENDPOINT}": _change(lambda _: {"name": "other"}),
-    f"DELETE /api/v1.1{ENDPOINT}": _change(),
+    f"PUT /api/v1.1{ENDPOINT}": _route(lambda _: {"name": "other"}),
+    f"DELETE /api/v1.1{ENDPOINT}": _route(),
     "GET /api/e2/domains": _list(),
     "POST /api/e2/domains": _create(lambda world: {"domain": "new.com", "customerId": world.customer.pk}),
     f"GET /api/e2{DOMAIN}": _one(),
-    f"PATCH /api/e2{DOMAIN}": _change(lambda _: {"isCatchAllEnabled": True}),
-    f"DELETE /api/e2{DOMAIN}": _change(),
+    f"PATCH /api/e2{DOMAIN}": _route(lambda _: {"isCatchAllEnabled": True}),
+    f"DELETE /api/e2{DOMAIN}": _route(),
     "GET /api/e2/email-addresses": _list(),
-    "POST /api/e2/email-addresses": _change(_new_address, status=201),
+    "POST /api/e2/email-addresses": _route(_new_address, status=201),
     f"GET /api/e2{ADDRESS}": _one(),
-    f"PUT /api/e2{ADDRESS}": _change(lambda _: {"isActive": False}),
-    f"DELETE /api/e2{ADDRESS}": _change(),
+    f"PUT /api/e2{ADDRESS}": _route(lambda _: {"isActive": False}),
+    f"DELETE /api/e2{ADDRESS}": _route(),
     "GET /api/e2/endpoints": _list(),
-    "POST /api/e2/endpoints": _create(_new_endpoint),
+    "POST /api/e2/endpoints": _route(_new_endpoint, 201, missing=400),
     f"GET /api/e2{ENDPOINT}": _one(),
-    f"PUT /api/e2{ENDPOINT}": _change(lambda _: {"name": "other"}),
-    f"DELETE /api/e2{ENDPOINT}": _change(),
+    f"PUT /api/e2{ENDPOINT}": _route(lambda _: {"name": "other"}),
+    f"DELETE /api/e2{ENDPOINT}": _route(),
     f"POST /api/e2{ENDPOINT}/test": _change(),
     "POST /api/inbound/verify-domain": _change(_named),
-    "POST /api/inbound/configure-email": _change(lambda _: {"domain": "shop.com", "emailAddresses": ["b@shop.com"]}),
+    "POST /api/inbound/configure-email": _route(lambda _: {"domain": "shop.com", "emailAddresses": ["b@shop.com"]}),
     "POST /api/domain/verifications": _change(lambda _: {"domain": "shop.com", "action": "getDomain"}),
     # Mail of all customers, for the delivery function: a separate scope, which none of these keys has.
     "POST /api/v2/route-lookup": _row(403, 403, 403, 403, 403, lambda _: {"recipients": ["a@shop.com"]}),

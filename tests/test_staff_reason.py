@@ -106,7 +106,7 @@ def test_staff_need_no_reason_in_their_own_customer() -> None:
 @pytest.mark.parametrize(("reason", "status"), [("", 422), ("   ", 422), (ZOE.encode().decode("latin-1"), 200)])
 def test_the_api_accepts_the_reason_as_a_header(customer: Customer, reason: str, status: int) -> None:
     address = make_address("a@shop.com", make_verified("shop.com", customer=customer))
-    client = signed_in(make_staff(Role.SUPPORT))
+    client = signed_in(make_staff(Role.OPERATOR))
     path = f"/api/v1.1/email-addresses/{address.pk}"
     answer = client.put(path, {"isActive": False}, "application/json", HTTP_X_REASON=reason)
     assert answer.status_code == status, answer.content
@@ -188,7 +188,7 @@ def test_the_api_accepts_the_reason_in_the_body(customer: Customer, reason: obje
     address = make_address("a@shop.com", make_verified("shop.com", customer=customer))
     path = f"/api/v1.1/email-addresses/{address.pk}"
     body = {"isActive": False, "reason": reason}
-    answer = signed_in(make_staff(Role.SUPPORT)).put(path, body, "application/json", HTTP_X_REASON="")
+    answer = signed_in(make_staff(Role.OPERATOR)).put(path, body, "application/json", HTTP_X_REASON="")
     assert answer.status_code == status, answer.content
     assert Address.objects.get().is_active is (status != 200)
     if status == 200:

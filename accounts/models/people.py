@@ -85,6 +85,12 @@ class User(AbstractUser):
         people = set(Membership.objects.filter(customer=customer_id).values_list("user_id", flat=True))
         return bool(people) and self.pk not in people
 
+    def may_for(self, customer_id: str, permission: str) -> bool:
+        """Whether this is staff with the permission, or a member of the customer."""
+        if self.has_perm(permission):
+            return True
+        return bool(customer_id) and self.memberships.filter(customer=customer_id).exists()
+
     def get_all_permissions(self, obj: Any = None) -> set[str]:
         return super().get_all_permissions(obj) if self.staff_rights else set()
 

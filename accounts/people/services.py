@@ -117,7 +117,11 @@ def store_person(*, person: User, groups: Iterable[Group], actor: User) -> None:
     person.last_name = plain_name(person.last_name)[:LONGEST_NAME]
     if known is None:
         person.set_unusable_password()
-    person.save()
+    try:
+        with transaction.atomic():
+            person.save()
+    except IntegrityError as error:
+        raise Refused(f"{person.email} has an account already.", code="PERSON_EXISTS") from error
     person.groups.set(groups)
     if before != _decided(person):
         end_sessions(person)

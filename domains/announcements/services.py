@@ -53,6 +53,8 @@ def announce_domain(
     _emit_domain_event("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
     if not is_lost:
         _resolve_new_keys(domain, now)
+    if domain.former_dkim_key:
+        update_former_key_alert(domain)
     alerts_services.observe(
         kind="domain.at_risk",
         about=domain_subject(domain),
@@ -60,6 +62,19 @@ def announce_domain(
         why=why,
         severity="high",
         now=now,
+    )
+
+
+def update_former_key_alert(domain: Domain) -> None:
+    """SES keeps the key with the identity, so mail is signed without a gap, but its owner can sign mail too."""
+    record = f"{domain.dkim_tokens[0] if domain.dkim_tokens else '…'}._domainkey.{domain}"
+    alerts_services.observe(
+        kind="domain.former_key",
+        about=domain_subject(domain),
+        firing=domain.former_dkim_key,
+        why=f"{domain} signs with a DKIM key that was in SES before the domain was yours. Its maker can sign mail as "
+        f"{domain}. Replace the key under Settings, publish the new records, then remove the TXT record {record}.",
+        severity="high",
     )
 
 

@@ -166,6 +166,7 @@ def _store_identity(domain: Domain, identity: Identity, *, adopted: bool) -> boo
             "mail_from_label": identity.mail_from.removesuffix(f".{domain.name}"),
             "dkim_signing": identity.dkim_signing,
             "on_mx_failure": behaviour,
+            "former_dkim_key": identity.own_dkim_key and (domain.former_dkim_key or not domain.own_dkim_key),
         }
     return _store(domain, **fields)
 

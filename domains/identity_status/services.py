@@ -243,6 +243,11 @@ def _store_keys(domain: Domain, identity: Identity) -> None:
         return
     for name, value in fields.items():
         setattr(domain, name, value)
+    if domain.former_dkim_key and (not domain.own_dkim_key or before["dkim_tokens"] != fields["dkim_tokens"]):
+        domain.former_dkim_key = False
+        Domain.objects.filter(pk=domain.pk).update(former_dkim_key=False)
+        about = domain_subject(domain)
+        alerts_services.observe(kind="domain.former_key", about=about, firing=False, why="", severity="high")
     if before["dkim_tokens"] not in ([], fields["dkim_tokens"]):
         domain.record_checks.filter(key__startswith="dkim-").delete()
         audit_services.record(

@@ -137,6 +137,9 @@ class Domain(models.Model):
     dkim_zone = models.CharField(max_length=100, blank=True)
     dkim_origin = models.CharField(max_length=40, blank=True, help_text="SES's SigningAttributesOrigin.")
     own_dkim_key = models.BooleanField(default=False, help_text="BYODKIM: the key is the customer's, not Amazon's.")
+    former_dkim_key = models.BooleanField(
+        default=False, db_default=False, help_text="That key was in SES before this customer held the domain."
+    )
     ses_dkim_signing = models.BooleanField(default=True)
     ses_on_mx_failure = models.CharField(max_length=20, choices=OnMxFailure.choices, default=OnMxFailure.USE_DEFAULT)
     ses_mail_from = models.CharField(max_length=253, blank=True)

@@ -22,7 +22,7 @@ from domains.identity import services as identity_services
 from domains.jobs import check_soon
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.ownership.services import holder_changed, notify_owners
+from domains.ownership.services import holder_changed, lock_zone, notify_owners
 from domains.records.core import EXPECTABLE, parse_expected_host
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
@@ -121,6 +121,7 @@ TRANSFER_FIELDS = (
     "routes_unchecked",
     "routes_problem",
     "routes_look_at",
+    "former_dkim_key",
     "moved_at",
     "moved_from",
     "proven_at",
@@ -244,6 +245,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
     because = require_reason(because, "Enter the reason for the transfer.")
     arn = identity_services.identity_arn_for(domain, tenant_of(to))
     with transaction.atomic():
+        lock_zone(domain.parsed)  # the new customer adds no domain of this name meanwhile
         locked = _locked(domain)
         before = locked.customer
         _refuse_transfer(locked, to)
@@ -254,10 +256,13 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
             locked.held_because = "Put on hold before it was transferred. Contact support."
         _clear_own_wishes(locked)
         _record_former_holder(locked, before)
+        locked.former_dkim_key = locked.own_dkim_key
         clear_override(locked)
         locked.save(update_fields=TRANSFER_FIELDS)
         announcements_services.delete_notices(locked)
         alerts_services.resolve_for_former(about=domain_subject(locked))
+        if locked.former_dkim_key:
+            announcements_services.update_former_key_alert(locked)
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
         holder_changed.send(sender=Domain, domain=locked)

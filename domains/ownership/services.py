@@ -61,6 +61,7 @@ CLEARED = {
     "verified_at": None,
     "ses_problem": "",
     "new_dkim_wanted": False,
+    "former_dkim_key": False,
     "routes_unchecked": True,
 }
 holder_changed = Signal()  # sent with `domain`, in the transaction that proves or transfers it

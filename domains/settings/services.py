@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models.people import User
 from accounts.people.selectors import supports_everyone
 from audit import services as audit_services
+from domains.announcements import services as announcements_services
 from domains.checking.core.judgement import SesStatus
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
@@ -102,7 +103,7 @@ def rotate_dkim(*, domain: Domain, actor: User, because: str) -> None:
         raise Refused("Enter the reason for rotating the DKIM keys.")
     with transaction.atomic():
         locked = _ready(domain)
-        if locked.own_dkim_key:
+        if locked.own_dkim_key and not locked.former_dkim_key:
             raise Refused(
                 f"{domain} signs with its own DKIM key (BYODKIM), which rotation would replace. Contact support."
             )
@@ -199,23 +200,32 @@ def _keys(domain: Domain, request_ids: list[str]) -> None:
     if not domain.new_dkim_wanted:
         return
     now = identity_gateway.get_identity(domain.name)
-    if now.has_external_keys:
+    is_known = list(now.dkim_tokens) == domain.dkim_tokens
+    is_former = domain.former_dkim_key and now.own_dkim_key and is_known
+    if now.has_external_keys and not is_former:
         known, found = domain.dkim_origin, now.dkim_origin
         sides = ({"dkim_origin": known}, {"dkim_origin": found})
         _record_change(domain, "domain.new_dkim", *sides, request_ids, dkim_origin=found, new_dkim_wanted=False)
         return
-    if (
-        list(now.dkim_tokens) == domain.dkim_tokens or not now.dkim_tokens
-    ):  # otherwise an earlier attempt rotated them and its answer was lost
-        issued, zone = identity_gateway.rotate_dkim_keys(domain.name, strong=not now.strong_dkim_key)
+    # Otherwise an earlier attempt rotated them and its answer was lost.
+    if is_known or not now.dkim_tokens:
+        issued, zone = identity_gateway.rotate_dkim_keys(domain.name, strong=is_former or not now.strong_dkim_key)
     else:
         issued, zone = now.dkim_tokens, now.dkim_zone
-    tokens = list(issued) or domain.dkim_tokens
+    _store_keys(domain, list(issued) or domain.dkim_tokens, zone, request_ids)
+
+
+def _store_keys(domain: Domain, tokens: list[str], zone: str, request_ids: list[str]) -> None:
+    """Store SES's own keys. They replace a key of a former owner, who can sign until its record is removed from DNS."""
     before, after = {"dkim_tokens": domain.dkim_tokens}, {"dkim_tokens": tokens}
     fields = {"dkim_tokens": tokens, "dkim_zone": zone or domain.dkim_zone, "new_dkim_wanted": False}
     if tokens != domain.dkim_tokens:
-        fields["dkim_status"] = SesStatus.UNKNOWN
-    _record_change(domain, "domain.new_dkim", before, after, request_ids, **fields)
+        fields |= {"dkim_status": SesStatus.UNKNOWN, "own_dkim_key": False, "former_dkim_key": False}
+    was_former = domain.former_dkim_key
+    with transaction.atomic():
+        _record_change(domain, "domain.new_dkim", before, after, request_ids, **fields)
+        if was_former and not domain.former_dkim_key:
+            announcements_services.update_former_key_alert(domain)
 
 
 @transaction.atomic

@@ -53,6 +53,12 @@ _KINDS = (
         for_customers=True,
     ),
     AlertKind(
+        "domain.former_key",
+        "A former owner may have the DKIM key of a domain",
+        "The DKIM key of the domain was replaced",
+        for_customers=True,
+    ),
+    AlertKind(
         "identities.changed",
         "Identities of verified domains were deleted or changed in SES",
         "SES has the identities of all verified domains again",

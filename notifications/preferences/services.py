@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import time
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from audit import services as audit_services
@@ -32,6 +33,7 @@ def set_preference(
     """Raises Refused if only one end of the quiet hours is given."""
     if (quiet_from is None) != (quiet_until is None):
         raise Refused("Enter both a start and an end for quiet hours.", code="QUIET_HOURS")
+    get_user_model()._default_manager.select_for_update(no_key=True).get(pk=person.pk)  # two tabs create one row
     row = preference_of(person)
     before = _logged_preferences(row)
     row.unwanted, row.by_mail, row.digest_at = sorted(set(unwanted)), ByMail(by_mail), digest_at

@@ -1,8 +1,9 @@
 """Notify a customer's owners immediately of what staff changed, by whom and why, whatever their settings."""
 
+from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.dispatch import receiver
 from django.utils import timezone
 
@@ -21,11 +22,22 @@ KIND = "staff.acted"
 def notify_owners(*, change: Change, actor: Any, **_: Any) -> None:
     """Open one alert for the customer and email each owner. Resolve an earlier alert about the same object."""
     now = timezone.now()
+    try:
+        with transaction.atomic():
+            alert = _open_alert(change, actor, now)
+    except IntegrityError:  # somebody else acted on the same object at the same moment, and has finished by now
+        alert = _open_alert(change, actor, now)
+    owners = recipients_of(CustomerPeople(change.customer_id))
+    Notice.objects.bulk_create(Notice(alert=alert, person_id=owner.pk, phase="raised", due_at=now) for owner in owners)
+    queue_emails()
+
+
+def _open_alert(change: Change, actor: Any, now: datetime) -> Alert:
     same = {"kind": KIND, "object_type": change.object_type, "object_id": change.object_id}
     Alert.objects.filter(**same, customer_id=change.customer_id, state__in=LIVE).update(
         state=AlertState.RECOVERED, recovered_at=now
     )
-    alert = Alert.objects.create(
+    return Alert.objects.create(
         **same,
         object_name=change.object_name,
         about_customer_id=change.customer_id,
@@ -39,9 +51,6 @@ def notify_owners(*, change: Change, actor: Any, **_: Any) -> None:
         raised_at=now,
         told_at=now,
     )
-    owners = recipients_of(CustomerPeople(change.customer_id))
-    Notice.objects.bulk_create(Notice(alert=alert, person_id=owner.pk, phase="raised", due_at=now) for owner in owners)
-    queue_emails()
 
 
 def _sentence(change: Change, actor: Any) -> str:

@@ -18,7 +18,7 @@ from inbound_admin.lib.errors import Refused
 from operations.batches.core import DOMAIN_KINDS, BatchKind, BatchResult
 from operations.domain_actions.core import DomainLine
 from operations.models import BatchItem, DomainRemoval
-from receipt_rules.models.addresses import Address
+from receipt_rules.addresses.selectors import MAY_NOT_ROUTE, address_numbers, may_route
 
 TWICE = "Duplicate: another line has this domain."
 SEVERAL_LINES = "Several lines have this domain. Keep one line, with its customer."
@@ -68,6 +68,7 @@ class _Known:
     going: frozenset[str]
     addresses: dict[str, int]
     names: dict[str, list[str]]
+    routable: frozenset[str]
 
 
 def _known(named: tuple[DomainLine, ...], viewer: User) -> _Known:
@@ -78,9 +79,10 @@ def _known(named: tuple[DomainLine, ...], viewer: User) -> _Known:
     owners = {domain.customer_id for domain in found}
     for owner, name in Domain.objects.filter(customer__in=owners).order_by("name").values_list("customer_id", "name"):
         names.setdefault(owner, []).append(name)
-    counted = Address.objects.filter(domain__in=found).order_by().values_list("domain_id").annotate(n=Count("pk"))
+    counted = address_numbers(found)
     removals = DomainRemoval.objects.filter(domain__in=found).values_list("domain_id", flat=True)
-    return _Known({domain.name: domain for domain in found}, frozenset(removals), dict(counted), names)
+    routable = frozenset(owner for owner in owners if may_route(viewer, owner))
+    return _Known({domain.name: domain for domain in found}, frozenset(removals), counted, names, routable)
 
 
 def _plain(text: str) -> str:
@@ -113,9 +115,16 @@ def _refusal(kind: BatchKind, domain: Domain, known: _Known) -> str:
         ),
         (kind is BatchKind.RELEASE and not domain.is_held, "The domain is not on hold."),
         (kind is BatchKind.CHECK and domain.stage == Stage.STARTING, "The domain is still being set up in SES."),
+        (kind is BatchKind.DELETE and _is_routed_by_others(domain, known), MAY_NOT_ROUTE),
         (bool(below), f"Delete its subdomains first: {', '.join(below[:3])}."),
     )
     return next((sentence for holds, sentence in reasons if holds), "")
+
+
+def _is_routed_by_others(domain: Domain, known: _Known) -> bool:
+    """Whether deleting it changes where mail is delivered, and the viewer may not."""
+    receives = domain.pk in known.addresses or domain.has_catch_all
+    return receives and domain.is_proven and domain.customer_id not in known.routable
 
 
 def _below(domain: Domain, known: _Known) -> list[str]:

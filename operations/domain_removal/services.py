@@ -36,7 +36,7 @@ from notifications.alerts import services as alerts_services
 from operations.jobs import queue_removals
 from operations.models import DomainRemoval
 from receipt_rules.addresses import services as addresses_services
-from receipt_rules.addresses.selectors import pending_for
+from receipt_rules.addresses.selectors import may_route, pending_for
 from receipt_rules.domain_removal import services as domain_removal_services
 from receipt_rules.domain_removal.services import ManagedRules
 from receipt_rules.jobs import queue_customer_change, queue_work
@@ -102,11 +102,17 @@ def consequences(domain: Domain) -> RemovalConsequences:
     return RemovalConsequences(deletion_services.consequences(domain), recipients, tenant, rules, problem)
 
 
+def may_delete(domain: Domain, recipients: Sequence[str], viewer: User) -> bool:
+    """Return whether the viewer may end the mail of these recipients, if the domain receives any."""
+    return not (domain.is_proven and recipients) or may_route(viewer, domain.customer_id)
+
+
 @transaction.atomic
 def request_removal(
     *, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "", despite_mx: bool = True
 ) -> RequestedRemoval:
-    """Request the removal. Repeatable. Raises Refused for a wrong name, while subdomains exist, or while staff hold it.
+    """Request the removal. Repeatable. Raises Refused for a wrong name, while subdomains exist, or while staff hold it,
+    and NotAllowed for staff who may not change where its mail is delivered.
 
     Without `despite_mx`, also while its MX points here: SES would reject the mail that still arrives.
     """

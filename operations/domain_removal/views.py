@@ -47,6 +47,7 @@ def domain(request: SignedIn, domain_id: str) -> HttpResponse:
         part = "#live" if request.htmx and not request.htmx.boosted else ""
         return TemplateResponse(request, f"operations/domain_removal/removal_progress.html{part}", context)
     context |= {"consequences": services.consequences(found), "leads_here": services.mx_pointing_here(found)}
+    context["may_delete"] = services.may_delete(found, context["consequences"].recipients, request.user)
     return TemplateResponse(
         request, "operations/domain_removal/delete_domain.html", context, status=422 if context["error"] else 200
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models.people import User
@@ -30,6 +30,8 @@ def store(
 
     Each new one is logged here, unless the area logs it itself.
     """
+    with connection.cursor() as cursor:  # two checks of an area must not store the same difference
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"differences {area}"])
     rows = Difference.objects.select_for_update(of=("self",)).filter(
         region=settings.AWS_REGION, area=area, gone_at=None
     )

@@ -11,7 +11,7 @@ from operations.batches.core import BatchKind
 from operations.legacy_import.core import RETRYABLE, ImportResult
 from operations.models import Batch, BatchItem, BatchItemState, LegacyImport, LegacyImportRow
 
-RIGHT = "domains.adopt_identity"
+RIGHTS = ("domains.adopt_identity", "receipt_rules.route_mail")
 # Rows of a finished import that were rejected, failed or never started. A row with a fault in the file isn't retried.
 TO_RETRY = Q(why_not="") & (Q(result__in=RETRYABLE) | Q(done_at=None))
 
@@ -29,7 +29,7 @@ class ImportCounts:
 
 
 def may_import(viewer: User) -> bool:
-    return viewer.has_perm(RIGHT)
+    return viewer.has_perms(RIGHTS)
 
 
 def legacy_imports() -> QuerySet[LegacyImport]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 STAFF = "accounts.support_customer"
 RULES = "receipt_rules.view_run"
+ROUTES = "receipt_rules.route_mail"  # of staff: customers have these pages for their own mail
 SHORTEST_WORD = 2
 DKIM_TOKEN = re.compile(r"[a-z0-9]{32}")
 LONGEST = 300
@@ -75,8 +76,8 @@ class SitePage:
 
 PAGES = (
     SitePage("Add domain", "domains:add", "new create"),
-    SitePage("Add addresses", "receipt_rules:add_many", "new create mailbox paste"),
-    SitePage("Add endpoint", "receipt_rules:add_endpoint", "new create webhook forward email group"),
+    SitePage("Add addresses", "receipt_rules:add_many", "new create mailbox paste", needs=ROUTES),
+    SitePage("Add endpoint", "receipt_rules:add_endpoint", "new create webhook forward email group", needs=ROUTES),
     SitePage("Add webhook", "notifications:add_webhook", "new create event"),
     SitePage("Bulk actions", "operations:start_bulk", "batch check transfer hold release delete several domains"),
     SitePage("Create customer", "customers:create", "new add organisation", needs="accounts.add_customer"),

@@ -10,8 +10,8 @@ from accounts.people.selectors import Viewer, find_customers, find_invitations, 
 from domains.domain_list.selectors import domains_for, name_contains
 from domains.models.domains import Domain
 from inbound_admin.lib.lists import has_part_in_any_case
-from operations.search.core import PAGES, SearchQuery, read_query
-from receipt_rules.addresses.selectors import addresses_for, endpoints_for
+from operations.search.core import PAGES, ROUTES, SearchQuery, SitePage, read_query
+from receipt_rules.addresses.selectors import addresses_for, endpoints_for, may_route
 from receipt_rules.live.selectors import last_read
 from receipt_rules.runs.selectors import may_see_rules
 from receipt_rules.runs.selectors import runs as all_runs
@@ -96,7 +96,7 @@ def _addresses(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
         return
     text = query.text.lower()
     wanted = Q(pk=text) | (Q(address__startswith=text) if query.may_be_address else Q(address__startswith=f"{text}@"))
-    for row in addresses_for(viewer).filter(wanted).order_by("address")[:MOST]:
+    for row in addresses_for(viewer).filter(wanted).order_by("address", "pk")[:MOST]:
         yield Hit(HitKind.ADDRESS, row.pk, row.address, row.domain.customer.name, exact=text in (row.address, row.pk))
 
 
@@ -152,9 +152,13 @@ def _runs(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
 
 def _pages(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     """Never exact, so a page doesn't hide an object of the same name."""
-    found = [page for page in PAGES if page.matches(query.text) and (not page.needs or viewer.has_perm(page.needs))]
+    found = [page for page in PAGES if page.matches(query.text) and _may_open(page, viewer)]
     for page in found[:MOST]:
         yield Hit(HitKind.PAGE, page.view, page.title)
+
+
+def _may_open(page: SitePage, viewer: Viewer) -> bool:
+    return may_route(viewer) if page.needs == ROUTES else not page.needs or viewer.has_perm(page.needs)
 
 
 def _people(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:

@@ -130,14 +130,19 @@ def plan_migration(
 def _add_items(migration: Migration, customers: Iterable[Customer]) -> int:
     """Add items and lock the customers: two concurrent plans must not include the same one."""
     keys = [customer.pk for customer in customers]
-    locked = Customer.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk")
-    there = {customer.pk for customer in locked}
+    there = _lock_customers(keys)
     in_hand = set(
         MigrationItem.objects.filter(customer__in=keys, state__in=UNFINISHED).values_list("customer", flat=True)
     )
     free = [key for key in keys if key in there and key not in in_hand]
     items = [MigrationItem(migration=migration, customer_id=key, number=at) for at, key in enumerate(free, start=1)]
     return len(MigrationItem.objects.bulk_create(items, batch_size=1000))
+
+
+def _lock_customers(keys: Iterable[str]) -> set[str]:
+    """Return the IDs of those that exist. Until the end of the transaction, no other migration includes them."""
+    locked = Customer.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk")
+    return {customer.pk for customer in locked}
 
 
 @transaction.atomic
@@ -182,7 +187,9 @@ def retry(*, migration: Migration, actor: User | None, item: MigrationItem | Non
     locked = _locked(migration, actor)
     states = RETRYABLE if item else (ItemState.FAILED,)
     items = MigrationItem.objects.select_for_update().filter(migration=locked, state__in=states)
-    chosen = [each for each in items if (item is None or each.pk == item.pk) and not _has_open_item(each.customer_id)]
+    asked = [each for each in items if item is None or each.pk == item.pk]
+    _lock_customers([each.customer_id for each in asked])
+    chosen = [each for each in asked if not _has_open_item(each.customer_id)]
     if not chosen:
         raise Refused("No customer of this migration failed.", code="NOTHING_TO_DO")
     keys = [each.pk for each in chosen]
@@ -228,6 +235,7 @@ def _started_items(migration: Migration, item: MigrationItem | None) -> list[Mig
     items = MigrationItem.objects.select_for_update(of=("self",)).select_related("customer")
     found = items.filter(migration=migration, state__in=REVERSIBLE).exclude(before={})
     wanted = [each for each in found if item is None or each.pk == item.pk]
+    _lock_customers([each.customer_id for each in wanted])
     return [each for each in wanted if not _has_open_item(each.customer_id, beside=each.pk)]
 
 

@@ -204,7 +204,7 @@ def find_addresses(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Addre
     if wanted.is_live is not None:
         carried = Q(rules__in=DELIVERED)
         rows = rows.filter(carried if wanted.is_live else ~carried)
-    return rows.filter(exactly(domain=wanted.domain_id, is_active=wanted.is_active)).order_by("address")
+    return rows.filter(exactly(domain=wanted.domain_id, is_active=wanted.is_active)).order_by("address", "pk")
 
 
 def find_endpoints(

@@ -21,7 +21,7 @@ from domains.settings import services as settings_services
 from domains.settings.services import desired_settings, wait_until_applied
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import Malformed, Refused, aws_sentence
-from receipt_rules.addresses.selectors import address_at_domain, refuse_unproven
+from receipt_rules.addresses.selectors import address_at_domain, addresses_named, refuse_unproven
 from receipt_rules.addresses.services import (
     add_address,
     change_address,
@@ -102,8 +102,8 @@ def activate_addresses(*, domain: Domain, addresses: Sequence[str], actor: User)
 
 def _activate_address(text: str, domain: Domain, actor: User) -> Address:
     """Add an address, or activate the customer's existing one with its endpoint."""
-    existing = Address.objects.select_related("domain").filter(address=address_at_domain(text, domain)).first()
-    if existing is None or existing.domain.customer_id != domain.customer_id:
+    existing = addresses_named([address_at_domain(text, domain)], domain.customer).first()
+    if existing is None:
         return add_address(text=text, customer=domain.customer, actor=actor)
     return change_address(address=existing, actor=actor, is_active=True, endpoint=existing.own_endpoint)
 

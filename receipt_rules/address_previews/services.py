@@ -8,9 +8,8 @@ from accounts.models.people import Customer
 from domains.ownership.selectors import nearest_domains
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import ReadAddress, read_recipient
-from receipt_rules.addresses.selectors import AddressPlace, entitled
-from receipt_rules.addresses.services import is_orphaned, names_below, refuse_more_names
-from receipt_rules.models.addresses import Address
+from receipt_rules.addresses.selectors import AddressPlace, addresses_named, entitled, refuse_existing
+from receipt_rules.addresses.services import names_below, refuse_more_names
 
 
 def preview_addresses(*, texts: Sequence[str], customer: Customer) -> tuple[AddressPlace | Refused, ...]:
@@ -23,23 +22,17 @@ def preview_addresses(*, texts: Sequence[str], customer: Customer) -> tuple[Addr
         with suppress(Refused):  # read again below, where its refusal is the answer
             read[text] = read_recipient(text)
     holders = nearest_domains({each.name for each in read.values()}, customer)
-    rows = Address.objects.select_related("domain").filter(address__in={each.address for each in read.values()})
-    existing = {address.address: address for address in rows}
+    existing = {row.address for row in addresses_named({each.address for each in read.values()}, customer)}
     below = cache(names_below)
 
     def preview(text: str) -> AddressPlace | Refused:
         try:
             each = read.get(text) or read_recipient(text)
             domain = entitled(holders[each.name], each.name, customer)
-            _refuse_existing(existing.get(each.address), customer)
+            refuse_existing(each.address, existing)
             refuse_more_names(each.name, domain, below)
         except Refused as refused:
             return refused
         return AddressPlace(each.address, domain, each.noticed)
 
     return tuple(map(preview, texts))
-
-
-def _refuse_existing(address: Address | None, customer: Customer) -> None:
-    if address is not None and (address.domain.customer_id == customer.pk or not is_orphaned(address)):
-        raise Refused(f"{address} already exists.", code="ADDRESS_EXISTS")

@@ -4,16 +4,17 @@ Every selector that a customer can reach takes the viewer and returns only their
 `domains.ownership.selectors`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from django.db.models import CharField, F, Func, Q, QuerySet, Value
+from django.db.models import CharField, Count, F, Func, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import In
 
-from accounts.models.people import Customer
+from accounts.models.people import Customer, User
 from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
+from accounts.roles import ROUTE_MAIL, require
 from audit.services import Subject
 from domains.domain_list.core import UNVERIFIED
 from domains.domain_list.selectors import names_in_unicode
@@ -27,6 +28,20 @@ from receipt_rules.addresses.core import read_recipient
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, Forwarding
 from receipt_rules.models.runs import PendingChange
+
+MAY_NOT_ROUTE = "Only operators and the customer's own members can change where its mail is delivered."
+
+
+def may_route(viewer: Viewer, customer_id: str = "") -> bool:
+    """Return whether to show what changes where mail is delivered: the customer's, or without an ID anybody's."""
+    if not isinstance(viewer, User) or not supports_everyone(viewer):
+        return True  # people of customers see only their own
+    return viewer.may_for(customer_id, ROUTE_MAIL) or (not customer_id and viewer.may_be_member)
+
+
+def require_routing(actor: User | None, customer_id: str) -> None:
+    """Raise NotAllowed for staff without the permission who aren't members of the customer."""
+    require(actor, ROUTE_MAIL, MAY_NOT_ROUTE, customer_id=customer_id)
 
 
 def address_subject(address: Address) -> Subject:
@@ -147,9 +162,9 @@ class AddressListFilters(ListFilters):
 
     columns: ClassVar[Mapping[str, str]] = {"domain": "domain", "endpoint": "endpoint"}
     sorts: ClassVar[Mapping[str, Order]] = {
-        "address": ("address",),
-        "-address": ("-address",),
-        "domain": ("domain__name", "address"),
+        "address": ("address", "pk"),
+        "-address": ("-address", "-pk"),
+        "domain": ("domain__name", "address", "pk"),
     }
 
     dear = ("waiting", "unclear")  # by what the MX of each address's name was found to be
@@ -168,6 +183,31 @@ def addresses_for(viewer: Viewer) -> QuerySet[Address]:
     """Return addresses of the viewer's domains; all addresses for support staff."""
     rows = Address.objects.select_related("domain__customer", "endpoint")
     return rows if supports_everyone(viewer) else rows.filter(domain__customer__in=customers_for(viewer))
+
+
+def address_numbers(domains: Collection[Domain]) -> dict[str, int]:
+    """Return the number of addresses by the ID of each of these domains that has any."""
+    rows = Address.objects.filter(domain__in=domains).order_by().values_list("domain_id")
+    return dict(rows.annotate(number=Count("pk")))
+
+
+class AddressExists(Refused):
+    """The customer has the address already."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"{address} already exists.", code="ADDRESS_EXISTS")
+
+
+def refuse_existing(address: str, existing: Collection[str]) -> None:
+    """Raise AddressExists for one of the customer's existing addresses."""
+    if address in existing:
+        raise AddressExists(address)
+
+
+def addresses_named(addresses: Collection[str], customer: Customer) -> QuerySet[Address]:
+    """Return the customer's rows of these addresses. Others may have added the same, at domains that aren't proven."""
+    rows = Address.objects.select_related("domain__customer", "endpoint")
+    return rows.filter(address__in=addresses, domain__customer=customer)
 
 
 def endpoints_for(viewer: Viewer) -> QuerySet[Endpoint]:

@@ -4,11 +4,12 @@ A customer may receive mail at a name through a proven domain of their own at or
 another customer. The row is the desired state; the worker applies it to the SES receipt rules within seconds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models.people import Customer, User
 from audit import services as audit_services
@@ -18,10 +19,14 @@ from domains.ownership.selectors import held_domains, holder_of, shares_below
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.seen import refuse_if_changed
 from receipt_rules.addresses.selectors import (
+    AddressExists,
     address_subject,
+    addresses_named,
     catch_all_subject,
     locate_address,
+    refuse_existing,
     refuse_unproven,
+    require_routing,
 )
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.endpoints.services import refuse_foreign
@@ -53,6 +58,21 @@ def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = Fal
     if to_receive:
         refuse_unproven(locked, may_wait=may_wait)
     return locked
+
+
+@contextmanager
+def choosing(endpoint: Endpoint | None) -> Iterator[None]:
+    """Run in a transaction that refers to the endpoint. Raises Refused if somebody removes it at this moment.
+
+    Until the end of the transaction, nobody else can remove it.
+    """
+    try:
+        with transaction.atomic():
+            yield
+            if endpoint is not None:
+                connection.check_constraints()  # an error at the commit could not become a refusal
+    except IntegrityError as error:
+        raise Refused(f"{endpoint} was just removed. Choose another endpoint.", code="ENDPOINT_MISSING") from error
 
 
 def names_below(domain: Domain) -> set[str]:
@@ -95,10 +115,12 @@ def add_address(
 ) -> Address:
     """Add the address. `may_wait`: at a domain that isn't proven yet, it becomes live with the proof.
 
-    Raises Refused: NOT_AN_ADDRESS, DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, ADDRESS_EXISTS, or for a bad name.
+    Raises NotAllowed, and Refused: NOT_AN_ADDRESS, DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, ADDRESS_EXISTS, or for a bad
+    name.
     """
+    require_routing(actor, customer.pk)
     asked = AddressAsked(text, endpoint, is_active=is_active)
-    with transaction.atomic():
+    with choosing(endpoint):
         made = _add(asked, customer, actor, may_wait=may_wait)
         _queue_added([made], actor)
     return made
@@ -109,9 +131,10 @@ def add_addresses(
 ) -> tuple[Address | Refused, ...]:
     """Add many as one change, which is decided on its total. All of it is stored in one transaction.
 
-    A refused address stops no other: its refusal is in its place.
+    A refused address stops no other: its refusal is in its place. Raises NotAllowed.
     """
-    with transaction.atomic():
+    require_routing(actor, customer.pk)
+    with choosing(next((each.endpoint for each in asked if each.endpoint), None)):
         Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)  # two pastes lock domains in turn
         found = tuple(_added_or_refused(each, customer, actor, bulk_id) for each in asked)
         _queue_added([each for each in found if isinstance(each, Address)], actor)
@@ -135,7 +158,7 @@ def _add(
         with transaction.atomic():
             domain = lock_domain(place.domain, may_wait=may_wait)
             refuse_more_names(place.address.rpartition("@")[2], domain)
-            _delete_orphaned(place.address)
+            refuse_existing(place.address, {str(row) for row in addresses_named([place.address], customer)})
             made = Address.objects.create(
                 address=place.address, domain=domain, endpoint=asked.endpoint, is_active=asked.is_active
             )
@@ -143,10 +166,7 @@ def _add(
                 "address.added", about=address_subject(made), actor=actor, after=_log(made), bulk_id=bulk_id
             )
     except IntegrityError as error:
-        if not place.domain.is_proven and not _is_own(place.address, customer):
-            sentence = f"{place.address} can be added once SES has verified the records of {place.domain}."
-            raise Refused(sentence, code="DOMAIN_NOT_VERIFIED") from error
-        raise Refused(f"{place.address} already exists.", code="ADDRESS_EXISTS") from error
+        raise AddressExists(place.address) from error
     return made
 
 
@@ -161,19 +181,17 @@ def _queue_added(made: Sequence[Address], actor: User | None) -> None:
         queue_customer_change(proven[0].domain.customer, actor, recipients=recipients, domains=ids)
 
 
-def _is_own(text: str, customer: Customer) -> bool:
-    return Address.objects.filter(address=text, domain__customer=customer).exists()
-
-
 def change_address(
     *, address: Address, actor: User | None, is_active: bool, endpoint: Endpoint | None, seen: str = ""
 ) -> Address:
     """Change the address; does nothing without a difference. Turning on one that SES refused retries it.
 
-    Raises Refused for an endpoint of another customer, and ChangedMeanwhile. `seen`: of the form that shows it.
+    Raises NotAllowed, Refused for an endpoint of another customer, and ChangedMeanwhile. `seen`: of the form that shows
+    it.
     """
-    with transaction.atomic():
+    with choosing(endpoint):
         locked = _locked(address)
+        require_routing(actor, locked.domain.customer_id)
         refuse_foreign(endpoint, locked.domain.customer)
         before, shown = _log(locked), shown_values(locked)
         locked.is_active, locked.endpoint = is_active, endpoint
@@ -181,14 +199,9 @@ def change_address(
         if (after := _log(locked)) != before:
             refuse_if_changed(seen, shown)
             locked.save(update_fields=("is_active", "endpoint", "refused_because"))
-            _clear_refusal_alert(locked, address_subject(locked))
-            audit_services.record(
-                "address.changed",
-                about=address_subject(locked),
-                actor=actor,
-                before=before,
-                after=after,
-            )
+            about = address_subject(locked)
+            _clear_refusal_alert(locked, about)
+            audit_services.record("address.changed", about=about, actor=actor, before=before, after=after)
             update_name_facts(locked.domain)
             queue_customer_change(
                 locked.domain.customer, actor, recipients=[locked.recipient], domains=[locked.domain_id]
@@ -197,7 +210,8 @@ def change_address(
 
 
 def remove_address(*, address: Address, actor: User | None) -> None:
-    """Remove the address; no effect if it is already removed."""
+    """Remove the address; no effect if it is already removed. Raises NotAllowed."""
+    require_routing(actor, address.domain.customer_id)
     with transaction.atomic():
         if Address.objects.filter(pk=address.pk).exists():
             _remove(_locked(address), actor)
@@ -206,12 +220,15 @@ def remove_address(*, address: Address, actor: User | None) -> None:
 def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
     """Remove all addresses and catch-alls of the domain as one change, each with its entry in the change log.
 
-    Returns the number of addresses.
+    Returns the number of addresses. Raises NotAllowed if there are any of a proven domain: those of a claim receive
+    nothing.
     """
     with transaction.atomic():
         Domain.objects.select_for_update().filter(pk=domain.pk).first()
         addresses = list(Address.objects.select_related("domain", "endpoint").filter(domain=domain))
         catch_alls = list(CatchAll.objects.select_related("domain", "endpoint").filter(domain=domain))
+        if domain.is_proven and (addresses or catch_alls):
+            require_routing(actor, domain.customer_id)
         for address in addresses:
             _delete_address(address, actor, bulk_id=bulk_id)
         for catch_all in catch_alls:
@@ -230,40 +247,34 @@ def _remove(address: Address, actor: User | None, *, because: str = "") -> None:
 
 def _delete_address(address: Address, actor: User | None, *, because: str = "", bulk_id: str = "") -> None:
     """Delete the row. The update of its domain's names and the queued change follow in the same transaction."""
-    audit_services.record(
-        "address.removed",
-        about=address_subject(address),
-        actor=actor,
-        because=because,
-        before=_log(address),
-        bulk_id=bulk_id,
-    )
-    alerts_services.update_refusal_alert(address_subject(address), "")
+    about, before = address_subject(address), _log(address)
+    audit_services.record("address.removed", about=about, actor=actor, because=because, before=before, bulk_id=bulk_id)
+    alerts_services.update_refusal_alert(about, "")
     address.delete()
 
 
 def _delete_catch_all(catch_all: CatchAll, actor: User | None, bulk_id: str) -> None:
-    audit_services.record(
-        "catch_all.removed",
-        about=catch_all_subject(catch_all),
-        actor=actor,
-        before=_log_catch_all(catch_all),
-        bulk_id=bulk_id,
-    )
-    alerts_services.update_refusal_alert(catch_all_subject(catch_all), "")
+    about, before = catch_all_subject(catch_all), _log_catch_all(catch_all)
+    audit_services.record("catch_all.removed", about=about, actor=actor, before=before, bulk_id=bulk_id)
+    alerts_services.update_refusal_alert(about, "")
     catch_all.delete()
 
 
-def is_orphaned(address: Address) -> bool:
-    """Return whether its name now belongs to another customer's domain: the row then only blocks the owner."""
-    holder = holder_of(address.address.rpartition("@")[2])
-    return holder is not None and holder.customer_id != address.domain.customer_id
+def merge_addresses(domain: Domain) -> None:
+    """Of an address that the new holder of a domain has at another domain too, keep the one at this domain.
 
-
-def _delete_orphaned(text: str) -> None:
-    existing = Address.objects.select_related("domain__customer").filter(address=text).first()
-    if existing is not None and is_orphaned(existing):
-        _remove(existing, None, because="The name is no longer part of this domain.")
+    It takes over the endpoint that this customer chose for the other. Runs in the transaction that changes the holder.
+    """
+    moved = {row.address: row for row in Address.objects.select_related("domain", "endpoint").filter(domain=domain)}
+    for other in addresses_named(moved.keys(), domain.customer).exclude(domain=domain):
+        row, endpoint = moved[other.address], other.own_endpoint
+        _delete_address(other, None, because=f"{domain} has the same address.")
+        update_name_facts(other.domain)
+        if row.own_endpoint is None and endpoint is not None:
+            before, row.endpoint = _log(row), endpoint
+            row.save(update_fields=("endpoint",))
+            about = address_subject(row)
+            audit_services.record("address.changed", about=about, actor=None, before=before, after=_log(row))
 
 
 def _locked(address: Address) -> Address:
@@ -323,7 +334,8 @@ def record_refused(*, recipient: str, because: str) -> bool:
 
 def _row_of(recipient: str) -> Address | CatchAll | None:
     if is_address(recipient):
-        return Address.objects.select_related("domain").filter(address=recipient).first()
+        holder = holder_of(domain_of(recipient))
+        return addresses_named([recipient], holder.customer).first() if holder else None
     found = CatchAll.objects.select_related("domain").filter(subdomains=recipient.startswith("."))
     return found.filter(domain__in=held_domains(), domain__name=domain_of(recipient), is_active=True).first()
 
@@ -339,10 +351,11 @@ def set_catch_all(
 ) -> CatchAll:
     """Create or change the catch-all. `seen`: of the form that shows it.
 
-    Raises Refused (DOMAIN_NOT_VERIFIED, SUB_DOMAIN_OF_ANOTHER, ENDPOINT_MISSING) and ChangedMeanwhile.
+    Raises NotAllowed, Refused (DOMAIN_NOT_VERIFIED, SUB_DOMAIN_OF_ANOTHER, ENDPOINT_MISSING) and ChangedMeanwhile.
     """
-    with transaction.atomic():
+    with choosing(endpoint):
         locked = lock_domain(domain, to_receive=is_active)
+        require_routing(actor, locked.customer_id)
         refuse_foreign(endpoint, locked.customer)
         if subdomains and is_active:
             refuse_shared_below(locked)

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts.models.people import Customer, User
 from domains.domain_list.selectors import customer_choices, domains_for
 from domains.models.domains import Domain, Stage
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import NotAllowed, Refused
 from inbound_admin.lib.http import SignedIn, form_page, page_of, template
 from inbound_admin.lib.ids import new_id
 from inbound_admin.lib.seen import ChangedMeanwhile, fingerprint
@@ -27,12 +27,15 @@ from receipt_rules.address_previews.services import preview_addresses
 from receipt_rules.addresses.core import CatchAllMeant, read_recipient
 from receipt_rules.addresses.forms import AddressForm, CatchAllForm, ChangeAddressForm, EndpointChoice, PasteForm
 from receipt_rules.addresses.selectors import (
+    MAY_NOT_ROUTE,
     AddressListFilters,
     AddressPlace,
     address_counts,
     addresses_for,
     endpoints_of,
+    may_route,
     refuse_unproven,
+    require_routing,
     search_addresses,
 )
 from receipt_rules.addresses.services import (
@@ -53,7 +56,6 @@ from receipt_rules.mail_path.core import End, Hop, HopState, worst_first
 from receipt_rules.mail_path.selectors import path_of_address, path_of_domain, set_ends
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
-from receipt_rules.probes.core import OFF
 from receipt_rules.probes.forms import ProbeScheduleForm
 from receipt_rules.probes.selectors import schedule_of
 
@@ -153,6 +155,7 @@ def list_(request: SignedIn) -> HttpResponse:
         "counts": counts,
         "choices": customer_choices(viewer=request.user),
         "total": bool(page.object_list) or addresses_for(request.user).exists(),
+        "may_route": may_route(request.user),
         "tab": "addresses",
     }
     return TemplateResponse(request, template(request, "receipt_rules/addresses/addresses.html", "results"), context)
@@ -162,6 +165,8 @@ def list_(request: SignedIn) -> HttpResponse:
 def detail(request: SignedIn, address_id: str) -> HttpResponse:
     """Show one address: the buttons of the domain's tab, and the choice of the endpoint."""
     address = get_object_or_404(addresses_for(request.user), pk=address_id)
+    if request.method == "POST":
+        require_routing(request.user, address.domain.customer_id)
     form, status = _form(address, request, request.POST.get("do", "")), 200
     try:
         if request.method == "POST" and _handle_action(address, form, request):
@@ -173,6 +178,7 @@ def detail(request: SignedIn, address_id: str) -> HttpResponse:
     set_ends([address])
     hops = path_of_address(address)
     context = {"address": address, "form": form, "pending": pending_of(address.domain), "hops": hops}
+    context["may_route"] = may_route(request.user, address.domain.customer_id)
     status = 422 if form.errors else status
     return TemplateResponse(request, "receipt_rules/addresses/address.html", context, status=status)
 
@@ -217,11 +223,14 @@ def _perform(done: str, address: Address, form: ChangeAddressForm, request: Sign
 @require_http_methods(["GET", "POST"])
 def add_many(request: SignedIn) -> HttpResponse:
     """Two steps on one page: the pasted text, then the result of each line with the button that adds them."""
+    if not may_route(request.user):
+        raise NotAllowed(MAY_NOT_ROUTE)
     given = (request.POST, request.FILES) if request.method == "POST" else ()
     form = PasteForm(*given, viewer=request.user)
     context: dict[str, Any] = {"form": form, "tab": "addresses"}
     if request.method == "POST" and form.is_valid():
         customer, text = form.chosen_customer, form.cleaned_data["text"]
+        require_routing(request.user, customer.pk)
         lines = read_lines(text, customer)
         if "confirm" in request.POST:
             lines = add_lines(lines, customer, request.user)
@@ -246,6 +255,7 @@ def inbound(request: SignedIn, domain_id: str) -> HttpResponse:
     status = 200
     done = request.POST.get("do", "")
     if request.method == "POST" and done in forms:
+        require_routing(request.user, domain.customer_id)
         forms[done] = type(forms[done])(request.POST, prefix=done, customer=domain.customer)
         try:
             if _handle_inbound_action(done, domain, forms[done], request):
@@ -255,7 +265,8 @@ def inbound(request: SignedIn, domain_id: str) -> HttpResponse:
             messages.error(request, str(changed))
             inbound = inbound_summary(domain)
             forms, status = _forms(domain, inbound), changed.status
-    return TemplateResponse(request, _template(request), _context(domain, inbound, forms), status=status)
+    context = _context(domain, inbound, forms) | {"may_route": may_route(request.user, domain.customer_id)}
+    return TemplateResponse(request, _template(request), context, status=status)
 
 
 def _template(request: SignedIn) -> str:
@@ -268,7 +279,7 @@ def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
     stopped = (hop for hop in hops if hop.key == "store" and hop.state is HopState.STOPPED)
     return {
         "schedule": schedule,
-        "schedule_form": ProbeScheduleForm(initial={"pace": schedule.pace if schedule else OFF}),
+        "schedule_form": ProbeScheduleForm(initial={"pace": schedule.pace} if schedule else {}),
         "domain": domain,
         "hops": hops,
         "tab": "inbound",

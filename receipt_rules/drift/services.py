@@ -187,9 +187,10 @@ def adopt_rule_set(*, name: str, because: str, actor: User) -> None:
     if live.unmanaged_set is None or live.unmanaged_set.name != name:
         raise Refused(f"{name} isn't an active rule set of another program.", code="RULE_SET_MISSING")
     with transaction.atomic():
-        OwnRuleSet.objects.create(
-            region=settings.AWS_REGION, name=name, adopted=True, by=actor, because=because.strip()
-        )
+        fields = {"adopted": True, "by": actor, "because": because.strip()}
+        _, is_new = OwnRuleSet.objects.get_or_create(region=settings.AWS_REGION, name=name, defaults=fields)
+        if not is_new:
+            raise Refused(f"{name} was just adopted by somebody else.", code="RULE_SET_MISSING")
         live_services.store_snapshot(live.unmanaged_set)
         alerts_services.update_active_set_alert(live_services.record_active_set(live.unmanaged_set, now=timezone.now()))
         audit_services.record(

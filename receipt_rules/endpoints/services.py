@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -30,7 +30,7 @@ from inbound_admin.lib.seen import refuse_if_changed
 from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import parse_target
-from receipt_rules.addresses.selectors import domains_using, endpoint_subject, used_by
+from receipt_rules.addresses.selectors import domains_using, endpoint_subject, require_routing, used_by
 from receipt_rules.endpoints.core import SIGNING_SECRET, TOKEN, SecretMissing, merge_config
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.forwarding.services import request_confirmations
@@ -39,6 +39,7 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 
 MOST_MEMBERS = 50
+TEST_EVERY_SECONDS = 10
 # For the operator's function: timeout, retries, and what it sends with each message.
 WEBHOOK_EXTRAS = ("timeout", "retry_attempts", "headers", "verification_token", "signing_secret", "payload")
 PAYLOADS = ("inbound", "standard")  # receiving/webhooks.py
@@ -148,8 +149,6 @@ def _members(given: Any) -> list[str]:
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()/-]{0,200}")
-
-
 _PUBLISHED = {TOKEN: "verificationToken", SIGNING_SECRET: "signingSecret"}
 
 
@@ -189,14 +188,15 @@ def add_endpoint(
     actor: User | None,
     description: str = "",
 ) -> Endpoint:
-    """Add the endpoint. Raises Refused for a name in use or invalid settings."""
+    """Add the endpoint. Raises NotAllowed, and Refused for a name in use or invalid settings."""
+    require_routing(actor, customer.pk)
     kinds = endpoint_kinds()
     if type in EndpointType.values and type not in kinds.types:
         raise Refused(kinds.limits, code="ENDPOINT_CONFIG")
     made = Endpoint(customer=customer, name=endpoint_name(name), type=type, description=description)
     made.config = validate_config(type, _merged(config, {})[0])
     with transaction.atomic():
-        _save(made)
+        save_endpoint(made)
         audit_services.record("endpoint.added", about=endpoint_subject(made), actor=actor, after=endpoint_log(made))
         request_confirmations(endpoint=made, actor=actor)
     return made
@@ -215,12 +215,15 @@ def change_endpoint(
 ) -> EndpointChange:
     """Change the endpoint. None, and settings that `config` omits or masks, stay. `seen`: of the form that shows it.
 
-    Raises Refused as `add_endpoint`, and ChangedMeanwhile.
+    Raises NotAllowed and Refused as `add_endpoint`, and ChangedMeanwhile.
     """
+    require_routing(actor, endpoint.customer_id)
     with transaction.atomic():
         # no_key: don't block addresses that point to it, whose transactions may hold locks that we need next
         found = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("customer")
-        locked = found.get(pk=endpoint.pk)
+        locked = found.filter(pk=endpoint.pk).first()
+        if locked is None:
+            raise Refused(f"{endpoint} has been removed.", code="ENDPOINT_MISSING")
         before = endpoint_log(locked)
         dropped: tuple[str, ...] = ()
         locked.name = locked.name if name is None else endpoint_name(name)
@@ -232,7 +235,7 @@ def change_endpoint(
         _set_ses_options(locked, ses, actor)
         if (after := endpoint_log(locked)) != before:
             refuse_if_changed(seen, before)
-            _save(locked)
+            save_endpoint(locked)
             audit_services.record(
                 "endpoint.changed", about=endpoint_subject(locked), actor=actor, before=before, after=after
             )
@@ -243,7 +246,7 @@ def change_endpoint(
 
 
 def make_signing_secret(*, endpoint: Endpoint, actor: User | None) -> str:
-    """Replace the signing secret and return the new one, which can't be read again. Raises Refused."""
+    """Replace the signing secret and return the new one, which can't be read again. Raises NotAllowed, Refused."""
     if endpoint.type != EndpointType.WEBHOOK:
         raise Refused("Only webhook endpoints have a signing secret.", code="ENDPOINT_TYPE")
     secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
@@ -252,20 +255,27 @@ def make_signing_secret(*, endpoint: Endpoint, actor: User | None) -> str:
 
 
 def remove_endpoint(*, endpoint: Endpoint, actor: User | None) -> None:
-    """Remove the endpoint. Raises Refused while something uses it (ENDPOINT_IN_USE)."""
-    with transaction.atomic():
-        locked = Endpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
-        if locked is None:
-            return
-        if used := used_by(locked, 3):
-            names = ", ".join(used)
-            raise Refused(f"{locked} is used by {names}. Give them another endpoint first.", code="ENDPOINT_IN_USE")
-        for model in (Address, CatchAll):  # rows of a domain that has moved to another customer, which don't use it
-            model.objects.filter(endpoint=locked).update(endpoint=None)
-        audit_services.record(
-            "endpoint.removed", about=endpoint_subject(locked), actor=actor, before=endpoint_log(locked)
-        )
-        locked.delete()
+    """Remove the endpoint. Raises NotAllowed, and Refused while something uses it (ENDPOINT_IN_USE)."""
+    require_routing(actor, endpoint.customer_id)
+    try:
+        with transaction.atomic():
+            _remove(endpoint, actor)
+            connection.check_constraints()  # an error at the commit could not become a refusal
+    except IntegrityError as error:
+        raise Refused(f"{endpoint} was just chosen for an address. Reload the page.", code="ENDPOINT_IN_USE") from error
+
+
+def _remove(endpoint: Endpoint, actor: User | None) -> None:
+    locked = Endpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
+    if locked is None:
+        return
+    if used := used_by(locked, 3):
+        names = ", ".join(used)
+        raise Refused(f"{locked} is used by {names}. Give them another endpoint first.", code="ENDPOINT_IN_USE")
+    for model in (Address, CatchAll):  # rows of a domain that has moved to another customer, which don't use it
+        model.objects.filter(endpoint=locked).exclude(domain__customer=locked.customer_id).update(endpoint=None)
+    audit_services.record("endpoint.removed", about=endpoint_subject(locked), actor=actor, before=endpoint_log(locked))
+    locked.delete()
 
 
 def refuse_foreign(endpoint: Endpoint | None, customer: Customer) -> None:
@@ -300,7 +310,8 @@ def _check_ses(ses: SesOptions) -> None:
             raise Refused(f"{arn} isn't a valid {service} ARN.", code="ENDPOINT_CONFIG")
 
 
-def _save(endpoint: Endpoint) -> None:
+def save_endpoint(endpoint: Endpoint) -> None:
+    """Store it. Raises Refused if the customer has another of this name."""
     try:
         with transaction.atomic():
             endpoint.save()
@@ -321,9 +332,6 @@ def _merged(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[s
         return merge_config(given, stored)
     except SecretMissing as missing:
         raise Refused(str(missing), code="ENDPOINT_CONFIG") from missing
-
-
-TEST_EVERY_SECONDS = 10
 
 
 @dataclass(frozen=True)

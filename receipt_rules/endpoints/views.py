@@ -10,11 +10,18 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import NotAllowed, Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.lists import text_in
 from inbound_admin.lib.seen import ChangedMeanwhile
-from receipt_rules.addresses.selectors import endpoints_for, endpoints_found, used_by
+from receipt_rules.addresses.selectors import (
+    MAY_NOT_ROUTE,
+    endpoints_for,
+    endpoints_found,
+    may_route,
+    require_routing,
+    used_by,
+)
 from receipt_rules.endpoints.forms import EndpointForm, SesForm
 from receipt_rules.endpoints.services import (
     add_endpoint,
@@ -27,7 +34,6 @@ from receipt_rules.forwarding.selectors import endpoint_kinds, forwarding_rows, 
 from receipt_rules.forwarding.services import resend_confirmations
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.received_mail.selectors import endpoint_health, failing_endpoints
-from receipt_rules.runs.selectors import may_operate
 
 
 @require_GET
@@ -38,16 +44,20 @@ def list_(request: SignedIn) -> HttpResponse:
     waiting = {endpoint.pk for endpoint in found.object_list if known.blocks(endpoint)}
     context = {"page": found, "q": text, "tab": "endpoints", "waiting": waiting}
     context["failing"] = failing_endpoints([endpoint.pk for endpoint in found.object_list], now=timezone.now())
-    context["kinds"] = endpoint_kinds()
+    context |= {"kinds": endpoint_kinds(), "may_route": may_route(request.user)}
     return TemplateResponse(request, template(request, "receipt_rules/endpoints/endpoints.html", "results"), context)
 
 
 @require_http_methods(["GET", "POST"])
 def add(request: SignedIn) -> HttpResponse:
+    if not may_route(request.user):
+        raise NotAllowed(MAY_NOT_ROUTE)
     form = EndpointForm(request.POST if request.method == "POST" else None, viewer=request.user)
     if request.method == "POST" and form.is_valid():
         try:
             made = _add(form, request)
+        except NotAllowed:
+            raise
         except Refused as refused:
             form.add_error(_field_of(refused, str(form.cleaned_data["type"])), str(refused))
         else:
@@ -86,6 +96,8 @@ def detail(request: SignedIn, endpoint_id: str) -> HttpResponse:
     if request.method == "POST" and done == "test":
         _test(endpoint, request)
         return redirect("receipt_rules:endpoint", endpoint.pk)
+    if request.method == "POST" and done != "ask":
+        require_routing(request.user, endpoint.customer_id)
     status = 200
     try:
         if request.method == "POST" and _handle_action(done, endpoint, form, ses, request):
@@ -96,7 +108,7 @@ def detail(request: SignedIn, endpoint_id: str) -> HttpResponse:
         (form, ses), status = _forms(endpoint, request, ""), changed.status
     status = 422 if form.errors or ses.errors else status
     context = {"endpoint": endpoint, "form": form, "ses": ses, "used": used_by(endpoint)}
-    context["may_operate"] = may_operate(request.user)
+    context["may_route"] = may_route(request.user, endpoint.customer_id)
     context |= _confirmations(endpoint) | {"kept_only": is_never_forwarded(endpoint)}
     context["health"] = endpoint_health(endpoint.pk, now=timezone.now())
     return TemplateResponse(request, "receipt_rules/endpoints/endpoint.html", context, status=status)

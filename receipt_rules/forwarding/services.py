@@ -61,10 +61,12 @@ def request_confirmations(*, endpoint: Endpoint, actor: User | None) -> None:
         return
     _check_daily_limit(endpoint.customer, len(waiting))
     for address in sorted(waiting):
-        row = Forwarding.objects.create(customer=endpoint.customer, address=address, due_at=timezone.now())
-        audit_services.record(
-            "forwarding.asked", about=forwarding_subject(row), actor=actor, after={"address": address}
+        row, is_new = Forwarding.objects.get_or_create(
+            customer=endpoint.customer, address=address, defaults={"due_at": timezone.now()}
         )
+        if is_new:  # otherwise another endpoint asks them at this moment
+            after = {"address": address}
+            audit_services.record("forwarding.asked", about=forwarding_subject(row), actor=actor, after=after)
     queue_confirmation_emails()
 
 

@@ -19,9 +19,9 @@ from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import held_domains, name_and_parents
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
-from receipt_rules.addresses.selectors import address_subject, catch_all_subject, endpoint_subject
-from receipt_rules.addresses.services import is_orphaned, lock_domain
-from receipt_rules.endpoints.services import endpoint_log, endpoint_name, validate_config
+from receipt_rules.addresses.selectors import address_subject, addresses_named, catch_all_subject, endpoint_subject
+from receipt_rules.addresses.services import lock_domain
+from receipt_rules.endpoints.services import endpoint_log, endpoint_name, save_endpoint, validate_config
 from receipt_rules.forwarding.services import confirm_imported
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
@@ -59,7 +59,7 @@ def import_endpoint(
     made.config, made.is_active = wanted, is_active
     if (after := endpoint_log(made)) == before:
         return made, StoredImport.SAME
-    made.save()
+    save_endpoint(made)
     confirm_imported(endpoint=made)
     _record("endpoint", before, after, endpoint_subject(made), of)
     return made, StoredImport.CHANGES if found else StoredImport.NEW
@@ -73,10 +73,7 @@ def import_address(
     """
     plain = read_recipient(text).address
     domain = lock_domain(_own_domain(plain.rpartition("@")[2], of.customer), to_receive=False)
-    found = Address.objects.select_related("domain", "endpoint").filter(address=plain).first()
-    if found is not None and found.domain.customer_id != of.customer.pk:
-        _delete_orphaned(found, of)
-        found = None
+    found = addresses_named([plain], of.customer).first()
     before = _address_log(found) if found else {}
     made = found or Address(address=plain, domain=domain)
     made.endpoint, made.is_active = endpoint, is_active
@@ -89,24 +86,6 @@ def import_address(
         raise Refused(f"{plain} was just added by someone else.", code="ADDRESS_EXISTS") from error
     _record("address", before, after, address_subject(made), of)
     return made, StoredImport.CHANGES if found else StoredImport.NEW
-
-
-def _delete_orphaned(address: Address, of: Import) -> None:
-    """Delete the row if its name now belongs to another customer's domain.
-
-    Raises Refused (ADDRESS_EXISTS) otherwise.
-    """
-    if not is_orphaned(address):
-        raise Refused(f"{address} already belongs to another customer.", code="ADDRESS_EXISTS")
-    audit_services.record(
-        "address.removed",
-        about=address_subject(address),
-        actor=of.actor,
-        because="The domain now belongs to another customer.",
-        before=_address_log(address),
-        bulk_id=of.bulk_id,
-    )
-    address.delete()
 
 
 def import_catch_all(*, name: str, endpoint: Endpoint | None, is_active: bool, of: Import) -> StoredImport:

@@ -116,17 +116,20 @@ class Address(RequestedRecipient):
     """An email address that receives mail, at a domain or at a subdomain that isn't a domain of its own."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_address_id, editable=False)
-    address = models.CharField(max_length=320, unique=True, help_text="Lower case; the domain in ASCII.")
+    address = models.CharField(max_length=320, help_text="Lower case; the domain in ASCII.")
 
     class Meta:
-        ordering = ("address",)
+        ordering = ("address", "id")
         verbose_name_plural = "addresses"
         indexes = (
-            models.Index(fields=("domain", "address"), name="address_of_domain"),
+            models.Index(fields=("address", "id"), name="address_by_address"),
+            models.Index(fields=("address",), name="address_like", opclasses=("varchar_pattern_ops",)),
             models.Index(fields=("address",), name="address_off", condition=models.Q(is_active=False)),
             models.Index(fields=("domain",), name="address_refused", condition=~models.Q(refused_because="")),
         )
+        # Not of the address alone: a claim that isn't proven must not hold an address that another customer wants.
         constraints = (
+            models.UniqueConstraint(fields=("domain", "address"), name="address_of_domain_once"),
             models.CheckConstraint(
                 condition=models.Q(address=Lower("address"), address__contains="@"), name="address_lower_case"
             ),

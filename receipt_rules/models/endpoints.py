@@ -45,6 +45,7 @@ class Endpoint(models.Model):
 
     class Meta:
         ordering = ("name", "id")
+        permissions = (("route_mail", "Can change where a customer's mail is delivered"),)
         constraints = (
             models.UniqueConstraint("customer", Lower("name"), name="endpoint_name_once"),
             models.CheckConstraint(condition=models.Q(type__in=EndpointType.values), name="endpoint_type"),

@@ -87,8 +87,9 @@ def _read_desired_state(
     also_stopped: frozenset[str],
 ) -> DesiredState:
     refused = list(selectors.refused_rows())
-    set_aside = {recipient for recipient, *_ in refused}
     holders = Holders.read(customers if customers is None else customers | {owner for _, owner, *_ in refused})
+    refused = [row for row in refused if holders.customer_of(domain_of(row[0])) == row[1]]  # not those of claims
+    set_aside = {recipient for recipient, *_ in refused}
     special = special_endpoints()
     deliver = deliveries(special)
     stopped = stopped_customers() | also_stopped

@@ -8,7 +8,7 @@ CHOICES = ((OFF, "Off"), (ProbePace.DAILY.value, "Once a day"), (ProbePace.HOURL
 
 
 class ProbeScheduleForm(forms.Form):
-    pace = forms.ChoiceField(label="Test messages", choices=CHOICES)
+    pace = forms.ChoiceField(label="Test messages", choices=CHOICES, initial=OFF)
 
     @property
     def chosen(self) -> ProbePace | None:

@@ -150,7 +150,8 @@ def target_of(domain: Domain) -> ProbeTarget:
     recipients = {id(each): str(each) for each in candidates}
     everything = CatchAll.objects.filter(domain=domain, subdomains=False).select_related("endpoint").first()
     own = f"{LOCAL_PART}@{domain.name}"
-    if everything and _has_active_endpoint(everything, domain) and not Address.objects.filter(address=own).exists():
+    is_free = not Address.objects.filter(address=own, domain__customer=domain.customer_id).exists()
+    if everything and _has_active_endpoint(everything, domain) and is_free:
         candidates.append(everything)
         recipients[id(everything)] = own
     for row in candidates:

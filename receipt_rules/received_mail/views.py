@@ -53,7 +53,7 @@ def _redelivery_context(mail: ReceivedMail, request: SignedIn) -> dict[str, str]
         return {"goes_to": str(redelivery_endpoint(mail))}
     except Refused as refused:
         context = {"not_again": str(refused)}
-        address = addresses_for(request.user).filter(address=mail.recipient).first()
+        address = addresses_for(request.user).filter(address=mail.recipient, domain__customer=mail.customer_id).first()
         if refused.code == "NO_ENDPOINT" and address is not None:
             context["address_url"] = reverse("receipt_rules:address", args=[address.pk])
         return context

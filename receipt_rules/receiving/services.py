@@ -122,17 +122,18 @@ def _facts(
     facts: dict[str, RulesFact] = {}
     for row in rows:
         address = sample_address(row.recipient)
-        if not row.is_active:
-            found = RulesFact.CARRIED if trace.delivering_rules(address) else RulesFact.WAITING
-        elif row.customer_id in halted:
+        if row.is_active and row.customer_id in halted:
             found = RulesFact.HALTED
-        elif is_filtered:
+        elif row.is_active and is_filtered:
             found = RulesFact.FILTERED
+        elif state.holders.customer_of(domain_of(row.recipient)) != row.customer_id:
+            found = RulesFact.WAITING  # at a claim: the mail of another customer, who may have the same address
+        elif not row.is_active:
+            found = RulesFact.CARRIED if trace.delivering_rules(address) else RulesFact.WAITING
         elif row.recipient[0] == "." and state.holders.shares_below(row.recipient[1:]):
             found = RulesFact.CARRIED if trace.delivering_rules(address) else RulesFact.SPLIT
         else:
-            is_own = state.holders.customer_of(domain_of(row.recipient)) == row.customer_id  # not a claim's
-            wanted = delivery_of(row.recipient, desired) if is_own else None
+            wanted = delivery_of(row.recipient, desired)
             found = rules_fact(trace.covering_rules(address), wanted)
             found = held_fact(found, is_held=serving_entry(row.recipient, desired) in on_hold)
             if found is RulesFact.WAITING and wanted and (is_quiet or row.rules == RulesFact.DROPPED):

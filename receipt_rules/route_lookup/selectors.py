@@ -65,10 +65,13 @@ def stores_of(route: Route) -> tuple[Store, ...]:
 
 @dataclass(frozen=True)
 class _Known:
-    """The rows for the names in the request: three queries, however many recipients."""
+    """The rows for the names in the request: three queries, however many recipients.
 
-    addresses: Mapping[str, Address]
-    catch_alls: Mapping[tuple[str, str], CatchAll]  # by recipient and customer ID: several may have a domain's name
+    By recipient and customer ID: several customers may have the same, of whom one holds the name.
+    """
+
+    addresses: Mapping[tuple[str, str], Address]
+    catch_alls: Mapping[tuple[str, str], CatchAll]
     held: Mapping[str, tuple[str, datetime | None]]  # customer ID, and since when they hold it
 
     def holder(self, name: str) -> tuple[str, datetime | None]:
@@ -112,7 +115,7 @@ def _read(recipients: Iterable[str]) -> _Known:
     addresses = _select_columns(Address.objects.filter(address__in=spellings), "address")
     catch_alls = _select_columns(CatchAll.objects.filter(domain__name__in=names, is_active=True), "subdomains")
     return _Known(
-        {row.address: row for row in addresses},
+        {(row.address, row.domain.customer_id): row for row in addresses},
         {(row.recipient, row.domain.customer_id): row for row in catch_alls},
         {
             name: (customer, since)
@@ -135,8 +138,8 @@ def _route(recipient: str, known: _Known) -> Route:
     name = domain_of(recipient)
     holder, _ = known.holder(name)
     for spelling, because in ((recipient, "address"), (_without_label(recipient), "label")):
-        row = known.addresses.get(spelling)
-        if row is not None and row.domain.customer_id == holder:
+        row = known.addresses.get((spelling, holder))
+        if row is not None:
             if not row.is_active:
                 return Route(recipient, row.id, "off", holder, row=row)
             return Route(recipient, row.id, because, holder, _usable(row.own_endpoint), row)

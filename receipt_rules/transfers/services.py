@@ -27,6 +27,7 @@ from domains.ownership.services import holder_changed, notify_owners
 from domains.receiving.core import DELIVERED
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
+from receipt_rules.addresses.services import merge_addresses
 from receipt_rules.alerts.services import update_former_holder_alert
 from receipt_rules.jobs import queue_customer_change, queue_work
 from receipt_rules.live.services import Live, read_live, receives_here
@@ -58,6 +59,7 @@ MOST_NAMED = 3
 def on_holder_changed(*, domain: Domain, **_: Any) -> None:
     """Queue the work and notify who loses mail. Runs in the transaction that changes the holder."""
     queue_work(urgent=True)
+    merge_addresses(domain)
     _queue_waiting_addresses(domain)
     holders = Holders.read()
     for above, recipients in _lost_by_others(domain, holders):

@@ -172,7 +172,7 @@ def put_email_identity_dkim_signing_attributes(ask: Request) -> Answer:
     """Another key length creates new tokens and restarts DKIM; the identity stays verified (ses.md C)."""
     identity, attributes = _known(ask), ask.params.get("SigningAttributes") or {}
     length = attributes.get("NextSigningKeyLength", identity.key_length)
-    if length != identity.key_length:
+    if length != identity.key_length or identity.origin == "EXTERNAL":
         identity.key_generation += 1
         identity.dkim = Aspect(PENDING, ask.now)
     _sign(ask, identity, attributes)

@@ -77,5 +77,6 @@ SPANNING = (
     Visit("operations:start_bulk"),
     Visit("operations:bulk", "sam", of=bulk.held),
     Visit("operations:delete_domain", of=domain("verified")),
+    Visit("operations:delete_domain", "sam", of=domain("verified"), note="without the permission to change routes"),
     Visit("operations:delete_domain", of=domain("deleting"), note="under way"),
 )

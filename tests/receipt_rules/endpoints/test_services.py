@@ -12,7 +12,7 @@ from receipt_rules.endpoints import services as endpoints_services
 from receipt_rules.endpoints.services import SesOptions
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.runs import PendingChange
-from tests.factories import make_customer, make_user
+from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import make_address, make_endpoint, make_operator, make_verified
 
 pytestmark = pytest.mark.django_db
@@ -89,7 +89,7 @@ def test_a_name_is_unique_within_a_customer_regardless_of_case() -> None:
 
 def test_a_change_log_entry_contains_only_the_changed_fields() -> None:
     row = make_endpoint()
-    endpoints_services.change_endpoint(endpoint=row, actor=make_user(), config=HOOK, is_active=False)
+    endpoints_services.change_endpoint(endpoint=row, actor=make_member(row.customer), config=HOOK, is_active=False)
     change = Change.objects.get(what="endpoint.changed")
     assert (change.before["is_active"], change.after["is_active"]) == (True, False)
     assert "name" not in change.after
@@ -123,7 +123,9 @@ def test_one_that_only_rows_of_a_former_domain_have_is_removed() -> None:
 def test_only_operators_can_change_the_storage_of_an_endpoint() -> None:
     row = make_endpoint()
     with pytest.raises(Refused, match="operators"):
-        endpoints_services.change_endpoint(endpoint=row, actor=make_user(), ses=SesOptions(s3_bucket="another-bucket"))
+        endpoints_services.change_endpoint(
+            endpoint=row, actor=make_member(row.customer), ses=SesOptions(s3_bucket="another-bucket")
+        )
     endpoints_services.change_endpoint(endpoint=row, actor=make_operator(), ses=SesOptions(s3_bucket="another-bucket"))
     row.refresh_from_db()
     assert row.s3_bucket == "another-bucket"

@@ -31,11 +31,8 @@ def test_an_address_at_another_customers_unproven_claim_does_not_block_the_impor
     make_address(BILLING, make_domain("shop.com", customer=make_customer("Bob Ltd"), stage=Stage.CLAIM))
     make_verified("shop.com", customer=alice)
     assert import_billing(alice) is StoredImport.NEW
-    assert Address.objects.get(address=BILLING).domain.customer == alice
-    assert list(Change.objects.order_by("id").values_list("what", "bulk_id")) == [
-        ("address.removed", "chg_1"),
-        ("address.added", "chg_1"),
-    ]
+    assert Address.objects.filter(address=BILLING).count() == 2
+    assert list(Change.objects.values_list("what", "customer_id", "bulk_id")) == [("address.added", alice.pk, "chg_1")]
     assert not ProcrastinateJob.objects.exists()
 
 

@@ -18,7 +18,7 @@ from receipt_rules.receiving_stops.selectors import stopped_customers
 from receipt_rules.rollback import services as rollback_services
 from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
-from tests.factories import make_customer, make_staff, make_user
+from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.factories import (
     approve_and_run,
     make_address,
@@ -105,7 +105,7 @@ def test_a_customers_change_is_planned_on_its_own(sandbox: Sandbox) -> None:
     set_up_receiving()
     Address.objects.filter(address="a@shop.com").delete()  # as if deleted manually
     make_address("by-hand@shop.com", shop)
-    addresses_services.add_address(text="c@shop.com", customer=alice, actor=make_user())
+    addresses_services.add_address(text="c@shop.com", customer=alice, actor=make_member(alice))
     auto_apply_services.work()
     assert [rule_count(f"{name}@shop.com") for name in ("a", "b", "c", "by-hand")] == [1, 1, 1, 0]
     assert not planner_services.plan_changes().is_empty

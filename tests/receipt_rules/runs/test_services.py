@@ -17,7 +17,7 @@ from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
-from tests.factories import make_customer, make_user
+from tests.factories import make_customer, make_member, make_user
 from tests.receipt_rules.factories import (
     approve_and_run,
     live,
@@ -48,7 +48,7 @@ def test_the_first_plan_creates_and_activates_a_rule_set(sandbox: Sandbox) -> No
 def test_a_customers_own_address_is_live_without_approval_after_three_calls(sandbox: Sandbox) -> None:
     set_up_receiving()
     alice = make_customer("Alice")
-    actor = make_user()
+    actor = make_member(alice)
     make_verified("shop.com", customer=alice)
     addresses_services.add_address(text="billing@shop.com", customer=alice, actor=actor)
     auto_apply_services.work()

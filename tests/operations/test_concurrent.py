@@ -1,0 +1,105 @@
+"""Two requests that check the same and then create it, at the same moment: none of them ends in an error."""
+
+from datetime import time
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models.people import User
+from accounts.people.services import store_person
+from accounts.roles import Role
+from audit import services as audit_services
+from domains.models.domains import Domain
+from domains.overrides import services as overrides_services
+from domains.preflight import services as preflight_services
+from inbound_admin.lib.errors import Refused
+from notifications.models.alerts import LIVE, Alert
+from notifications.models.preferences import NotificationPreference
+from notifications.preferences.services import set_preference
+from operations.drift.core import FoundDifference
+from operations.drift_store import services as drift_store_services
+from operations.models import Difference, ItemState, MigrationItem
+from operations.tenant_migration import services as tenant_migration_services
+from receipt_rules.drift import services as drift_services
+from receipt_rules.models.runs import OwnRuleSet
+from sandbox.process import Sandbox
+from tests.factories import make_customer, make_member, make_staff
+from tests.receipt_rules.factories import make_operator, make_unmanaged_rule, make_verified
+from tests.transactions import result_of_second
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def code_of(end: Any) -> str:
+    assert isinstance(end, Refused), end
+    return end.code
+
+
+def test_two_people_with_one_address_are_one_and_a_refusal() -> None:
+    adam = make_staff(Role.ADMIN)
+
+    def add() -> None:
+        store_person(person=User(email="new@people.example"), groups=[], actor=adam)
+
+    assert code_of(result_of_second(add, add)) == "PERSON_EXISTS"
+    assert User.objects.filter(email="new@people.example").count() == 1
+
+
+def test_the_first_settings_of_a_person_are_saved_from_two_tabs() -> None:
+    person = make_member()
+    fields: dict[str, Any] = {"unwanted": (), "digest_at": time(8), "quiet_from": None, "quiet_until": None}
+    first, second = (partial(set_preference, person=person, by_mail=each, **fields) for each in ("digest", "off"))
+    assert not isinstance(result_of_second(first, second), Exception)
+    assert NotificationPreference.objects.get(person=person).by_mail == "off"
+
+
+def test_two_acts_of_staff_on_one_object_leave_one_open_alert() -> None:
+    customer = make_customer()
+    make_member(customer)
+    about = audit_services.Subject("endpoint", "ep_1", "Desk", customer.pk)
+
+    def act(actor: User) -> None:
+        with audit_services.acting(lambda: "They called us."), transaction.atomic():
+            audit_services.record("endpoint.tested", about=about, actor=actor)
+
+    sam, olga = make_staff(), make_operator()
+    assert result_of_second(partial(act, sam), partial(act, olga)) is None
+    assert Alert.objects.filter(kind="staff.acted").count() == 2
+    assert olga.get_username() in Alert.objects.get(kind="staff.acted", state__in=LIVE).why
+
+
+def test_a_rule_set_that_two_operators_adopt_is_adopted_once(sandbox: Sandbox) -> None:
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], rule_set="marketing", create_set=True)
+    first = partial(OwnRuleSet.objects.create, region="eu-west-1", name="marketing", adopted=True)  # no call in it
+    adopt = partial(drift_services.adopt_rule_set, name="marketing", because="one set for all", actor=make_operator())
+    assert code_of(result_of_second(first, adopt)) == "RULE_SET_MISSING"
+    assert OwnRuleSet.objects.get().name == "marketing"
+
+
+def test_a_domain_is_not_transferred_to_a_customer_who_adds_it_at_this_moment(sandbox: Sandbox) -> None:
+    domain, bob, sam = make_verified("shop.com"), make_customer("Bob"), make_staff()
+    Domain.objects.update(proven_at=None, verified_at=None)  # so that Bob may claim it
+    add = partial(preflight_services.add, text="shop.com", customer=bob, actor=None)
+    transfer = partial(overrides_services.transfer, domain=domain, to=bob, because="sold", actor=sam)
+    assert "has already added" in str(result_of_second(add, transfer))
+    assert Domain.objects.get(pk=domain.pk).customer_id == domain.customer_id
+
+
+def test_two_checks_of_an_area_store_a_difference_once() -> None:
+    found = FoundDifference(kind="gone", key="gone shop.com", subject="shop.com", sentence="It is missing.")
+    store = partial(drift_store_services.store, area="identities", found=[found], now=timezone.now())
+    assert result_of_second(store, store) == 0
+    assert Difference.objects.count() == 1
+
+
+def test_a_customer_is_retried_in_one_migration_only() -> None:
+    choice = tenant_migration_services.one(make_customer())
+    migrations = []
+    for _ in range(2):
+        migrations.append(tenant_migration_services.plan_migration(choice=choice, actor=None))
+        MigrationItem.objects.update(state=ItemState.FAILED)
+    first, second = (partial(tenant_migration_services.retry, migration=each, actor=None) for each in migrations)
+    assert code_of(result_of_second(first, second)) == "NOTHING_TO_DO"
