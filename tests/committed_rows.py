@@ -16,8 +16,8 @@ from psycopg import sql
 
 OF_MIGRATE = ("django_content_type", "auth_permission", "auth_group", "auth_group_permissions")
 
-_fixture_setup: Any = TransactionTestCase._fixture_setup
-_flush = TransactionTestCase._fixture_teardown
+_CASE: Any = TransactionTestCase  # django-stubs lack its private methods
+_fixture_setup, _flush = _CASE._fixture_setup, _CASE._fixture_teardown
 
 
 class Remover:

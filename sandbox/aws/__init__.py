@@ -81,8 +81,8 @@ def _hear_process_exits() -> None:
 def _list_once() -> None:
     """Remember moto's services and the operations of each, which it lists at every call: a fifth of its time."""
     from moto import backends
-    from moto.core import responses
+    from moto.core import responses, utils
 
     services = tuple(backends.list_of_moto_modules())
     backends.list_of_moto_modules = lambda: services
-    responses.method_names_from_class = cache(responses.method_names_from_class)
+    responses.method_names_from_class = cache(utils.method_names_from_class)  # type: ignore[attr-defined]  # imported there
