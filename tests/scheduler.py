@@ -43,7 +43,7 @@ LONGEST = (
 # Their shared fixtures are created once per worker and take long: npm packages, a second AWS emulator.
 TOGETHER = ("tests/sdk/", "tests/emulator/")
 # While one test waits for a process, a timer or a browser, another uses its core.
-MORE_THAN_CORES = 1
+MORE_THAN_CORES = 2
 
 
 def unit(nodeid: str) -> str:
