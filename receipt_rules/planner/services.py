@@ -95,7 +95,7 @@ def _read_desired_state(
     stopped = stopped_customers() | also_stopped
     entries: dict[str, RuleDelivery] = {}
     kept: dict[str, RuleDelivery] = {}
-    catch_alls = list(selectors.catch_all_rows(holders, customers))
+    catch_alls = list(selectors.catch_all_rows(holders, customers, special))
     caught = {row[0] for row in (*catch_alls, *refused)} if settings.RECEIVING_CATCH_ALL_PREFIX else set()
     addresses = selectors.address_rows(customers) if refused else read_addresses(special)
     for recipient, owner, domain, endpoint, of in chain(addresses, catch_alls, refused):
@@ -105,7 +105,8 @@ def _read_desired_state(
             is_caught = bool(caught) and not caught.isdisjoint(_catching(recipient))
             made = kept if recipient in set_aside else entries
             made[recipient] = deliver(endpoint if of == owner else None, domain, is_caught)
-    return DesiredState(replace(without_covered(sorted_entries(entries)), refused=kept), holders, stopped)
+    desired = without_covered(sorted_entries(entries), shared=holders.shared, owner=holders.customer_of)
+    return DesiredState(replace(desired, refused=kept), holders, stopped)
 
 
 def _catching(recipient: str) -> Iterator[str]:

@@ -34,7 +34,7 @@ from receipt_rules.live.services import Live, read_live, receives_here
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import RunKind
 from receipt_rules.planner.core.plans import Method, Plan
-from receipt_rules.planner.core.rules import AnyRule, domain_of
+from receipt_rules.planner.core.rules import AnyRule, domain_of, is_address
 from receipt_rules.planner.services import (
     DesiredState,
     PlanRequest,
@@ -105,7 +105,8 @@ def _lost_by_others(domain: Domain, holders: Holders) -> Iterator[tuple[Domain, 
 
 
 def _notify_losing_customer(customer: Customer, name: str, recipients: list[str]) -> None:
-    shown = "\n".join(recipients[:20])
+    whole = f"any other address at {name} (your subdomain catch-all)"
+    shown = "\n".join(each if is_address(each) else whole for each in recipients[:20])
     text = (
         f"{name} now belongs to another account. Mail for these addresses is no longer received for you:\n\n"
         f"{shown}\n\nIf {name} is yours, please contact support.\n"
