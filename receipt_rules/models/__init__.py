@@ -12,7 +12,7 @@ from receipt_rules.models.endpoints import (
 from receipt_rules.models.expectations import Expectation, Expected, new_expectation_id
 from receipt_rules.models.live import ActiveRuleSet, IgnoredDifference, ReceivingStop, RulesAsRead, RulesCheck
 from receipt_rules.models.probes import MailProbe, ProbeSchedule, new_probe_id, new_probe_token
-from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail, new_received_mail_id
+from receipt_rules.models.received_mail import DeliveryOutcome, FormerHolder, ReceivedMail, new_received_mail_id
 from receipt_rules.models.runs import (
     UNFINISHED,
     OwnRuleSet,
@@ -38,6 +38,7 @@ __all__ = [
     "Expectation",
     "Expected",
     "Forwarding",
+    "FormerHolder",
     "ForwardingState",
     "IgnoredDifference",
     "MailProbe",

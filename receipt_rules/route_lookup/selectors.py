@@ -3,7 +3,7 @@
 SES's rules only receive the mail; the operator's function asks here who owns it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from receipt_rules.forwarding.selectors import Forwardings, forwardings_of
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.live import ReceivingStop
+from receipt_rules.models.received_mail import FormerHolder
 from receipt_rules.planner.core.rules import domain_of
 
 
@@ -76,9 +77,17 @@ class _Known:
     catch_alls: Mapping[tuple[str, str], CatchAll]
     held: Mapping[str, tuple[str, datetime | None]]  # customer ID, and since when they hold it
     stopped: Mapping[str, datetime]  # customer ID, and since when their receiving is stopped
+    former: Sequence[tuple[str, str, datetime]] = ()  # deleted name below a held one, its customer ID, and until when
 
     def holder(self, name: str) -> tuple[str, datetime | None]:
         return next((self.held[above] for above in name_and_parents(name) if above in self.held), ("", None))
+
+    def since(self, name: str) -> datetime | None:
+        """Return since when the holder has had the name: until another customer's domain was deleted, it was theirs."""
+        holder, since = self.holder(name)
+        at_or_above = name_and_parents(name)
+        ended = (until for was, customer, until in self.former if was in at_or_above and customer != holder)
+        return max(filter(None, (since, *ended)), default=None)
 
     def is_shared(self, name: str) -> bool:
         """Return whether another customer than the holder of the name holds a name above it."""
@@ -86,7 +95,8 @@ class _Known:
 
 
 def route_lookup(recipients: Iterable[str], *, received_at: datetime | None = None) -> tuple[Route, ...]:
-    """Return a route for each recipient, in order. Three queries, and three more if mail is forwarded.
+    """Return a route for each recipient, in order. Three queries, one more for names below a held one, and three more
+    if mail is forwarded.
 
     Mail received before the current holder had the name belonged to someone else: it gets no endpoint. Nor does mail
     received since Trust & Safety stopped the holder's receiving: a rule of another customer may still bring it.
@@ -102,7 +112,7 @@ def _route_of(recipient: str, known: _Known) -> Route:
     found, is_shared = _route(recipient, known), known.is_shared(name)
     if is_shared and found.row is not None and not found.row.domain.receives:  # nobody wants this mail here
         found = Route(recipient, customer=found.customer)
-    return replace(found, since=known.holder(name)[1], has_shared_name=is_shared)
+    return replace(found, since=known.since(name), has_shared_name=is_shared)
 
 
 def _unless_stopped(route: Route, stopped: Mapping[str, datetime], received_at: datetime | None) -> Route:
@@ -140,12 +150,26 @@ def _read(recipients: Iterable[str]) -> _Known:
     stop = ReceivingStop.objects.filter(customer=OuterRef("customer"), is_stopped=True).values("asked_at")[:1]
     held = held_domains().filter(name__in=names).annotate(stopped_at=Subquery(stop))
     holders = list(held.values_list("name", "customer_id", "proven_at", "stopped_at"))
+    known = {name: (customer, since) for name, customer, since, _ in holders}
     return _Known(
         {(row.address, row.domain.customer_id): row for row in addresses},
         {(row.recipient, row.domain.customer_id): row for row in catch_alls},
-        {name: (customer, since) for name, customer, since, _ in holders},
+        known,
         {customer: stopped_at for _, customer, _, stopped_at in holders if stopped_at is not None},
+        _read_former({domain_of(recipient) for recipient in recipients}, known),
     )
+
+
+def _read_former(names: Iterable[str], held: Collection[str]) -> list[tuple[str, str, datetime]]:
+    """Read former holders of names that are below a held one; no query if there are none."""
+    below: set[str] = set()
+    for name in names:
+        at_or_above = name_and_parents(name)
+        nearest = next((place for place, each in enumerate(at_or_above) if each in held), 0)
+        below.update(at_or_above[:nearest])
+    if not below:
+        return []
+    return list(FormerHolder.objects.filter(name__in=below).order_by().values_list("name", "customer", "until"))
 
 
 def _select_columns(rows: QuerySet[Any], own: str) -> QuerySet[Any]:

@@ -286,9 +286,22 @@ def test_a_rollback_keeps_the_catch_all_and_the_other_customers_mail(shop: Domai
 
 
 def test_a_deleted_domain_belongs_to_the_catch_all_again(shop: Domain, track: Domain, olga: User) -> None:
+    before = timezone.now()
     track.delete()
     assert endpoints_of("any@track.shop.com") == ["Alice's"]
     assert plan_changes().is_empty
+    assert endpoints_of("any@track.shop.com", "any@deep.track.shop.com", received_at=before) == ["", ""]
+    assert endpoints_of("any@other.shop.com", received_at=before) == ["Alice's"]
+    alice = make_member(shop.customer)
+    failed = make_report("any@track.shop.com", outcome="failed", received_at=before)
+    record_deliveries(reports=[failed], now=timezone.now())
+    assert not received_for(alice).exists()  # it was Bob's
+
+
+def test_the_same_customers_deleted_domain_keeps_its_earlier_mail(shop: Domain, olga: User) -> None:
+    before = timezone.now()
+    make_verified("eu.shop.com", customer=shop.customer).delete()
+    assert endpoints_of("any@eu.shop.com", received_at=before) == ["Alice's"]
 
 
 def test_only_the_holder_sees_mail_that_nobody_gets(shop: Domain, track: Domain) -> None:
