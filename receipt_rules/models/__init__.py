@@ -1,6 +1,13 @@
 """Addresses, endpoints, the runs that change SES receipt rules, and what was read of the rules."""
 
-from receipt_rules.models.addresses import Address, CatchAll, RequestedRecipient, new_address_id, new_catch_all_id
+from receipt_rules.models.addresses import (
+    Address,
+    CatchAll,
+    FormerHolder,
+    RequestedRecipient,
+    new_address_id,
+    new_catch_all_id,
+)
 from receipt_rules.models.endpoints import (
     Endpoint,
     EndpointType,
@@ -12,7 +19,7 @@ from receipt_rules.models.endpoints import (
 from receipt_rules.models.expectations import Expectation, Expected, new_expectation_id
 from receipt_rules.models.live import ActiveRuleSet, IgnoredDifference, ReceivingStop, RulesAsRead, RulesCheck
 from receipt_rules.models.probes import MailProbe, ProbeSchedule, new_probe_id, new_probe_token
-from receipt_rules.models.received_mail import DeliveryOutcome, FormerHolder, ReceivedMail, new_received_mail_id
+from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail, new_received_mail_id
 from receipt_rules.models.runs import (
     UNFINISHED,
     OwnRuleSet,

@@ -21,20 +21,6 @@ class DeliveryOutcome(models.TextChoices):
     UNROUTED = "unrouted", "Stored only"
 
 
-class FormerHolder(models.Model):
-    """A customer whose domain was deleted: mail from before isn't the mail of who holds the name, or one above, now."""
-
-    name = models.CharField(max_length=253, db_index=True)
-    customer = models.CharField(max_length=40, help_text="The customer's ID; the customer may be deleted.")
-    until = models.DateTimeField()
-
-    class Meta:
-        ordering = ("-until",)
-
-    def __str__(self) -> str:
-        return f"{self.name} until {self.until:%-d %b %Y %H:%M}"
-
-
 class ReceivedMail(models.Model):
     """A message for one recipient, as last reported. `customer` is the owner when it arrived, and never changes."""
 

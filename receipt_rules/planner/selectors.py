@@ -12,7 +12,6 @@ from django.db.models.functions import Concat
 from accounts.models.people import Customer
 from audit.models import Change
 from domains.ownership.selectors import Holders
-from receipt_rules.deliveries.services import has_one_destination
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.live import ActiveRuleSet
 from receipt_rules.models.runs import Run, RunKind
@@ -131,27 +130,28 @@ def address_rows_beyond_catch_alls(special: Collection[str]) -> Iterator[Recipie
 
 
 def catch_all_rows(
-    holders: Holders, customers: frozenset[str] | None, special: Collection[str]
+    holders: Holders, customers: frozenset[str] | None, special: Collection[str], *, has_one_destination: bool
 ) -> Iterator[RecipientRow]:
     """Skip a subdomain catch-all above another customer's name, unless all mail has one destination there.
 
     A receipt rule can't leave out that name. With one destination the function asks whose each message is, and its
-    owner gets it once. `special` are IDs of endpoints with SES options of their own.
+    owner gets it once. `special` are IDs of endpoints with SES options of their own, and `has_one_destination` is
+    about all others.
     """
-    separates = cache(_separates_customers)
+    claims_mail = cache(_claims_mail)
     rows = CatchAll.objects.filter(_receiving(customers)).order_by()
     for subdomains, owner, domain, endpoint, of in rows.values_list("subdomains", *_ROW).iterator(READ_AT_ONCE):
         if subdomains and holders.shares_below(domain):
             is_special = endpoint in special and of == owner
-            if is_special or not separates() or _has_special_below(domain, owner, special):
+            may_share = has_one_destination and not is_special and claims_mail()
+            if not may_share or _has_special_below(domain, owner, special):
                 continue
         yield CatchAll.recipient_of(domain, subdomains=subdomains), owner, domain, endpoint, of
 
 
-def _separates_customers() -> bool:
+def _claims_mail() -> bool:
     """Return whether the function brings each message to its owner once, although two rules invoke it."""
-    here = ActiveRuleSet.objects.filter(region=settings.AWS_REGION, claims_mail=True)
-    return has_one_destination() and here.exists()
+    return ActiveRuleSet.objects.filter(region=settings.AWS_REGION, claims_mail=True).exists()
 
 
 def _has_special_below(domain: str, owner: str, special: Collection[str]) -> bool:

@@ -25,7 +25,7 @@ from receipt_rules.deliveries.services import function_arn
 from receipt_rules.endpoints.core import NOT_FORWARDED
 from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.models.endpoints import Endpoint
-from receipt_rules.models.received_mail import DeliveryOutcome, FormerHolder, ReceivedMail
+from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.probes.services import record_reports
 from receipt_rules.received_mail import gateway
 from receipt_rules.received_mail.core import Report, redelivery_event
@@ -34,7 +34,6 @@ from receipt_rules.route_lookup.selectors import Route, route_lookup
 
 AGAIN_EVERY_SECONDS = 30
 DELETED_AT_ONCE = 10_000
-FORMER_HOLDERS_KEPT = timedelta(days=400)  # longer than any message waits in the queues or the bucket
 _Key = tuple[str, str, str]  # message, recipient, customer ID or ""
 _CHANGED = ("outcome", "problem", "size", "tries", "reported_at", "endpoint", "domain")
 _TRIED = (DeliveryOutcome.DELIVERED, DeliveryOutcome.FAILED)
@@ -203,7 +202,6 @@ def redelivery_endpoint(mail: ReceivedMail) -> Endpoint:
 
 def delete_expired(*, now: datetime) -> int:
     """Delete in batches, so that no lock is long, and return the number of rows. RECEIVED_MAIL_DAYS=0 keeps all."""
-    FormerHolder.objects.filter(until__lt=now - FORMER_HOLDERS_KEPT).delete()
     if not settings.RECEIVED_MAIL_DAYS:
         return 0
     old = ReceivedMail.objects.filter(received_at__lt=now - timedelta(days=settings.RECEIVED_MAIL_DAYS)).order_by()

@@ -13,10 +13,9 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from domains.ownership.selectors import held_domains, name_and_parents
 from receipt_rules.forwarding.selectors import Forwardings, forwardings_of
-from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.addresses import Address, CatchAll, FormerHolder
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.live import ReceivingStop
-from receipt_rules.models.received_mail import FormerHolder
 from receipt_rules.planner.core.rules import domain_of
 
 

@@ -3,7 +3,6 @@
 from django.conf import settings
 from django.db import transaction
 
-from domains.receiving.core import RulesFact
 from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.live import ActiveRuleSet
@@ -15,6 +14,7 @@ def note_claims() -> None:
     here = ActiveRuleSet.objects.filter(region=settings.AWS_REGION, claims_mail=False)
     if not here.update(claims_mail=True):
         return
-    ended = CatchAll.objects.filter(rules=RulesFact.SPLIT, is_active=True, domain__region=settings.AWS_REGION)
-    for row in ended.select_related("domain__customer").order_by("domain__customer"):
-        queue_customer_change(row.domain.customer, None, recipients=[row.recipient], domains=[row.domain_id])
+    rows = CatchAll.objects.filter(subdomains=True, is_active=True, domain__region=settings.AWS_REGION)
+    for row in rows.select_related("domain__customer").order_by("domain__customer"):
+        if not row.is_served:
+            queue_customer_change(row.domain.customer, None, recipients=[row.recipient], domains=[row.domain_id])
