@@ -87,9 +87,7 @@ def simulate(*, envelope: Sequence[str], live: RuleSet) -> Simulation:
     recipients = [read_recipient(text).address for text in envelope if text.strip()]
     if not 1 <= len(recipients) <= MOST_RECIPIENTS:
         raise Refused(f"Enter between 1 and {MOST_RECIPIENTS} addresses.", code="TOO_MANY")
-    routes = route_lookup(dict.fromkeys(recipients))
-    shared = frozenset(each.recipient for each in routes if each.has_shared_name)
-    routing = matching.route(live.rules, recipients, delivered_once=shared)
+    routing = matching.route(live.rules, recipients)
     stored = [
         (outcome.rule.name, f"{action.bucket}/{action.prefix}")
         for outcome in routing.fired
@@ -97,6 +95,7 @@ def simulate(*, envelope: Sequence[str], live: RuleSet) -> Simulation:
         if isinstance(action, S3)
     ]
     names = dict.fromkeys(domain_of(recipient) for recipient in routing.envelope)
+    routes = route_lookup(routing.envelope)
     return Simulation(routing, mail_hosts(list(names)), routes, tuple(stored), holders_of(routes))
 
 

@@ -15,16 +15,7 @@ from receipt_rules.planner.core.recipient_index import (
     affected_addresses,
     relevant_rules,
 )
-from receipt_rules.planner.core.rules import (
-    S3,
-    AnyRule,
-    Rule,
-    RuleDelivery,
-    RuleSet,
-    covering_entries,
-    describe_address,
-    domain_of,
-)
+from receipt_rules.planner.core.rules import S3, RuleDelivery, RuleSet, deliveries_of, describe_address, domain_of
 from receipt_rules.planner.core.steps import RuleStep
 
 
@@ -84,31 +75,12 @@ def consequences(before: RuleSet, after: RuleSet, steps: Sequence[RuleStep] | No
     start, end = RecipientIndex(before), RecipientIndex(after)
     found = []
     for address in affected:
-        was = deliveries(start.delivering_rules(address), address)
-        becomes = deliveries(end.delivering_rules(address), address)
+        was = deliveries_of(start.delivering_rules(address), address)
+        becomes = deliveries_of(end.delivering_rules(address), address)
         if (kind := _kind_of(was, becomes)) is not None:
             found.append(Consequence(address, kind, was, becomes))
     worst = {kind: place for place, kind in enumerate(ConsequenceKind)}
     return tuple(sorted(found, key=lambda each: worst[each.kind]))
-
-
-def deliveries(rules: Sequence[AnyRule], address: str) -> tuple[RuleDelivery, ...]:
-    """Return one delivery for each rule that delivers an address's mail.
-
-    A subdomain entry that delivers it as another rule does isn't counted: it is another customer's catch-all above, and
-    the function delivers each message once.
-    """
-    found = tuple(rule.delivery for rule in rules)
-    if len(found) < 2:
-        return found
-    own = {rule.delivery for rule in rules if not _covers_from_above(rule, address)}
-    return tuple(each.delivery for each in rules if each.delivery not in own or not _covers_from_above(each, address))
-
-
-def _covers_from_above(rule: AnyRule, address: str) -> bool:
-    """Return whether a managed rule covers an address by nothing but subdomain entries."""
-    entries = [each for each in covering_entries(address) if each in rule.recipient_set]
-    return isinstance(rule, Rule) and bool(entries) and all(each[0] == "." for each in entries)
 
 
 HARMFUL = (

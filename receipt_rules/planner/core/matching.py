@@ -14,6 +14,7 @@ from receipt_rules.planner.core.rules import (
     AnyRule,
     Stop,
     covering_entries,
+    deliveries_of,
     domain_of,
     is_address,
 )
@@ -88,14 +89,10 @@ class RuleOutcome:
 
 @dataclass(frozen=True)
 class RoutingResult:
-    """The result of all rules for one message. Recipients are in lower case, in the order of the envelope.
-
-    `delivered_once`: recipients whose mail the function delivers once, although several rules bring it to it.
-    """
+    """The result of all rules for one message. Recipients are in lower case, in the order of the envelope."""
 
     envelope: tuple[str, ...]
     outcomes: tuple[RuleOutcome, ...]
-    delivered_once: frozenset[str] = frozenset()
 
     @property
     def fired(self) -> tuple[RuleOutcome, ...]:
@@ -148,11 +145,7 @@ class RoutingResult:
     @property
     def stored_twice(self) -> tuple[str, ...]:
         """Return recipients whose mail more than one rule stores and processes."""
-        return tuple(recipient for recipient in self.envelope if self._times(recipient) > 1)
-
-    def _times(self, recipient: str) -> int:
-        deliveries = [rule.delivery for rule in self.received_by[recipient]]
-        return len(set(deliveries) if recipient in self.delivered_once else deliveries)
+        return tuple(each for each in self.envelope if len(deliveries_of(self.received_by[each], each)) > 1)
 
     @property
     def is_rejected(self) -> bool:
@@ -165,9 +158,7 @@ class RoutingResult:
         return tuple(_flags(self))
 
 
-def route(
-    rules: Iterable[AnyRule], envelope: Sequence[str], *, delivered_once: frozenset[str] = frozenset()
-) -> RoutingResult:
+def route(rules: Iterable[AnyRule], envelope: Sequence[str]) -> RoutingResult:
     """Evaluate the rules for one message with all its recipients, as SES does."""
     recipients = tuple(dict.fromkeys(recipient.lower() for recipient in envelope))
     outcomes: list[RuleOutcome] = []
@@ -179,7 +170,7 @@ def route(
         outcomes.append(RuleOutcome(rule, matches, misses, stopped_by))
         if outcomes[-1].fired and rule.delivery.stops:
             stopped_by = rule.name
-    return RoutingResult(recipients, tuple(outcomes), delivered_once)
+    return RoutingResult(recipients, tuple(outcomes))
 
 
 def match(rule: AnyRule, recipient: str) -> Match | None:

@@ -14,8 +14,10 @@ from notifications.models.alerts import Alert
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
+from receipt_rules.expectations.selectors import broken_expectations
 from receipt_rules.inbound_summary.selectors import inbound_summary
 from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.expectations import Expectation, Expected
 from receipt_rules.models.live import ActiveRuleSet, ReceivingStop
 from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.models.runs import Snapshot
@@ -89,9 +91,11 @@ def sentence(domain: Domain) -> str:
 
 def test_the_catch_all_continues_and_each_customer_gets_their_own_mail(shop: Domain, track: Domain, olga: User) -> None:
     bobs_address(track)
+    Expectation.objects.create(address="bob@track.shop.com", expected=Expected.ONCE)
     assert [each.kind for each in plan_changes().consequences] == []
     approve_and_run(olga)
     record()
+    assert broken_expectations(live()) == ()
     assert CatchAll.objects.get().rules == "carried"
     assert not Alert.objects.filter(kind="receiving.split").exists()
     assert (rule_count("any@other.shop.com"), rule_count("bob@track.shop.com")) == (1, 2)
