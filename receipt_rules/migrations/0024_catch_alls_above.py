@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('receipt_rules', '0021_split_and_filtered'),
+        ('receipt_rules', '0023_address_of_domain'),
     ]
 
     operations = [
