@@ -59,6 +59,8 @@ RULES_WORDS = {
     RulesFact.DROPPED: "Rejected since a change outside this system",
     RulesFact.NOT_SET_UP: "Receiving not set up",
     RulesFact.HALTED: "Receiving stopped",
+    RulesFact.MUTED: "Receiving stopped, accepted by another customer's catch-all",
+    RulesFact.ACCEPTED: "Accepted by another customer's catch-all, not delivered",
     RulesFact.SPLIT: "Ended by another customer's subdomain",
     RulesFact.FILTERED: "Blocked by an IP filter",
     RulesFact.CARRIED: "Live",

@@ -4,6 +4,7 @@ The formats are those of the AWS documentation: "Lambda function: SES event reco
 Amazon SES email receiving", and "Invocation record" of Lambda's destinations.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,8 @@ class Arrival:
     """A message, and those of its recipients that the event is about.
 
     `stored`: bucket and key if the event has them. `is_again`: a person requested another delivery. `probe`: the token
-    of a test message.
+    of a test message. `event`: the digest of SES's notification, the same in each retry and another for each rule; ""
+    for a request of Inbound Admin.
     """
 
     message_id: str
@@ -33,6 +35,7 @@ class Arrival:
     stored: tuple[str, str] | None = None
     is_again: bool = False
     probe: str = ""
+    event: str = ""
 
     @property
     def has_virus(self) -> bool:
@@ -93,6 +96,7 @@ def _mail(notification: Mapping[str, Any]) -> Iterator[Arrival]:
         verdicts={name: receipt.get(f"{name}Verdict", {}).get("status", "") for name in _VERDICTS},
         stored=stored,
         probe=_probe(mail.get("headers") or ()),
+        event=hashlib.sha256(json.dumps(notification, sort_keys=True).encode()).hexdigest(),
     )
 
 

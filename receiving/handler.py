@@ -99,7 +99,7 @@ class Receiver:
         """Deliver to one endpoint. A failure doesn't affect the others."""
         arrival, name = mail.arrival, str(endpoint["id"])
         done = [each for each in recipients if self._is_done(arrival, each, name)]
-        left = [each for each in recipients if each not in done]
+        left = [each for each in recipients if each not in done and self._is_ours(mail, each)]
         found = [Outcome("delivered", tuple(done), name)] if done else []
         if left and arrival.has_virus and not self._deployment.delivers_viruses:
             return [*found, Outcome("held", tuple(left), name, VIRUS)]
@@ -112,6 +112,12 @@ class Receiver:
 
     def _is_done(self, arrival: Arrival, recipient: str, endpoint_id: str) -> bool:
         return not arrival.is_again and self._markers.is_delivered(arrival.message_id, recipient, endpoint_id)
+
+    def _is_ours(self, mail: "_Mail", recipient: str) -> bool:
+        """Return False if the event of another rule delivers the message to this recipient."""
+        arrival = mail.arrival
+        is_claimable = arrival.event and not arrival.is_again and mail.has_shared_name(recipient)
+        return not is_claimable or self._markers.claim(arrival, recipient)
 
     def _delivered(
         self, deliver: Callable[[], None], arrival: Arrival, recipients: tuple[str, ...], endpoint_id: str
@@ -202,6 +208,10 @@ class _Mail:
             if route["endpoint"] is not None:
                 found.setdefault(route["endpoint"]["id"], (route["endpoint"], []))[1].append(route["recipient"])
         return list(found.values())
+
+    def has_shared_name(self, recipient: str) -> bool:
+        """Return whether two rules may bring the message: another customer may have a subdomain catch-all above."""
+        return any(route["recipient"] == recipient and route.get("sharedName") for route in self.routes)
 
     @property
     def letter(self) -> Letter:

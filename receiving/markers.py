@@ -1,8 +1,8 @@
 """Markers of completed deliveries, as objects in the bucket that every copy of the function sees.
 
 A marker is written after an endpoint has accepted a message for a recipient. Whatever fails in between, mail is rather
-sent twice than lost. A note says that a recipient's mail waits for a confirmation. The bucket's lifecycle deletes both
-with their message.
+sent twice than lost. A note says that a recipient's mail waits for a confirmation. A claim says which of two events
+delivers a message to a recipient. The bucket's lifecycle deletes them with their message.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from receiving.events import Arrival
 
 FOLDER = ".inbound-admin/"
 _MISSING = ("404", "NoSuchKey", "NotFound")
+_TAKEN = ("412", "PreconditionFailed")
 log = logging.getLogger(__name__)
 
 
@@ -42,6 +43,21 @@ class Markers:
 
     def mark_delivered(self, message_id: str, recipient: str, endpoint_id: str) -> None:
         self._s3.put_object(Bucket=self._bucket, Key=_mark(message_id, recipient, endpoint_id), Body=b"")
+
+    def claim(self, arrival: Arrival, recipient: str) -> bool:
+        """Return whether this event delivers the message to the recipient: the first that claims it, and its retries.
+
+        Raises S3's error if that is unknown.
+        """
+        key, own = _claim(arrival.message_id, recipient), arrival.event.encode()
+        try:
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=own, IfNoneMatch="*")
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in _TAKEN:
+                raise
+            claimed_by: bytes = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            return claimed_by == own
+        return True
 
     def note_waiting(self, arrival: Arrival, recipient: str) -> None:
         """Store a note with everything that a later delivery needs."""
@@ -75,6 +91,11 @@ class Markers:
 def _mark(message_id: str, recipient: str, endpoint_id: str) -> str:
     name = hashlib.sha256(json.dumps([message_id, recipient, endpoint_id]).encode()).hexdigest()
     return f"{FOLDER}delivered/{name[:2]}/{name}"
+
+
+def _claim(message_id: str, recipient: str) -> str:
+    name = hashlib.sha256(json.dumps([message_id, recipient]).encode()).hexdigest()
+    return f"{FOLDER}claimed/{name[:2]}/{name}"
 
 
 def _note(message_id: str, recipient: str) -> str:

@@ -4,6 +4,7 @@ An unproven row, in any stage, holds nothing.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 
 from django.conf import settings
 from django.db import connection
@@ -200,3 +201,12 @@ class Holders:
     def shares_below(self, domain: str) -> bool:
         """Return whether another customer holds a subdomain of this domain."""
         return bool(self._foreign_below.get(domain, set()) - {self._held.get(domain, "")})
+
+    def customers_below(self, domains: Collection[str]) -> frozenset[str]:
+        """Return the customers (IDs) who hold names below one of these."""
+        return frozenset(customer for domain in domains for customer in self._foreign_below.get(domain, ()))
+
+    @cached_property
+    def shared(self) -> frozenset[str]:
+        """Return the recipients of all subdomain catch-alls that cover a name of another customer, wanted or not."""
+        return frozenset(f".{name}" for name in self._foreign_below if self.shares_below(name))

@@ -38,7 +38,9 @@ class RulesFact(StoredState):
     DROPPED = "dropped"  # a rule received its mail before, and someone else changed the rules: SES rejects it
     NOT_SET_UP = "not_set_up"
     HALTED = "halted"  # staff suspended receiving for the customer
-    SPLIT = "split"  # a catch-all of subdomains, one of which another customer has proven
+    MUTED = "muted"  # the same, and another customer's subdomain catch-all above accepts the mail
+    ACCEPTED = "accepted"  # that catch-all accepts the mail, and nobody gets it
+    SPLIT = "split"  # a catch-all of subdomains that ended: another customer has proven one of them
     FILTERED = "filtered"  # IP filters in SES block all senders before any rule
     CARRIED = "carried"
     COPIED = "copied"
@@ -88,6 +90,8 @@ RED = (
 )
 MX_POINTS_HERE = (MxFact.HERE, MxFact.SHARED, MxFact.UNSEEN)  # some mail arrives at SES, as far as we know
 DELIVERED = (RulesFact.CARRIED, RulesFact.COPIED)
+NOT_HERE = (RulesFact.NOTHING, RulesFact.ACCEPTED)  # no address
+HALTING = (RulesFact.HALTED, RulesFact.MUTED)
 DEFECTIVE = (RulesFact.UNROUTED, RulesFact.TLS_ONLY)  # our rule stores the mail, though not as requested
 _SETTLED = (ReceivingState.LIVE, ReceivingState.FOREIGN, ReceivingState.SEND_ONLY, ReceivingState.UNAVAILABLE)
 _LABELS = {  # the most urgent first
@@ -171,18 +175,15 @@ class Receiving(Labelled):
         return self.state in RED
 
     @property
-    def is_turned_off(self) -> bool:
-        """Return True if our team stopped receiving for the customer."""
-        return self.sentence == _BLOCKED[RulesFact.HALTED]
+    def is_turned_off(self) -> bool:  # by our team, for the customer
+        return self.sentence == _TURNED_OFF
 
     @property
-    def is_settled(self) -> bool:
-        """Return True if nobody has to do anything."""
+    def is_settled(self) -> bool:  # nobody has to do anything
         return self.state in _SETTLED
 
     @property
-    def waits_for_us(self) -> bool:
-        """Return True if its addresses wait for a run or for our team before the MX may be published."""
+    def waits_for_us(self) -> bool:  # for a run, or for our team, before the MX may be published
         return self.state in (ReceivingState.APPLYING, ReceivingState.NOT_SET_UP, ReceivingState.BLOCKED)
 
     @property
@@ -193,7 +194,7 @@ class Receiving(Labelled):
 def requires_mx(facts: ReceivingFacts) -> bool:
     """Return True if the customer should publish or keep the MX: a rule receives the mail, or did until now."""
     may = facts.is_wanted and facts.is_verified and facts.can_receive
-    return may and (facts.rules in DELIVERED or (facts.rules is not RulesFact.NOTHING and facts.mx in MX_POINTS_HERE))
+    return may and (facts.rules in DELIVERED or (facts.rules not in NOT_HERE and facts.mx in MX_POINTS_HERE))
 
 
 def names_with_mx_here(found: Iterable[ReceivingFacts]) -> tuple[str, ...]:
@@ -256,7 +257,10 @@ _BOUNCED = "{Mail} bounces: another receipt rule returns it to its senders. Our 
 _PARTLY = "Mail for some addresses at {name} doesn't arrive: another receipt rule stops, bounces or catches it."
 _UNDELIVERED = "{Mail} is stored, but not delivered: the receipt rule doesn't call the function that delivers it."
 _TLS_ONLY = "{Mail} arrives here only over TLS: SES rejects it from senders that don't encrypt."
+_ACCEPTED = "SES accepts {all_mail} because of a subdomain catch-all above it, and nobody gets it"
 _NOT_ARRIVING = {
+    RulesFact.ACCEPTED: (ReceivingState.UNDELIVERED, f"{_ACCEPTED}: add an address or a catch-all."),
+    RulesFact.MUTED: (ReceivingState.UNDELIVERED, f"{_ACCEPTED}: our team has turned off inbound mail."),
     RulesFact.UNROUTED: (ReceivingState.UNDELIVERED, _UNDELIVERED + _NOTIFIED),
     RulesFact.TLS_ONLY: (ReceivingState.TLS_ONLY, _TLS_ONLY + _NOTIFIED),
     RulesFact.STOPPED: (ReceivingState.LOST, _LOST + _NOTIFIED),
@@ -265,12 +269,12 @@ _NOT_ARRIVING = {
     RulesFact.PARTLY: (ReceivingState.PARTLY_LOST, _PARTLY + _NOTIFIED),
 }
 _YET = "Don't change the MX record yet."
+_TURNED_OFF = "Our team has turned off inbound mail. Don't change the MX record."
 _BLOCKED = {
-    RulesFact.HALTED: "Our team has turned off inbound mail. Don't change the MX record.",
+    **dict.fromkeys(HALTING, _TURNED_OFF),
     RulesFact.HELD: "Our team has rolled back the receipt rules for {name}. Don't change the MX record yet.",
     RulesFact.DROPPED: "{Mail} would be rejected, although it was set up. Our team has been notified.",
-    RulesFact.SPLIT: f"SES would reject {{mail}}: {_WHY_REJECTED[RulesFact.SPLIT]}.",
-    RulesFact.FILTERED: f"SES would reject {{mail}}: {_WHY_REJECTED[RulesFact.FILTERED]}.",
+    **{fact: f"SES would reject {{mail}}: {_WHY_REJECTED[fact]}." for fact in (RulesFact.SPLIT, RulesFact.FILTERED)},
     RulesFact.BOUNCED: "Another receipt rule would bounce {mail}. Don't change the MX record yet.",
     RulesFact.STOPPED: "Another receipt rule would stop {mail}. Don't change the MX record yet.",
     RulesFact.ELSEWHERE: "Another receipt rule would catch {mail}. Don't change the MX record yet.",
@@ -309,12 +313,12 @@ def _format(sentence: str, facts: ReceivingFacts) -> str:
 
 
 def _send_only(facts: ReceivingFacts) -> tuple[_Case, ...]:
-    why = (
-        "SES rejects all mail for {name}: it's set to send only, but its MX record points here. "
-        "Point the MX record to your mail service, or turn on inbound mail for the domain."
-    )
+    is_kept = facts.rules in (RulesFact.ACCEPTED, RulesFact.MUTED)
+    state = ReceivingState.UNDELIVERED if is_kept else ReceivingState.REJECTED
+    why = f"{_ACCEPTED if is_kept else 'SES rejects all mail for {name}'}: it's set to send only, but its MX record "
+    why += "points here. Point the MX record to your mail service, or turn on inbound mail for the domain."
     return (
-        (facts.mx in MX_POINTS_HERE, ReceivingState.REJECTED, why + (_LAST_SEEN if facts.mx is MxFact.UNSEEN else "")),
+        (facts.mx in MX_POINTS_HERE, state, why + (_LAST_SEEN if facts.mx is MxFact.UNSEEN else "")),
         (True, ReceivingState.SEND_ONLY, "Send only. Mail for {name} isn't received here."),
     )
 
@@ -334,7 +338,6 @@ _REMOVED = {
 }
 _MANAGERS = "Mail for {name} goes to SES Mail Manager, which isn't managed here. Don't change the MX record."
 _PART = "Only some of the mail for {name} arrives here, because another MX record has the same priority. Remove it."
-_COPIED = "{Mail} arrives here. Another receipt rule also receives a copy."
 
 
 def _mx_here_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
@@ -349,23 +352,22 @@ def _mx_here_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
         (rules in _REMOVED, states.REJECTED, _REMOVED.get(rules, "")),
         (bool(sentence), other, sentence),
         (facts.mx is MxFact.SHARED, states.PUBLISH_MX, _PART),
-        (rules is RulesFact.COPIED, states.COPIED, _COPIED),
+        (rules is RulesFact.COPIED, states.COPIED, "{Mail} arrives here. Another receipt rule also receives a copy."),
         (True, states.LIVE, "{Mail} arrives here."),
     )
 
 
-_POINTED = " It pointed here at the last successful check."
 _LAST_SEEN = " We couldn't look up the MX record; it pointed here at the last successful check."
 
 
 def _failed_lookup_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     """Return the cases in which the MX lookup failed. It does not hide what SES is known to do with the mail."""
-    failed = "We couldn't look up the MX record of {name}."
+    failed, states = "We couldn't look up the MX record of {name}.", ReceivingState
     state, sentence = _first(_mx_here_cases(facts))
     return (
         (facts.mx is MxFact.UNSEEN and state in RED, state, f"{sentence}{_LAST_SEEN}"),
-        (facts.mx is MxFact.UNSEEN, ReceivingState.COULD_NOT_TELL, f"{failed}{_POINTED}"),
-        (facts.mx is MxFact.UNKNOWN and facts.rules in DELIVERED, ReceivingState.COULD_NOT_TELL, failed),
+        (facts.mx is MxFact.UNSEEN, states.COULD_NOT_TELL, f"{failed} It pointed here at the last successful check."),
+        (facts.mx is MxFact.UNKNOWN and facts.rules in DELIVERED, states.COULD_NOT_TELL, failed),
     )
 
 
@@ -383,7 +385,7 @@ def _mx_elsewhere_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     rule = "We're setting up the addresses at {name}. The MX record comes after that."
     below = " A subdomain with DNS records needs its own MX record." if facts.name.startswith("*.") else ""
     ready = f"Mail for {{name}} {goes}. Publish the MX record to receive it here.{below}"
-    nothing = rules in (RulesFact.NOTHING, RulesFact.FOREIGN)
+    nothing = rules in (*NOT_HERE, RulesFact.FOREIGN)
     is_waiting = rules in (RulesFact.WAITING, RulesFact.UNSTORED)
     return (
         (nothing and is_managers, states.FOREIGN, _MANAGERS),

@@ -9,7 +9,7 @@ from accounts.people.selectors import NO_ORGANISATION, Viewer, customers_for
 from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain, Stage
-from domains.receiving.core import MX_POINTS_HERE, RulesFact
+from domains.receiving.core import HALTING, MX_POINTS_HERE, NOT_HERE
 from receipt_rules.addresses.selectors import endpoints_for
 from receipt_rules.forwarding.selectors import endpoint_kinds
 
@@ -118,9 +118,10 @@ def _has_received(domain: Domain) -> bool:
 
     Nor does the customer have one left while our team has turned off inbound mail for their addresses.
     """
-    if RulesFact.HALTED in domain.mail_rules.values():
+    if not set(HALTING).isdisjoint(domain.mail_rules.values()):
         return True
-    return any(domain.mx_facts.get(name, "") in MX_POINTS_HERE for name in domain.mail_rules)
+    with_addresses = (name for name, fact in domain.mail_rules.items() if fact not in NOT_HERE)
+    return any(domain.mx_facts.get(name, "") in MX_POINTS_HERE for name in with_addresses)
 
 
 def _page(own: Iterable[Domain], name: str, is_left: Callable[[Domain], bool]) -> str:

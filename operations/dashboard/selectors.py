@@ -11,7 +11,7 @@ from domains.checking.core.judgement import State
 from domains.diagnosis.core.findings import Diagnosis
 from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
-from domains.receiving.core import Receiving, ReceivingState, RulesFact
+from domains.receiving.core import HALTING, NOT_HERE, Receiving, ReceivingState
 from domains.records.core import Need, Purpose
 from domains.records.selectors import RecordRow, records_page
 from inbound_admin.lib import counters, jobs, plots
@@ -203,7 +203,7 @@ def _receiving_failures(domain: Domain) -> list[Receiving]:
 
 def _is_by_us(domain: Domain, each: Receiving) -> bool:
     """Return whether a rule or our team is the cause, not a missing address or a send-only domain."""
-    return domain.receives and domain.receiving_facts(each.name).rules is not RulesFact.NOTHING
+    return domain.receives and domain.receiving_facts(each.name).rules not in NOT_HERE
 
 
 def _lame(found: Diagnosis | None) -> tuple[str, ...]:
@@ -292,7 +292,7 @@ def _own_pause_items(viewer: Viewer) -> Iterator[AttentionItem]:
     """Yield a customer's own pauses, as in their banners, and the addresses that our team turned off."""
     for each in lifecycle_selectors.banners_for(viewer):
         yield AttentionItem(1, each.banner.title, "domains:list", tone="bad")
-    off = addresses_for(viewer).filter(rules=RulesFact.HALTED, is_active=True).count()
+    off = addresses_for(viewer).filter(rules__in=HALTING, is_active=True).count()
     one, several = "address isn't receiving", "addresses aren't receiving"
     sentence = f"{_many(off, one, several)}: our team has turned off inbound mail"
     yield AttentionItem(off, sentence, "receipt_rules:addresses", tone="bad")

@@ -38,8 +38,8 @@ class PauseForm(forms.Form):
         label="Also stop receiving",
         required=False,
         help_text=(
-            "If they have addresses, mail to them is rejected too. Senders get a bounce immediately. "
-            "You’ll preview the changes."
+            "If they have addresses, mail to them is rejected too. Senders get a bounce immediately, unless another "
+            "customer’s subdomain catch-all above accepts it. You’ll preview the changes."
         ),
     )
     receiving_digest = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)

@@ -84,7 +84,7 @@ def preview(*, tenant: Tenant, stops_receiving: bool = False) -> Preview:
         stops=_stops(tenant),
         through_tenant=tenant.sends_since is not None,
         shared_sets=_shared_sets(tenant),
-        goes_on=_goes_on(tenant, stops_receiving=plan is not None),
+        goes_on=_goes_on(tenant, plan),
         receiving=plan,
         receiving_problem=problem,
         sent_in_a_day=_sent_in_a_day(tenant),
@@ -233,11 +233,16 @@ def _shared_sets(tenant: Tenant) -> tuple[SharedSet, ...]:
     return tuple(SharedSet(own[arn], tuple(sorted(names))) for arn, names in sorted(others.items()))
 
 
-def _goes_on(tenant: Tenant, *, stops_receiving: bool) -> tuple[str, ...]:
+def _goes_on(tenant: Tenant, plan: Plan | None) -> tuple[str, ...]:
+    """`plan`: stops receiving; None if it isn't stopped."""
     rows = [model.objects.filter(domain__customer=tenant.customer_id, is_active=True) for model in (Address, CatchAll)]
     number = sum(found.count() for found in rows)
     sentences = ["The customer can still sign in and sees why sending stopped and what to do."]
-    if not stops_receiving:
+    if plan is not None and (accepted := auto_apply_services.accepted_after(plan)):
+        recipients = "1 recipient" if accepted == 1 else f"{accepted:,} recipients"
+        why = "because of another customer's subdomain catch-all above. It is stored, and delivered to nobody."
+        sentences.insert(0, f"SES still accepts mail for {recipients}, {why}")
+    if plan is None:
         mail = "1 address receives" if number == 1 else f"{number:,} addresses receive"
         arriving = f"Inbound mail keeps arriving; a pause only stops sending. {mail} mail."
         nothing = "A pause only stops sending. This customer has no address that receives mail."

@@ -236,6 +236,15 @@ def inbound_of(domain: Domain) -> tuple[list[Address], list[CatchAll]]:
     return list(addresses), list(catch_alls)
 
 
+def is_accepted_above(domain: Domain) -> bool:
+    """Return whether another customer's subdomain catch-all makes SES accept mail for this domain."""
+    parents = domain.parsed.parents
+    if not parents or not domain.is_proven:
+        return False
+    above = CatchAll.objects.filter(subdomains=True, is_active=True, rules__in=DELIVERED, domain__name__in=parents)
+    return above.filter(domain__region=domain.region).exclude(domain__customer=domain.customer_id).exists()
+
+
 def pending_for(customer: Customer) -> PendingChange | None:
     """Return the customer's change that SES doesn't have yet, with the reason if an operator must review it."""
     return PendingChange.objects.filter(customer=customer).first()

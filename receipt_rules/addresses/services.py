@@ -95,7 +95,7 @@ def refuse_more_names(name: str, domain: Domain, below_of: Callable[[Domain], se
 
 
 def refuse_shared_below(domain: Domain) -> None:
-    """Only one customer can have the subdomain catch-all of a domain."""
+    """A new subdomain catch-all would accept mail of another customer's domain that SES rejects for them now."""
     if shares_below(domain):
         raise Refused(
             f"A subdomain of {domain} is set up as its own domain, so this catch-all can't receive its mail. "
@@ -357,9 +357,9 @@ def set_catch_all(
         locked = lock_domain(domain, to_receive=is_active)
         require_routing(actor, locked.customer_id)
         refuse_foreign(endpoint, locked.customer)
-        if subdomains and is_active:
-            refuse_shared_below(locked)
         found = CatchAll.objects.select_related("endpoint").filter(domain=locked, subdomains=subdomains).first()
+        if subdomains and is_active and not (found and found.is_active):
+            refuse_shared_below(locked)
         before, shown = _log_catch_all(found) if found else {}, shown_values(found)
         made = found or CatchAll(domain=locked, subdomains=subdomains)
         made.domain, made.endpoint, made.is_active = locked, endpoint, is_active

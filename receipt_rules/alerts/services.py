@@ -123,7 +123,9 @@ def update_defective_rule_alert(recipients: Sequence[str], customers: Collection
 def update_split_alert(recipients: Sequence[str], customers: Collection[str]) -> None:
     """Update the one alert for catch-alls of subdomains that ended because another customer has proven a subdomain."""
     why = f"SES rejects mail for {_counted(recipients, customers)}. Another customer has proven one of the subdomains, "
-    why += "and a receipt rule can't exclude it. Agree on domains or addresses for the other subdomains."
+    why += "and a receipt rule can't exclude it. A catch-all continues if its mail and that of the subdomain have one "
+    why += "destination without SES options, and the function claims each message: deploy the current function. "
+    why += "Otherwise agree on domains or addresses for the other subdomains."
     _update_mail_alert("receiving.split", recipients, why)
 
 

@@ -228,6 +228,13 @@ def plan_to_stop(*, customer: Customer) -> Plan:
     return plan_changes(PlanRequest(scope=scope), live, read_desired_state(customers=own, also_stopped=own))
 
 
+def accepted_after(made: Plan) -> int:
+    """Return for how many recipients that a plan removes SES still accepts mail, by a subdomain catch-all above."""
+    before, after = ({each for rule in state.ours for each in rule.recipients} for state in (made.before, made.after))
+    above = {each for each in after if each[0] == "."}
+    return sum(not above.isdisjoint(broader_entries(each)) for each in before - after) if above else 0
+
+
 @transaction.atomic
 def stop(*, customer: Customer, because: str, actor: User, bulk_id: str = "") -> None:
     """Stop receiving for the customer; the worker applies it. No effect if it is stopped. Raises Refused."""

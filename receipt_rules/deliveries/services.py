@@ -48,6 +48,12 @@ def _delivery(endpoint: Endpoint, domain: str, tail: str) -> RuleDelivery:
     )
 
 
+def has_one_destination() -> bool:
+    """Return whether all mail without SES options of its own goes to one place, and to a function that routes it."""
+    is_divided = settings.RECEIVING_PREFIX_EACH_DOMAIN or settings.RECEIVING_CATCH_ALL_PREFIX
+    return bool(settings.RECEIVING_FUNCTION) and not is_divided
+
+
 def role_for(bucket: str) -> str:
     """Return the IAM role with which SES writes to the bucket; "" if the bucket policy allows SES."""
     return settings.RECEIVING_BUCKET_ROLE if bucket == settings.RECEIVING_BUCKET else ""

@@ -40,7 +40,9 @@ def plan_without(*, domain: Domain) -> Plan:
     live, now = read_live(), read_desired_state()
     scope = recipients_at(domain.name, now, live.rule_set)
     rest = without_covered(
-        {recipient: each for recipient, each in now.desired.entries.items() if recipient not in scope}
+        {recipient: each for recipient, each in now.desired.entries.items() if recipient not in scope},
+        shared=now.holders.shared,
+        owner=now.holders.customer_of,
     )
     refused = {recipient: each for recipient, each in now.desired.refused.items() if recipient not in scope}
     rest = replace(rest, refused=refused)

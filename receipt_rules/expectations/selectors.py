@@ -11,7 +11,7 @@ from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.expectations import Expectation, Expected
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.plans import Plan
-from receipt_rules.planner.core.rules import S3, AnyRule, Rule, RuleSet
+from receipt_rules.planner.core.rules import S3, AnyRule, Rule, RuleSet, deliveries_of
 from receipt_rules.route_lookup.selectors import Route, route_lookup
 
 _MUST = {
@@ -70,7 +70,7 @@ def _kept(row: Expectation, rules: tuple[AnyRule, ...]) -> bool:
         case Expected.TAKEN:
             return bool(rules)
         case Expected.ONCE:
-            return len(rules) == 1
+            return len(deliveries_of(rules, row.address)) == 1
         case Expected.BY_US:
             return bool(rules) and all(isinstance(rule, Rule) for rule in rules)
         case Expected.ENDPOINT:

@@ -64,6 +64,11 @@ _OTHERS = {
         "aren't receiving: our team has turned off inbound mail",
         "isn't received: our team has turned off inbound mail",
     ),
+    RulesFact.MUTED: _Fate(
+        "isn't receiving: our team has turned off inbound mail",
+        "aren't receiving: our team has turned off inbound mail",
+        "isn't received: our team has turned off inbound mail",
+    ),
     RulesFact.SPLIT: _Fate(
         "isn't receiving: another account has proven one of the subdomains",
         "aren't receiving: another account has proven one of the subdomains",
@@ -96,12 +101,14 @@ def summary(
     domain: str,
     is_unread: bool = False,
     is_ending: bool = False,
+    is_accepted: bool = False,
     unmanaged: Sequence[RuleDelivery] = (),
 ) -> str:
     """`everything` and `below` are catch-alls that are on. `is_unread`: the last read of the rules failed.
 
-    `is_ending`: the catch-all is off, and the live rules still contain it. `unmanaged`: what unmanaged rules do, in
-    order, with mail for an address that isn't here.
+    `is_ending`: the catch-all is off, and the live rules still contain it. `is_accepted`: another customer's subdomain
+    catch-all accepts the mail. `unmanaged`: what unmanaged rules do, in order, with mail for an address that isn't
+    here.
     """
     parts = _parts(addresses, is_unread=is_unread)
     rest = "all other mail" if parts else f"All mail at {domain}"
@@ -109,16 +116,17 @@ def summary(
         parts.append(f"{rest} {_fate(everything, is_unread=is_unread).mail}")
     elif is_ending:
         parts.append(f"{rest} is received until SES has turned the catch-all off")
-    elif parts or unmanaged:
-        parts.append(f"{rest} {_by_others(unmanaged)}")
+    elif parts or unmanaged or is_accepted:
+        parts.append(f"{rest} {_by_others(unmanaged, is_accepted=is_accepted)}")
     sentence = f"{'; '.join(parts)}." if parts else f"No mail is received at {domain} yet."
     return f"{sentence} Mail to its subdomains {_fate(below, is_unread=is_unread).mail}." if below else sentence
 
 
-def _by_others(unmanaged: Sequence[RuleDelivery]) -> str:
-    """Return what happens to mail that no rule of ours receives: SES rejects it only if no rule at all applies."""
+def _by_others(unmanaged: Sequence[RuleDelivery], *, is_accepted: bool) -> str:
+    """Return what happens to mail that nobody has asked for: SES rejects it only if no rule at all applies."""
     if not unmanaged:
-        return "is rejected"
+        nobodys = "is accepted because of a subdomain catch-all above, and nobody gets it"
+        return nobodys if is_accepted else "is rejected"
     is_taken = False
     for delivery in unmanaged:
         if delivery.bounces:

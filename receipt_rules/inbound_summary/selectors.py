@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from domains.models.domains import Domain
 from domains.receiving.core import DEFECTIVE, MxFact, RulesFact
-from receipt_rules.addresses.selectors import inbound_of, pending_for
+from receipt_rules.addresses.selectors import inbound_of, is_accepted_above, pending_for
 from receipt_rules.inbound_summary.core import Recipient, summary
 from receipt_rules.live.selectors import read_problem, unmanaged_rules_for
 from receipt_rules.models.addresses import Address, CatchAll
@@ -73,6 +73,7 @@ def inbound_summary(domain: Domain) -> Inbound:
         domain=str(domain),
         is_unread=bool(read_problem()),
         is_ending=bool(everything and everything.is_served and not everything.is_active),
+        is_accepted=is_accepted_above(domain),
         unmanaged=[rule.delivery for rule in unmanaged_rules_for(sample_address(domain.name))],
     )
     return Inbound(tuple(addresses), everything, below, pending_of(domain), sentence)

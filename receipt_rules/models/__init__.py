@@ -1,6 +1,13 @@
 """Addresses, endpoints, the runs that change SES receipt rules, and what was read of the rules."""
 
-from receipt_rules.models.addresses import Address, CatchAll, RequestedRecipient, new_address_id, new_catch_all_id
+from receipt_rules.models.addresses import (
+    Address,
+    CatchAll,
+    FormerHolder,
+    RequestedRecipient,
+    new_address_id,
+    new_catch_all_id,
+)
 from receipt_rules.models.endpoints import (
     Endpoint,
     EndpointType,
@@ -37,6 +44,7 @@ __all__ = [
     "EndpointType",
     "Expectation",
     "Expected",
+    "FormerHolder",
     "Forwarding",
     "ForwardingState",
     "IgnoredDifference",

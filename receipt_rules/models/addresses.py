@@ -1,4 +1,4 @@
-"""Addresses and catch-alls: which mail a customer wants to receive, and where it is delivered."""
+"""Addresses and catch-alls: which mail a customer wants to receive, and where it is delivered; and who had a name."""
 
 from dataclasses import replace
 
@@ -177,3 +177,17 @@ class CatchAll(RequestedRecipient):
     @property
     def mail_name(self) -> str:
         return f"{'*.' if self.subdomains else ''}{self.domain.name}"
+
+
+class FormerHolder(models.Model):
+    """A customer whose domain was deleted: mail from before isn't the mail of who holds the name, or one above, now."""
+
+    name = models.CharField(max_length=253, db_index=True)
+    customer = models.CharField(max_length=40, help_text="The customer's ID; the customer may be deleted.")
+    until = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-until",)
+
+    def __str__(self) -> str:
+        return f"{self.name} until {self.until:%-d %b %Y %H:%M}"

@@ -60,6 +60,9 @@ class ActiveRuleSet(models.Model):
     read_at = models.DateTimeField()
     changed_at = models.DateTimeField()
     blocks_all = models.BooleanField(default=False, db_default=False, help_text="IP filters in SES block all senders.")
+    claims_mail = models.BooleanField(
+        default=False, db_default=False, help_text="The function delivers a message once, whichever rules bring it."
+    )
 
     class Meta:
         ordering = ("region",)

@@ -13,6 +13,7 @@ from accounts.models.people import Customer
 from audit.models import Change
 from domains.ownership.selectors import Holders
 from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.live import ActiveRuleSet
 from receipt_rules.models.runs import Run, RunKind
 from receipt_rules.planner.core.consequences import Consequence, ConsequenceKind
 from receipt_rules.planner.core.groups import AddressGroup, grouped_addresses
@@ -128,9 +129,36 @@ def address_rows_beyond_catch_alls(special: Collection[str]) -> Iterator[Recipie
     return rows.values_list("address", *_ROW).iterator(chunk_size=READ_AT_ONCE)
 
 
-def catch_all_rows(holders: Holders, customers: frozenset[str] | None) -> Iterator[RecipientRow]:
-    """Skip a subdomain catch-all if another customer holds one of the subdomains."""
+def catch_all_rows(
+    holders: Holders, customers: frozenset[str] | None, special: Collection[str], *, has_one_destination: bool
+) -> Iterator[RecipientRow]:
+    """Skip a subdomain catch-all above another customer's name, unless all mail has one destination there.
+
+    A receipt rule can't leave out that name. With one destination the function asks whose each message is, and its
+    owner gets it once. `special` are IDs of endpoints with SES options of their own, and `has_one_destination` is
+    about all others.
+    """
+    claims_mail = cache(_claims_mail)
     rows = CatchAll.objects.filter(_receiving(customers)).order_by()
     for subdomains, owner, domain, endpoint, of in rows.values_list("subdomains", *_ROW).iterator(READ_AT_ONCE):
-        if not (subdomains and holders.shares_below(domain)):
-            yield CatchAll.recipient_of(domain, subdomains=subdomains), owner, domain, endpoint, of
+        if subdomains and holders.shares_below(domain):
+            is_special = endpoint in special and of == owner
+            may_share = has_one_destination and not is_special and claims_mail()
+            if not may_share or _has_special_below(domain, owner, special):
+                continue
+        yield CatchAll.recipient_of(domain, subdomains=subdomains), owner, domain, endpoint, of
+
+
+def _claims_mail() -> bool:
+    """Return whether the function brings each message to its owner once, although two rules invoke it."""
+    return ActiveRuleSet.objects.filter(region=settings.AWS_REGION, claims_mail=True).exists()
+
+
+def _has_special_below(domain: str, owner: str, special: Collection[str]) -> bool:
+    """Return whether mail of another customer below the domain must not come to the usual destination."""
+    if not special:
+        return False
+    below = f".{domain}"
+    addresses = Address.objects.filter(_IN_FORCE, endpoint__in=special, address__endswith=below)
+    catch_alls = CatchAll.objects.filter(_IN_FORCE, endpoint__in=special, domain__name__endswith=below)
+    return any(rows.exclude(domain__customer=owner).exists() for rows in (addresses, catch_alls))

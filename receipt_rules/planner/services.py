@@ -18,7 +18,7 @@ from domains.models.domains import Domain
 from domains.ownership.selectors import Holders, holder_of
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import is_at_or_below
-from receipt_rules.deliveries.services import deliveries, special_endpoints
+from receipt_rules.deliveries.services import deliveries, has_one_destination, special_endpoints
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import queue_work
 from receipt_rules.live.services import Live, read_live
@@ -95,7 +95,8 @@ def _read_desired_state(
     stopped = stopped_customers() | also_stopped
     entries: dict[str, RuleDelivery] = {}
     kept: dict[str, RuleDelivery] = {}
-    catch_alls = list(selectors.catch_all_rows(holders, customers))
+    is_one = has_one_destination()
+    catch_alls = list(selectors.catch_all_rows(holders, customers, special, has_one_destination=is_one))
     caught = {row[0] for row in (*catch_alls, *refused)} if settings.RECEIVING_CATCH_ALL_PREFIX else set()
     addresses = selectors.address_rows(customers) if refused else read_addresses(special)
     for recipient, owner, domain, endpoint, of in chain(addresses, catch_alls, refused):
@@ -105,7 +106,8 @@ def _read_desired_state(
             is_caught = bool(caught) and not caught.isdisjoint(_catching(recipient))
             made = kept if recipient in set_aside else entries
             made[recipient] = deliver(endpoint if of == owner else None, domain, is_caught)
-    return DesiredState(replace(without_covered(sorted_entries(entries)), refused=kept), holders, stopped)
+    desired = without_covered(sorted_entries(entries), shared=holders.shared, owner=holders.customer_of)
+    return DesiredState(replace(desired, refused=kept), holders, stopped)
 
 
 def _catching(recipient: str) -> Iterator[str]:

@@ -190,6 +190,8 @@ def redelivery_endpoint(mail: ReceivedMail) -> Endpoint:
     (route,) = route_lookup([mail.recipient], received_at=mail.received_at)
     if not mail.customer_id or route.customer != mail.customer_id:
         raise Refused("The recipient's domain now belongs to another customer.", code="HOLDER_CHANGED")
+    if route.because == "stopped":
+        raise Refused("Our team has turned off inbound mail.", code="RECEIVING_STOPPED")
     endpoint = route.endpoint or route.waits_for
     if endpoint is None:
         raise Refused(f"{mail.recipient} has no active endpoint. Choose one first.", code="NO_ENDPOINT")

@@ -1,10 +1,21 @@
 """Evaluates what the active rules do with mail for one address, compared with its desired delivery. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from domains.receiving.core import RulesFact
 from receipt_rules.planner.core.desired import DesiredEntries
-from receipt_rules.planner.core.rules import S3, AnyRule, ForeignRule, Lambda, RuleDelivery
+from receipt_rules.planner.core.rules import (
+    S3,
+    AnyRule,
+    ForeignRule,
+    Lambda,
+    RuleDelivery,
+    RuleSet,
+    covering_entries,
+    domain_of,
+    parent_entries,
+    sample_address,
+)
 
 # The best fact of the addresses at a name counts for the name: some mail arrives. What a rollback or somebody else
 # removed arrived before, so it comes first: it is missed even if another address at the name still receives.
@@ -21,12 +32,41 @@ _BEST = (
     RulesFact.UNSTORED,
     RulesFact.NOT_SET_UP,
     RulesFact.HALTED,
+    RulesFact.MUTED,
+    RulesFact.ACCEPTED,
     RulesFact.SPLIT,
     RulesFact.ELSEWHERE,
     RulesFact.BOUNCED,
     RulesFact.STOPPED,
 )
 _KEPT_FROM_US = {RulesFact.STOPPED, RulesFact.BOUNCED, RulesFact.ELSEWHERE}
+
+
+class CatchAllsAbove:
+    """The subdomain entries of managed rules: SES accepts mail for every name below them, whoever holds it.
+
+    `owner` returns the customer (ID) of a name, "" for none.
+    """
+
+    def __init__(self, active: RuleSet, owner: Callable[[str], str]) -> None:
+        rules = (rule for rule in active.ours if rule.enabled and rule.delivery.delivers)
+        self._entries = frozenset(each for rule in rules for each in rule.recipients if each[0] == ".")
+        self._owner = owner
+
+    def accept(self, name: str) -> bool:
+        """Return whether another customer's catch-all accepts the mail of this held name."""
+        return bool(self._of_others(name))
+
+    def _of_others(self, name: str) -> frozenset[str]:
+        above = self._entries.intersection(parent_entries(name)) if self._entries else frozenset[str]()
+        holder = self._owner(name) if above else ""
+        return frozenset(each for each in above if holder and self._owner(domain_of(each)) != holder)
+
+    def is_received_otherwise(self, recipient: str, delivering_rules: Sequence[AnyRule]) -> bool:
+        """Return whether one of the rules that deliver its mail does so by another entry than these."""
+        others = self._of_others(domain_of(recipient))
+        entries = set(covering_entries(sample_address(recipient))) - others
+        return any(not rule.recipient_set or not entries.isdisjoint(rule.recipient_set) for rule in delivering_rules)
 
 
 def rules_fact(covering_rules: Sequence[AnyRule], wanted: RuleDelivery | None) -> RulesFact:

@@ -31,8 +31,16 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.live import ActiveRuleSet
 from receipt_rules.planner.core.recipient_index import RecipientIndex
 from receipt_rules.planner.core.rules import RuleSet, domain_of, sample_address
-from receipt_rules.planner.services import read_desired_state
-from receipt_rules.receiving.core import best_fact, delivery_of, dropped_fact, held_fact, rules_fact, serving_entry
+from receipt_rules.planner.services import DesiredState, read_desired_state
+from receipt_rules.receiving.core import (
+    CatchAllsAbove,
+    best_fact,
+    delivery_of,
+    dropped_fact,
+    held_fact,
+    rules_fact,
+    serving_entry,
+)
 from receipt_rules.receiving_stops.selectors import stopped_customers
 from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.runs.selectors import steps_in_progress
@@ -75,10 +83,12 @@ def record_live_rules(active: RuleSet, *, is_ours: bool, customers: frozenset[st
     """Store the facts. `active`: the active rule set, empty if none is active. `customers`: only of these IDs."""
     addresses, catch_alls = list(_addresses(customers)), list(_catch_alls(customers))
     rows = addresses + catch_alls
-    facts = _facts(rows, active, customers, is_ours=is_ours)
+    state = read_desired_state(customers=customers)
+    above = CatchAllsAbove(active, state.holders.customer_of)
+    facts = _facts(rows, active, state, above, is_ours=is_ours)
     _store(Address, addresses, facts)
     _store(CatchAll, catch_alls, facts)
-    _update_names(rows, facts, _Foreign(active), customers)
+    _update_names(rows, facts, _NamesOnly(active, above), customers)
     seen = {fact for row in rows for fact in (row.rules, facts[row.pk])}
     if customers is None or not seen.isdisjoint(HARMED):
         alerts_services.update_harmed_mail_alert(*_recipients_with(HARMED))
@@ -113,28 +123,33 @@ def record_last_read(customers: frozenset[str] | None = None) -> None:
 
 
 def _facts(
-    rows: Iterable[_RecipientRow], active: RuleSet, customers: frozenset[str] | None, *, is_ours: bool
+    rows: Iterable[_RecipientRow], active: RuleSet, state: DesiredState, above: CatchAllsAbove, *, is_ours: bool
 ) -> dict[str, RulesFact]:
-    trace, state, halted = RecipientIndex(active), read_desired_state(customers=customers), stopped_customers()
+    trace, halted = RecipientIndex(active), stopped_customers()
     desired, on_hold = state.desired, recipients_on_hold(stopped=state.stopped)
     is_filtered = ActiveRuleSet.objects.filter(region=settings.AWS_REGION, blocks_all=True).exists()
     is_quiet = not steps_in_progress()  # between the steps of our run, no change of a rule is someone else's
     facts: dict[str, RulesFact] = {}
     for row in rows:
         address = sample_address(row.recipient)
+        name = domain_of(row.recipient)
+        is_own = state.holders.customer_of(name) == row.customer_id
         if row.is_active and row.customer_id in halted:
-            found = RulesFact.HALTED
+            found = RulesFact.MUTED if is_own and above.accept(name) else RulesFact.HALTED
         elif row.is_active and is_filtered:
             found = RulesFact.FILTERED
-        elif state.holders.customer_of(domain_of(row.recipient)) != row.customer_id:
+        elif not is_own:
             found = RulesFact.WAITING  # at a claim: the mail of another customer, who may have the same address
         elif not row.is_active:
-            found = RulesFact.CARRIED if trace.delivering_rules(address) else RulesFact.WAITING
-        elif row.recipient[0] == "." and state.holders.shares_below(row.recipient[1:]):
+            is_received = above.is_received_otherwise(row.recipient, trace.delivering_rules(address))
+            found = RulesFact.CARRIED if is_received else RulesFact.WAITING
+        elif row.recipient in state.holders.shared and not serving_entry(row.recipient, desired):
             found = RulesFact.CARRIED if trace.delivering_rules(address) else RulesFact.SPLIT
         else:
             wanted = delivery_of(row.recipient, desired)
             found = rules_fact(trace.covering_rules(address), wanted)
+            if wanted is None and above.accept(name):
+                found = RulesFact.ACCEPTED  # of a send-only domain
             found = held_fact(found, is_held=serving_entry(row.recipient, desired) in on_hold)
             if found is RulesFact.WAITING and wanted and (is_quiet or row.rules == RulesFact.DROPPED):
                 is_delivered = bool(trace.delivering_rules(address))
@@ -157,7 +172,9 @@ def record_step(active: RuleSet, recipients: Collection[str]) -> None:
     names = {domain_of(recipient) for recipient in recipients}
     holders = Holders.at(names)
     if customers := frozenset(filter(None, map(holders.customer_of, names))):
-        record_live_rules(active, is_ours=True, customers=customers)
+        below = {domain_of(recipient) for recipient in recipients if recipient[0] == "."}
+        others = Holders.read(customers).customers_below(below) if below else frozenset[str]()
+        record_live_rules(active, is_ours=True, customers=customers | others)
 
 
 def update_name_facts(domain: Domain) -> None:
@@ -167,7 +184,10 @@ def update_name_facts(domain: Domain) -> None:
     for row in rows:
         row.domain = domain
     facts = {row.pk: RulesFact(row.rules) for row in rows}
-    receiving_services.record_rules(domain_id=domain.pk, rules=_by_name(rows, facts))
+    rules = _by_name(rows, facts)
+    if domain.mail_rules.get(domain.name) == RulesFact.ACCEPTED:
+        rules.setdefault(domain.name, RulesFact.ACCEPTED)  # by a catch-all above, whatever the domain has
+    receiving_services.record_rules(domain_id=domain.pk, rules=rules)
 
 
 def _addresses(customers: frozenset[str] | None) -> Iterator[_RecipientRow]:
@@ -206,22 +226,25 @@ def _store(
         stored.filter(pk__in=list(free)).update(rules=fact)
 
 
-class _Foreign:
-    """The names whose mail unmanaged rules receive, whether they bounce it or not."""
+class _NamesOnly:
+    """What happens to mail for names without addresses: of which unmanaged rules receive it, or bounce it."""
 
-    def __init__(self, active: RuleSet) -> None:
+    def __init__(self, active: RuleSet, above: CatchAllsAbove) -> None:
+        self._above = above
         delivering_rules = [rule for rule in active.foreign if rule.enabled and rule.delivery.delivers]
         self._everybody = any(rule.is_for_everybody for rule in delivering_rules)
         self._names = {
             domain_of(recipient) for rule in delivering_rules for recipient in rule.recipient_set if recipient[0] != "."
         }
 
-    def takes(self, name: str) -> bool:
-        return self._everybody or name in self._names
+    def fact(self, name: str) -> RulesFact:
+        if self._everybody or name in self._names:
+            return RulesFact.FOREIGN
+        return RulesFact.ACCEPTED if self._above.accept(name) else RulesFact.NOTHING
 
 
 def _update_names(
-    rows: Sequence[_RecipientRow], facts: Mapping[str, RulesFact], foreign: _Foreign, customers: frozenset[str] | None
+    rows: Sequence[_RecipientRow], facts: Mapping[str, RulesFact], others: _NamesOnly, customers: frozenset[str] | None
 ) -> None:
     """Update only names whose facts differ, so that few rows are locked."""
     at: dict[str, list[_RecipientRow]] = defaultdict(list)
@@ -232,8 +255,8 @@ def _update_names(
         domains = domains.filter(customer__in=customers)
     for domain_id, name, noted in domains.values_list("pk", "name", "mail_rules"):
         rules = _by_name(at.get(domain_id, ()), facts)
-        if name not in rules and foreign.takes(name):
-            rules[name] = RulesFact.FOREIGN
+        if name not in rules and (fact := others.fact(name)) is not RulesFact.NOTHING:
+            rules[name] = fact
         if rules != noted:
             receiving_services.record_rules(domain_id=domain_id, rules=rules)
 

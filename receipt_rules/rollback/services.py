@@ -86,26 +86,23 @@ def restored_state(
     """Return what the managed rules did then, and serve recipients of unmanaged rules that have been deleted since.
 
     Names that have changed hands since keep the current desired state: no former holder gets mail back. A stop by
-    Trust & Safety stays: nothing comes back for customers (IDs) in `stopped`, nor a subdomain catch-all over a name
-    that another customer holds by now.
+    Trust & Safety stays: nothing comes back for customers (IDs) in `stopped`. A subdomain catch-all over a name that
+    another customer holds by now keeps the current desired state, too.
     """
     snapshot = _snapshot(snapshot_id)
     then = content_of(snapshot)
     names = Restorable(snapshot, then, holders)
-    entries = {each: to for each, to in wanted.entries.items() if names.changed_hands(each)}
-    entries |= {each: to for each, to in live_state(then).entries.items() if names.may_return(each)}
+    entries = {each: to for each, to in live_state(then).entries.items() if names.may_return(each)}
     for rule in then.foreign:
         if rule.enabled and rule.may_be_taken_over and rule.name not in live.by_name:
             back = (each for each in rule.recipient_set if names.may_return(each) or names.is_unowned(each))
             entries |= {each: rule.delivery for each in back if each not in entries}
+    current = {each: to for each, to in wanted.entries.items() if names.changed_hands(each) or each in holders.shared}
+    entries = {each: to for each, to in entries.items() if each not in holders.shared} | current
     return DesiredEntries(
-        {each: to for each, to in entries.items() if _may_receive(each, holders, stopped)}, refused=wanted.refused
+        {each: to for each, to in entries.items() if holders.customer_of(domain_of(each)) not in stopped},
+        refused=wanted.refused,
     )
-
-
-def _may_receive(recipient: str, holders: Holders, stopped: frozenset[str]) -> bool:
-    name = domain_of(recipient)
-    return holders.customer_of(name) not in stopped and not (recipient[0] == "." and holders.shares_below(name))
 
 
 def holds() -> QuerySet[RollbackHold]:

@@ -13,10 +13,12 @@ from inbound_admin.lib.api.values import In, Out
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.route_lookup.selectors import Route, route_lookup, stores_of
+from receipt_rules.route_lookup.services import note_claims
 
 router = call_router("Receiving")
 
 MOST_RECIPIENTS = 100
+CLAIMS = "X-Inbound-Admin-Claims"
 # PostgreSQL holds no NUL and no address has control characters; 320 is 64 before the @ and 255 after it.
 Recipient = Annotated[str, StringConstraints(min_length=1, max_length=320, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _CONFIG_NAMES = {
@@ -62,12 +64,17 @@ class StoreOut(Out):
 
 class RouteOut(Out):
     recipient: str
-    because: str = Field(description="address, label, domain, subdomain, off (switched off), nobody, or earlier")
+    because: str = Field(
+        description="address, label, domain, subdomain, off (switched off), stopped (by staff), nobody, or earlier"
+    )
     owner: RouteOwnerOut | None
     domain: RouteDomainOut | None
     endpoint: Annotated[RouteEndpointOut | None, Field(description="null: deliver nothing")]
     awaits_confirmation: bool = Field(
         description="The endpoint forwards to someone who hasn't confirmed yet: keep the message, deliver nothing yet"
+    )
+    shared_name: bool = Field(
+        description="Another customer holds a name above, so two rules may bring one message: deliver it once"
     )
     stores: list[StoreOut] = Field(
         description="Where the rules store the message, most likely first. The key is prefix and message ID"
@@ -90,8 +97,11 @@ def look_up_route(request: HttpRequest, asked: RecipientsAsked) -> JsonResponse:
 
     For the receiving function: the key needs the scope `route`, which only staff can give. An exact address comes
     first, then user+tag as user, then the catch-all of the subdomain, then that of the domain. This call has no
-    rate limit.
+    rate limit. A function that sends `X-Inbound-Admin-Claims: 1` delivers each message once per recipient, although
+    two events arrive for it.
     """
+    if request.headers.get(CLAIMS) == "1":
+        note_claims()
     routes = zip(asked.recipients, route_lookup(asked.recipients, received_at=asked.received_at), strict=True)
     # No schema validation: it would take longer than the lookup. A test validates the response instead.
     return JsonResponse({"data": [_route(recipient, route) for recipient, route in routes]})
@@ -105,6 +115,7 @@ def _route(recipient: str, route: Route) -> dict[str, Any]:
         "domain": {"id": route.row.domain.id, "name": route.row.domain.name} if route.row else None,
         "endpoint": _endpoint(route.endpoint, route.config) if route.endpoint else None,
         "awaitsConfirmation": route.waits_for is not None,
+        "sharedName": route.has_shared_name,
         "stores": [{"bucket": store.bucket, "prefix": store.prefix} for store in stores_of(route)],
     }
 

@@ -3,18 +3,19 @@
 SES's rules only receive the mail; the operator's function asks here who owns it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from domains.ownership.selectors import held_domains, name_and_parents
 from receipt_rules.forwarding.selectors import Forwardings, forwardings_of
-from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.addresses import Address, CatchAll, FormerHolder
 from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.live import ReceivingStop
 from receipt_rules.planner.core.rules import domain_of
 
 
@@ -24,13 +25,14 @@ class Route:
 
     recipient: str
     owner: str = ""
-    because: str = "nobody"  # address, label, domain, subdomain, off, nobody, earlier
+    because: str = "nobody"  # address, label, domain, subdomain, off, stopped, nobody, earlier
     customer: str = ""
     endpoint: Endpoint | None = None
     row: Address | CatchAll | None = None
     waits_for: Endpoint | None = None  # the endpoint, if a recipient must confirm first
     members: tuple[str, ...] = ()  # members of a group that may get mail
     since: datetime | None = None  # since when the customer holds the name
+    has_shared_name: bool = False  # another customer holds a name above: a rule of theirs may bring this mail too
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -73,26 +75,56 @@ class _Known:
     addresses: Mapping[tuple[str, str], Address]
     catch_alls: Mapping[tuple[str, str], CatchAll]
     held: Mapping[str, tuple[str, datetime | None]]  # customer ID, and since when they hold it
+    stopped: Mapping[str, datetime]  # customer ID, and since when their receiving is stopped
+    former: Sequence[tuple[str, str, datetime]] = ()  # deleted name below a held one, its customer ID, and until when
 
     def holder(self, name: str) -> tuple[str, datetime | None]:
         return next((self.held[above] for above in name_and_parents(name) if above in self.held), ("", None))
 
+    def since(self, name: str) -> datetime | None:
+        """Return since when the holder has had the name: until another customer's domain was deleted, it was theirs."""
+        holder, since = self.holder(name)
+        at_or_above = name_and_parents(name)
+        ended = (until for was, customer, until in self.former if was in at_or_above and customer != holder)
+        return max(filter(None, (since, *ended)), default=None)
+
+    def is_shared(self, name: str) -> bool:
+        """Return whether another customer than the holder of the name holds a name above it."""
+        return len({self.held[above][0] for above in name_and_parents(name) if above in self.held}) > 1
+
 
 def route_lookup(recipients: Iterable[str], *, received_at: datetime | None = None) -> tuple[Route, ...]:
-    """Return a route for each recipient, in order. Three queries, and three more if mail is forwarded.
+    """Return a route for each recipient, in order. Three queries, one more for names below a held one, and three more
+    if mail is forwarded.
 
-    Mail received before the current holder had the name belonged to someone else: it gets no endpoint.
+    Mail received before the current holder had the name belonged to someone else: it gets no endpoint. Nor does mail
+    received since Trust & Safety stopped the holder's receiving: a rule of another customer may still bring it.
     """
     addresses = [recipient.strip().lower() for recipient in recipients]
     known = _read(addresses)
-    routes = [replace(_route(each, known), since=known.holder(domain_of(each))[1]) for each in addresses]
+    routes = [_unless_stopped(_route_of(each, known), known.stopped, received_at) for each in addresses]
     return _without_unconfirmed([_unless_earlier(route, received_at) for route in routes])
+
+
+def _route_of(recipient: str, known: _Known) -> Route:
+    name = domain_of(recipient)
+    found, is_shared = _route(recipient, known), known.is_shared(name)
+    if is_shared and found.row is not None and not found.row.domain.receives:  # nobody wants this mail here
+        found = Route(recipient, customer=found.customer)
+    return replace(found, since=known.since(name), has_shared_name=is_shared)
+
+
+def _unless_stopped(route: Route, stopped: Mapping[str, datetime], received_at: datetime | None) -> Route:
+    since = stopped.get(route.customer)
+    if since is None or route.row is None or (received_at is not None and received_at < since):
+        return route
+    return replace(route, because="off" if route.because == "off" else "stopped", endpoint=None)
 
 
 def _unless_earlier(route: Route, received_at: datetime | None) -> Route:
     if route.since is None or received_at is None or received_at >= route.since:
         return route
-    return Route(route.recipient, because="earlier", since=route.since)
+    return Route(route.recipient, because="earlier", since=route.since, has_shared_name=route.has_shared_name)
 
 
 def _without_unconfirmed(routes: Sequence[Route]) -> tuple[Route, ...]:
@@ -114,21 +146,34 @@ def _read(recipients: Iterable[str]) -> _Known:
     spellings = {spelling for recipient in recipients for spelling in (recipient, _without_label(recipient))}
     addresses = _select_columns(Address.objects.filter(address__in=spellings), "address")
     catch_alls = _select_columns(CatchAll.objects.filter(domain__name__in=names, is_active=True), "subdomains")
+    stop = ReceivingStop.objects.filter(customer=OuterRef("customer"), is_stopped=True).values("asked_at")[:1]
+    held = held_domains().filter(name__in=names).annotate(stopped_at=Subquery(stop))
+    holders = list(held.values_list("name", "customer_id", "proven_at", "stopped_at"))
+    known = {name: (customer, since) for name, customer, since, _ in holders}
     return _Known(
         {(row.address, row.domain.customer_id): row for row in addresses},
         {(row.recipient, row.domain.customer_id): row for row in catch_alls},
-        {
-            name: (customer, since)
-            for name, customer, since in held_domains()
-            .filter(name__in=names)
-            .values_list("name", "customer_id", "proven_at")
-        },
+        known,
+        {customer: stopped_at for _, customer, _, stopped_at in holders if stopped_at is not None},
+        _read_former({domain_of(recipient) for recipient in recipients}, known),
     )
+
+
+def _read_former(names: Iterable[str], held: Collection[str]) -> list[tuple[str, str, datetime]]:
+    """Read former holders of names that are below a held one; no query if there are none."""
+    below: set[str] = set()
+    for name in names:
+        at_or_above = name_and_parents(name)
+        nearest = next((place for place, each in enumerate(at_or_above) if each in held), 0)
+        below.update(at_or_above[:nearest])
+    if not below:
+        return []
+    return list(FormerHolder.objects.filter(name__in=below).order_by().values_list("name", "customer", "until"))
 
 
 def _select_columns(rows: QuerySet[Any], own: str) -> QuerySet[Any]:
     """Select only the columns that a route needs: a domain's row is wide, and this runs for every message."""
-    domain = ("domain__name", "domain__customer")
+    domain = ("domain__name", "domain__customer", "domain__receives")
     endpoint = ("name", "type", "sealed_config", "is_active", "customer", "s3_bucket", "s3_prefix")
     shown = (own, "is_active", *domain, *(f"endpoint__{field}" for field in endpoint))
     return rows.select_related("domain", "endpoint").only(*shown).order_by()

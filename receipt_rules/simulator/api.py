@@ -40,7 +40,7 @@ class MailHostOut(Out):
 
 
 class RecipientOut(Out):
-    """`because`: address, label, domain, subdomain, off or nobody.
+    """`because`: address, label, domain, subdomain, off, stopped (by staff) or nobody.
 
     `fate`: stored, rejected (550: no rule matches), bounced, or lost (SES accepts it, and nothing stores it).
     """

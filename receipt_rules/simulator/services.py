@@ -23,7 +23,7 @@ from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RoutingResult
 from receipt_rules.planner.core.rules import S3, RuleSet, domain_of
 from receipt_rules.planner.services import DesiredState, read_desired_state
-from receipt_rules.receiving.core import delivery_of, held_fact, rules_fact, serving_entry
+from receipt_rules.receiving.core import CatchAllsAbove, delivery_of, held_fact, rules_fact, serving_entry
 from receipt_rules.receiving_stops.selectors import stopped_customers
 from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.route_lookup.selectors import Route, route_lookup
@@ -169,10 +169,13 @@ def own_simulations(*, viewer: Viewer, asked: Sequence[str]) -> tuple[OwnSimulat
     """Simulate with live DNS and the rules as last read. Another customer's address counts as nobody's."""
     read, now = last_read(), read_desired_state()
     rules = read.rule_set if read else RuleSet("")
-    return tuple(_own_simulation(text, viewer, now, rules) for text in asked)
+    above = CatchAllsAbove(rules, now.holders.customer_of)
+    return tuple(_own_simulation(text, viewer, now, rules, above) for text in asked)
 
 
-def _own_simulation(text: str, viewer: Viewer, now: DesiredState, rules: RuleSet) -> OwnSimulation:
+def _own_simulation(
+    text: str, viewer: Viewer, now: DesiredState, rules: RuleSet, above: CatchAllsAbove
+) -> OwnSimulation:
     try:
         recipient = read_recipient(text).address
     except Refused as refused:
@@ -186,7 +189,7 @@ def _own_simulation(text: str, viewer: Viewer, now: DesiredState, rules: RuleSet
         domain.receiving_facts(domain_of(recipient)),
         recipient=recipient,
         mx=_current_mx(domain_of(recipient), domain.region),
-        rules=_rules(recipient, route, domain, now, rules),
+        rules=_rules(recipient, route, domain, now, rules, is_accepted=above.accept(domain_of(recipient))),
     )
     found = judge(facts)
     if facts.rules is RulesFact.NOTHING:
@@ -195,11 +198,14 @@ def _own_simulation(text: str, viewer: Viewer, now: DesiredState, rules: RuleSet
     return OwnSimulation(recipient, receiving=found, route=route, hops=path_of_route(facts, found, route))
 
 
-def _rules(recipient: str, route: Route, domain: Domain, now: DesiredState, rules: RuleSet) -> RulesFact:
+def _rules(
+    recipient: str, route: Route, domain: Domain, now: DesiredState, rules: RuleSet, *, is_accepted: bool
+) -> RulesFact:
+    """`is_accepted`: by another customer's subdomain catch-all."""
     if route.row is None or route.because == "off":
-        return RulesFact.NOTHING
+        return RulesFact.ACCEPTED if is_accepted else RulesFact.NOTHING
     if domain.customer_id in stopped_customers():
-        return RulesFact.HALTED
+        return RulesFact.MUTED if is_accepted else RulesFact.HALTED
     covering_rules = [rule for rule in rules.rules if rule.enabled and matching.match(rule, recipient)]
     found = rules_fact(covering_rules, delivery_of(route.row.recipient, now.desired))
     return held_fact(

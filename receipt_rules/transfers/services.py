@@ -31,10 +31,10 @@ from receipt_rules.addresses.services import merge_addresses
 from receipt_rules.alerts.services import update_former_holder_alert
 from receipt_rules.jobs import queue_customer_change, queue_work
 from receipt_rules.live.services import Live, read_live, receives_here
-from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.addresses import Address, CatchAll, FormerHolder
 from receipt_rules.models.runs import RunKind
 from receipt_rules.planner.core.plans import Method, Plan
-from receipt_rules.planner.core.rules import AnyRule, domain_of
+from receipt_rules.planner.core.rules import AnyRule, domain_of, is_address
 from receipt_rules.planner.services import (
     DesiredState,
     PlanRequest,
@@ -49,6 +49,7 @@ from receipt_rules.runs import services as runs_services
 
 RECHECK_AFTER = timedelta(minutes=5)
 ALERT_AFTER = timedelta(minutes=5)
+FORMER_HOLDERS_KEPT = timedelta(days=400)  # longer than a message is retried
 NOT_READ = (
     "We couldn't read SES since the domain changed hands, so mail may still go to the former holder's destination."
 )
@@ -70,9 +71,12 @@ def on_holder_changed(*, domain: Domain, **_: Any) -> None:
 
 @receiver(post_delete, sender=Domain, dispatch_uid="receipt_rules.released")
 def on_domain_deleted(*, instance: Domain, **_: Any) -> None:
-    """Queue what the owners of domains above asked for at the deleted name: it is theirs again."""
+    """Queue what the owners of domains above asked for at the deleted name: it is theirs again, from now on."""
     if instance.proven_at is None:
         return
+    now = timezone.now()
+    FormerHolder.objects.filter(until__lt=now - FORMER_HOLDERS_KEPT).delete()
+    FormerHolder.objects.create(name=instance.name, customer=instance.customer_id, until=now)
     at_or_below = Q(address__iendswith=f"@{instance.name}") | Q(address__iendswith=f".{instance.name}")
     above = {"domain__name__in": instance.parsed.parents, "is_active": True}
     rows = [*Address.objects.filter(at_or_below, **above).select_related("domain__customer")]
@@ -105,7 +109,8 @@ def _lost_by_others(domain: Domain, holders: Holders) -> Iterator[tuple[Domain, 
 
 
 def _notify_losing_customer(customer: Customer, name: str, recipients: list[str]) -> None:
-    shown = "\n".join(recipients[:20])
+    whole = f"any other address at {name} (your subdomain catch-all)"
+    shown = "\n".join(each if is_address(each) else whole for each in recipients[:20])
     text = (
         f"{name} now belongs to another account. Mail for these addresses is no longer received for you:\n\n"
         f"{shown}\n\nIf {name} is yours, please contact support.\n"

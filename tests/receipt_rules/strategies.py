@@ -29,7 +29,18 @@ STRANGERS = tuple(f"nobody@{domain}" for domain in (*DOMAINS, "any.bob.example",
 recipients = st.sampled_from(RECIPIENTS)
 deliveries = st.sampled_from(DELIVERIES)
 desired_deliveries: st.SearchStrategy[dict[str, RuleDelivery]] = st.dictionaries(recipients, deliveries, max_size=12)
-desired_states: st.SearchStrategy[DesiredEntries] = desired_deliveries.map(without_covered)
+
+
+def owner(name: str) -> str:
+    """Return a customer for each domain but the deepest, which belongs to the customer of the top."""
+    return name.removeprefix("deep.in.")
+
+
+SHARED_ENTRIES = frozenset({".alice.example", ".in.alice.example"})
+desired_states: st.SearchStrategy[DesiredEntries] = st.one_of(
+    desired_deliveries.map(without_covered),
+    desired_deliveries.map(lambda wanted: without_covered(wanted, shared=SHARED_ENTRIES, owner=owner)),
+)
 envelopes = st.lists(st.sampled_from((*ADDRESSES, *STRANGERS)), min_size=1, max_size=4, unique=True).map(tuple)
 
 _STORES = S3("theirs")

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -20,6 +21,7 @@ from inbound_admin.lib.api import answers
 from inbound_admin.lib.errors import AwsBusy, RateLimited
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.endpoints import EndpointType
+from receipt_rules.models.live import ActiveRuleSet
 from receipt_rules.route_lookup.api import RoutesOut
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import make_address, make_endpoint, make_operator, make_verified
@@ -87,10 +89,24 @@ def test_the_exact_address_precedes_the_subdomain_and_the_domain(secret: str) ->
         "domain": None,
         "endpoint": None,
         "awaitsConfirmation": False,
+        "sharedName": False,
         "stores": [{"bucket": "inbound-mail", "prefix": ""}],
     }
     assert answers[3]["owner"] == {"id": under.id, "type": "catchAll", "recipient": ".shop.com", "isActive": True}
     assert answers[0]["domain"] == {"id": shop.id, "name": "shop.com"}
+
+
+def test_a_function_that_claims_messages_says_so_and_learns_which_names_are_shared(secret: str) -> None:
+    here = ActiveRuleSet.objects.create(region=settings.AWS_REGION, read_at=timezone.now(), changed_at=timezone.now())
+    make_verified("shop.com")
+    make_verified("track.shop.com", customer=make_customer("Bob"))
+    names = ("a@shop.com", "a@track.shop.com", "a@deep.track.shop.com", "a@other.shop.com")
+    assert [each["sharedName"] for each in look_up(secret, *names)] == [False, True, True, False]
+    here.refresh_from_db()
+    assert not here.claims_mail
+    assert post_lookup({"recipients": ["a@shop.com"]}, secret, **{"X-Inbound-Admin-Claims": "1"}).status_code == 200
+    here.refresh_from_db()
+    assert here.claims_mail
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from receipt_rules.planner.core.recipient_index import (
     affected_addresses,
     relevant_rules,
 )
-from receipt_rules.planner.core.rules import S3, RuleDelivery, RuleSet, describe_address, domain_of
+from receipt_rules.planner.core.rules import S3, RuleDelivery, RuleSet, deliveries_of, describe_address, domain_of
 from receipt_rules.planner.core.steps import RuleStep
 
 
@@ -75,8 +75,8 @@ def consequences(before: RuleSet, after: RuleSet, steps: Sequence[RuleStep] | No
     start, end = RecipientIndex(before), RecipientIndex(after)
     found = []
     for address in affected:
-        was = tuple(rule.delivery for rule in start.delivering_rules(address))
-        becomes = tuple(rule.delivery for rule in end.delivering_rules(address))
+        was = deliveries_of(start.delivering_rules(address), address)
+        becomes = deliveries_of(end.delivering_rules(address), address)
         if (kind := _kind_of(was, becomes)) is not None:
             found.append(Consequence(address, kind, was, becomes))
     worst = {kind: place for place, kind in enumerate(ConsequenceKind)}

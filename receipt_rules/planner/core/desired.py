@@ -1,16 +1,17 @@
 """Computes the desired entries of managed rules from addresses and catch-alls.
 
 An address with the same delivery as a broader desired entry needs no entry of its own: the broader entry delivers its
-mail to the same place, and our route lookup chooses the endpoint. An address with another delivery has its own entry,
-and SES then runs both rules. A Stop action can't prevent that, because it would also end rule evaluation for other
-customers' recipients of the same message. Such addresses are reported as `doubles`.
+mail to the same place, and our route lookup chooses the endpoint. That holds within one customer: what a customer has
+never depends on another's subdomain catch-all, which that customer may end. An address with another delivery has its
+own entry, and SES then runs both rules. A Stop action can't prevent that, because it would also end rule evaluation
+for other customers' recipients of the same message. Such addresses are reported as `doubles`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, broader_entries, is_address
+from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, broader_entries, domain_of, is_address
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,24 @@ def sorted_entries(entries: dict[str, RuleDelivery]) -> dict[str, RuleDelivery]:
     return {each: entries[each] for each in sorted(entries, key=lambda each: (not is_address(each), each.lstrip(".")))}
 
 
-def without_covered(wanted: Mapping[str, RuleDelivery]) -> DesiredEntries:
-    """Return the desired state without entries that a broader entry serves."""
+def without_covered(
+    wanted: Mapping[str, RuleDelivery],
+    *,
+    shared: Collection[str] = frozenset(),
+    owner: Callable[[str], str] = lambda _: "",
+) -> DesiredEntries:
+    """Return the desired state without entries that a broader entry serves.
+
+    `shared`: subdomain entries above names of several customers; `owner` returns the customer of a name.
+    """
     entries: dict[str, RuleDelivery] = {}
     covered: dict[str, str] = {}
     doubles: list[DoubleDelivery] = []
     has_below = any(recipient[0] == "." for recipient in wanted)
     for recipient, delivery in wanted.items():
         above = _broader_wanted(recipient, wanted, has_below=has_below)
+        if shared and above:
+            above = [each for each in above if each not in shared or _is_same(owner, each, recipient)]
         by = next((other for other in above if wanted[other] == delivery), "")
         if by:
             covered[recipient] = by
@@ -63,6 +74,10 @@ def without_covered(wanted: Mapping[str, RuleDelivery]) -> DesiredEntries:
         entries[recipient] = delivery
         doubles.extend(DoubleDelivery(recipient, other) for other in above[:1])
     return DesiredEntries(MappingProxyType(entries), MappingProxyType(covered), tuple(doubles))
+
+
+def _is_same(owner: Callable[[str], str], entry: str, recipient: str) -> bool:
+    return owner(domain_of(entry)) == owner(domain_of(recipient))
 
 
 def _broader_wanted(recipient: str, wanted: Mapping[str, RuleDelivery], *, has_below: bool) -> Sequence[str]:

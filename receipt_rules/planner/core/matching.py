@@ -14,6 +14,7 @@ from receipt_rules.planner.core.rules import (
     AnyRule,
     Stop,
     covering_entries,
+    deliveries_of,
     domain_of,
     is_address,
 )
@@ -144,7 +145,7 @@ class RoutingResult:
     @property
     def stored_twice(self) -> tuple[str, ...]:
         """Return recipients whose mail more than one rule stores and processes."""
-        return tuple(recipient for recipient in self.envelope if len(self.received_by[recipient]) > 1)
+        return tuple(each for each in self.envelope if len(deliveries_of(self.received_by[each], each)) > 1)
 
     @property
     def is_rejected(self) -> bool:

@@ -12,7 +12,7 @@ is shared, keeps its name for life, and long domains don't fit (trap 9).
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -331,6 +331,20 @@ def sample_address(recipient: str) -> str:
     if is_address(recipient):
         return recipient
     return f"{_ANY_OTHER}{_ANY_NAME if recipient.startswith('.') else ''}{recipient}"
+
+
+def deliveries_of(rules: Sequence[AnyRule], address: str) -> tuple[RuleDelivery, ...]:
+    """Return one delivery for each rule that delivers an address's mail.
+
+    A subdomain entry that delivers as another rule does isn't counted: the function delivers each message once.
+    """
+    if len(rules) < 2:
+        return tuple(rule.delivery for rule in rules)
+    narrow = {each for each in covering_entries(address) if each[0] != "."}
+    above = [isinstance(each, Rule) and each.recipient_set.isdisjoint(narrow) for each in rules]
+    own = {rule.delivery for rule, is_above in zip(rules, above, strict=True) if not is_above}
+    found = zip(rules, above, strict=True)
+    return tuple(rule.delivery for rule, is_above in found if not (is_above and rule.delivery in own))
 
 
 def describe_address(address: str) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from accounts.roles import Role
@@ -11,12 +12,20 @@ from inbound_admin.lib.errors import Refused
 from operations.pause import services as operations_pause_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.jobs import queue_customer_change
+from receipt_rules.models.addresses import CatchAll
+from receipt_rules.models.live import ActiveRuleSet
 from sandbox.process import Sandbox
 from tenants.models.tenants import PauseReason, Tenant, TenantResource
 from tenants.pause import services as tenants_pause_services
 from tests.factories import make_customer, make_staff
 from tests.operations.factories import make_ready, migrate
-from tests.receipt_rules.factories import make_address, rule_count, set_up_receiving
+from tests.receipt_rules.factories import (
+    approve_and_run,
+    make_address,
+    make_operator,
+    rule_count,
+    set_up_receiving,
+)
 
 pytestmark = pytest.mark.django_db
 WORDS: dict[str, Any] = {
@@ -48,6 +57,18 @@ def test_the_preview_says_what_stops_and_what_continues(tenant: Tenant) -> None:
     assert found.changes_anything
     assert any("keeps arriving" in sentence and "1 address" in sentence for sentence in found.goes_on)
     assert found.receiving is None
+
+
+def test_the_preview_says_that_another_customers_catch_all_still_accepts_mail(tenant: Tenant) -> None:
+    make_address("a@in.shop.com", make_ready("in.shop.com", tenant.customer))
+    CatchAll.objects.create(domain=make_ready("shop.com", make_customer("Bob")), subdomains=True)
+    now = timezone.now()
+    ActiveRuleSet.objects.update_or_create(
+        region=tenant.region, defaults={"read_at": now, "changed_at": now, "claims_mail": True}
+    )
+    approve_and_run(make_operator())
+    first, *_ = operations_pause_services.preview(tenant=tenant, stops_receiving=True).goes_on
+    assert first.startswith("SES still accepts mail for 1 recipient, because of another customer's subdomain catch-all")
 
 
 def test_the_preview_names_other_tenants_that_share_the_configuration_set(tenant: Tenant) -> None:

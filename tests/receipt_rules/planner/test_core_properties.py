@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from inbound_admin.lib.errors import Refused
 from receipt_rules.planner.core.compaction import compact, minimum_rules
 from receipt_rules.planner.core.desired import DesiredEntries, without_covered
-from receipt_rules.planner.core.matching import delivering_rules
+from receipt_rules.planner.core.matching import delivering_rules, match
 from receipt_rules.planner.core.planner import make_plan
 from receipt_rules.planner.core.plans import Method, Plan
 from receipt_rules.planner.core.recipient_index import (
@@ -21,17 +21,28 @@ from receipt_rules.planner.core.recipient_index import (
     affected_addresses,
     relevant_rules,
 )
-from receipt_rules.planner.core.rules import Rule, RuleDelivery, RuleSet, covering_entries, is_address
+from receipt_rules.planner.core.rules import (
+    AnyRule,
+    Rule,
+    RuleDelivery,
+    RuleSet,
+    covering_entries,
+    domain_of,
+    is_address,
+)
 from tests.receipt_rules.plan_guarantees import active_sets, check_all
 from tests.receipt_rules.strategies import (
     ADDRESSES,
+    DELIVERIES,
     LIMITS,
     RECIPIENTS,
+    SHARED_ENTRIES,
     STRANGERS,
     deliveries,
     desired_deliveries,
     desired_states,
     envelopes,
+    owner,
     recipients,
     rule_sets,
     unmanaged_only,
@@ -117,8 +128,9 @@ def test_an_address_precedes_the_domains_that_cover_it_with_another_delivery(
     for number, rule in enumerate(plan_for(desired, actual).after.ours):
         place |= dict.fromkeys(rule.recipients, number)
     for recipient in filter(is_address, desired.entries):
+        own = desired.entries[recipient]
         for entry in covering_entries(recipient):
-            if entry in desired.entries and not is_address(entry):
+            if not is_address(entry) and desired.entries.get(entry, own) != own:
                 assert place[recipient] < place[entry]
 
 
@@ -258,6 +270,57 @@ def test_the_index_agrees_with_the_matcher(rule_set: RuleSet, address: str) -> N
     assert RecipientIndex(rule_set).delivering_rules(address) == delivering_rules(rule_set.rules, address)
 
 
+def received(state: RuleSet, address: str) -> tuple[RuleDelivery, ...]:
+    """Return each delivery; that of a subdomain entry only if no other rule delivers the same way."""
+    rules = delivering_rules(state.rules, address)
+    above = [isinstance(each, Rule) and match_of(each, address).startswith(".") for each in rules]
+    own = [rule.delivery for rule, is_above in zip(rules, above, strict=True) if not is_above]
+    pairs = zip(rules, above, strict=True)
+    return tuple(rule.delivery for rule, is_above in pairs if not (is_above and rule.delivery in own))
+
+
+def match_of(rule: AnyRule, address: str) -> str:
+    found = match(rule, address)
+    assert found
+    return found.entry
+
+
+@some
+@given(desired_deliveries)
+def test_what_a_customer_has_in_the_rules_depends_on_no_other_customer(wanted: dict[str, RuleDelivery]) -> None:
+    whole = without_covered(wanted, shared=SHARED_ENTRIES, owner=owner)
+    for customer in {*map(owner, map(domain_of, RECIPIENTS))}:
+        own = {each: to for each, to in wanted.items() if owner(domain_of(each)) == customer}
+        alone = without_covered(own, shared=SHARED_ENTRIES, owner=owner)
+        assert alone.entries == {each: to for each, to in whole.entries.items() if each in own}
+        assert alone.covered == {each: by for each, by in whole.covered.items() if each in own}
+
+
+@many
+@given(
+    desired_deliveries,
+    rule_sets,
+    st.sampled_from([each for each in RECIPIENTS if each[0] == "."]),
+    st.lists(envelopes, max_size=5),
+)
+def test_the_end_of_a_customers_catch_all_takes_no_other_customers_mail(
+    wanted: dict[str, RuleDelivery], others: RuleSet, ending: str, messages: list[tuple[str, ...]]
+) -> None:
+    """Whole envelopes, with recipients of several customers, after each step."""
+    before = without_covered({**wanted, ending: DELIVERIES[0]}, shared=SHARED_ENTRIES, owner=owner)
+    after = without_covered(
+        {each: to for each, to in wanted.items() if each != ending}, shared=SHARED_ENTRIES, owner=owner
+    )
+    start = planned_rules(before, unmanaged_only(others))
+    plan = plan_for(after, start)
+    check_all(plan, start, (*ALONE, *messages))
+    for each, to in wanted.items():
+        if is_address(each) and owner(domain_of(each)) != owner(domain_of(ending)):
+            for state in active_sets(plan, start):
+                served = [rule.delivery for rule in delivering_rules(state.ours, each)]
+                assert to in served
+
+
 @some
 @given(desired_states, rule_sets)
 def test_consequences_agree_with_the_matcher(desired: DesiredEntries, actual: RuleSet) -> None:
@@ -265,8 +328,7 @@ def test_consequences_agree_with_the_matcher(desired: DesiredEntries, actual: Ru
     by_address = {each.address: each for each in plan.consequences}
     known = {one for state in (actual, plan.after) for rule in state.rules for one in rule.recipient_set}
     for address in (one for one in RECIPIENTS if is_address(one) and one in known):
-        before = tuple(rule.delivery for rule in delivering_rules(actual.rules, address))
-        after = tuple(rule.delivery for rule in delivering_rules(plan.after.rules, address))
+        before, after = (received(state, address) for state in (actual, plan.after))
         if address in by_address:
             assert (by_address[address].before, by_address[address].after) == (before, after)
         else:
