@@ -131,8 +131,7 @@ def _facts(
     is_quiet = not steps_in_progress()  # between the steps of our run, no change of a rule is someone else's
     facts: dict[str, RulesFact] = {}
     for row in rows:
-        address = sample_address(row.recipient)
-        name = domain_of(row.recipient)
+        address, name = sample_address(row.recipient), domain_of(row.recipient)
         is_own = state.holders.customer_of(name) == row.customer_id
         if row.is_active and row.customer_id in halted:
             found = RulesFact.MUTED if is_own and above.accept(name) else RulesFact.HALTED
@@ -141,8 +140,8 @@ def _facts(
         elif not is_own:
             found = RulesFact.WAITING  # at a claim: the mail of another customer, who may have the same address
         elif not row.is_active:
-            is_received = above.is_received_otherwise(row.recipient, trace.delivering_rules(address))
-            found = RulesFact.CARRIED if is_received else RulesFact.WAITING
+            others = above.is_received_otherwise(row.recipient, trace.delivering_rules(address))
+            found = RulesFact.CARRIED if others else RulesFact.WAITING
         elif row.recipient in state.holders.shared and not serving_entry(row.recipient, desired):
             found = RulesFact.CARRIED if trace.delivering_rules(address) else RulesFact.SPLIT
         else:
@@ -152,8 +151,8 @@ def _facts(
                 found = RulesFact.ACCEPTED  # of a send-only domain
             found = held_fact(found, is_held=serving_entry(row.recipient, desired) in on_hold)
             if found is RulesFact.WAITING and wanted and (is_quiet or row.rules == RulesFact.DROPPED):
-                is_delivered = bool(trace.delivering_rules(address))
-                found = dropped_fact(found, before=RulesFact(row.rules), is_delivered=is_delivered)
+                arrives = bool(trace.delivering_rules(address))
+                found = dropped_fact(found, before=RulesFact(row.rules), is_delivered=arrives)
         facts[row.pk] = RulesFact.NOT_SET_UP if found is RulesFact.WAITING and not is_ours else found
     return facts
 
