@@ -75,7 +75,7 @@ _WARNINGS = {
 
 class RecordCheckInline(admin.TabularInline[RecordCheck, Domain]):
     model = RecordCheck
-    fields = readonly_fields = ("key", "state", "found", "sentence", "checked_at", "verified_at")
+    fields = readonly_fields = ("key", "state", "found", "sentence", "checked_at", "verified_at", "last_known")
     extra = 0
     can_delete = False
 

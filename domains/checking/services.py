@@ -312,21 +312,21 @@ def _or_lapsed(domain: Domain, seen: HostLookup, result: Overall) -> Overall:
 
 
 def _save_records(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
-    """`verified_at` survives failed lookups, including those of a concurrent check."""
-    known = {row.key: row for row in RecordCheck.objects.filter(domain=domain).only("key", "state", "verified_at")}
+    """`verified_at` and the last known result survive failed lookups, including those of a concurrent check."""
+    known = {row.key: row for row in RecordCheck.objects.filter(domain=domain)}
     right_once = {key: row.verified_at for key, row in known.items() if row.verified_at}
     RecordCheck.objects.bulk_create(
-        [_row(domain, judgement, right_once.get(judgement.key), now) for judgement in judgements],
+        [_row(domain, judgement, known.get(judgement.key), now) for judgement in judgements],
         update_conflicts=True,
         unique_fields=("domain", "key"),
-        update_fields=("state", "found", "code", "sentence", "checked_at", "verified_at"),
+        update_fields=("state", "found", "code", "sentence", "checked_at", "verified_at", "last_known"),
     )
     keys = [judgement.key for judgement in judgements]
     RecordCheck.objects.filter(domain=domain).exclude(key__in=keys).delete()
     announcements_services.announce_records(domain, {key: known[key].state for key in right_once}, judgements, now)
 
 
-def _row(domain: Domain, judgement: Judgement, verified_at: datetime | None, now: datetime) -> RecordCheck:
+def _row(domain: Domain, judgement: Judgement, before: RecordCheck | None, now: datetime) -> RecordCheck:
     return RecordCheck(
         domain=domain,
         key=judgement.key,
@@ -335,7 +335,8 @@ def _row(domain: Domain, judgement: Judgement, verified_at: datetime | None, now
         code=judgement.code,
         sentence=judgement.sentence,
         checked_at=now,
-        verified_at=judgement.last_verified or verified_at,
+        verified_at=judgement.last_verified or (before.verified_at if before else None),
+        last_known=before.known_after(judgement.state) if before else None,
     )
 
 

@@ -1,12 +1,45 @@
-"""The result of the last check of each record."""
+"""The result of the last check of each record, and of the last lookup that succeeded."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 from django.db import models
 
+from domains.checking.core.judgement import State
 from domains.models.domains import STATES, Domain
+
+PUBLISHED = (State.VERIFIED, State.SPREADING)
+
+
+@dataclass(frozen=True)
+class KnownResult:
+    """What the last successful lookup of a record found, and when."""
+
+    state: State
+    found: tuple[str, ...]
+    code: str
+    sentence: str
+    at: datetime
+
+    @property
+    def is_published(self) -> bool:
+        return self.state in PUBLISHED
+
+    @property
+    def words(self) -> str:
+        """Return the result for a record whose latest lookup failed."""
+        moment = f"{self.at.astimezone(UTC):%-d %B %Y, %H:%M} UTC"
+        if self.is_published:
+            return f"It was last found on {moment}."
+        return f"The last successful check, on {moment}, found: {self.sentence}"
 
 
 class RecordCheck(models.Model):
-    """The result of the last check of one record. `verified_at` survives later failures."""
+    """The result of the last check of one record. `verified_at` survives later failures, also when the record is lost.
+
+    `last_known` is the last successful result while lookups fail, null otherwise. Read it by `known`.
+    """
 
     domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="record_checks")
     key = models.CharField(max_length=270)
@@ -16,9 +49,43 @@ class RecordCheck(models.Model):
     sentence = models.TextField(blank=True)
     checked_at = models.DateTimeField()
     verified_at = models.DateTimeField(null=True)
+    last_known = models.JSONField(null=True, blank=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("domain", "key"), name="record_check_once"),)
 
     def __str__(self) -> str:
         return f"{self.domain_id} {self.key}: {self.state}"
+
+    @property
+    def known(self) -> KnownResult | None:
+        """Return the last successful result: of this check, or of an earlier one if its lookup failed. None: never."""
+        if self.state == State.NOT_CHECKED:
+            return None
+        if self.state != State.COULD_NOT_CHECK:
+            return KnownResult(State(self.state), tuple(self.found), self.code, self.sentence, self.checked_at)
+        kept = self.last_known
+        if not kept:
+            return None
+        at = datetime.fromisoformat(kept["at"])
+        return KnownResult(State(kept["state"]), tuple(kept["found"]), kept["code"], kept["sentence"], at)
+
+    def known_after(self, state: str) -> dict[str, Any] | None:
+        """Return the `last_known` to store with the state of the next check."""
+        if state != State.COULD_NOT_CHECK or (known := self.known) is None:
+            return None
+        words = {"code": known.code, "sentence": known.sentence}
+        return {"state": known.state.value, "found": list(known.found), "at": known.at.isoformat(), **words}
+
+    @property
+    def is_correct(self) -> bool:
+        """Return True if the record was correct in the last lookup that succeeded."""
+        known = self.known
+        return known is not None and known.state is State.VERIFIED
+
+    @property
+    def reason(self) -> str:
+        """Return the sentence. After a failed lookup it also says what was found last, and when."""
+        if self.state != State.COULD_NOT_CHECK or (known := self.known) is None:
+            return self.sentence
+        return f"{self.sentence} {known.words}"

@@ -77,6 +77,8 @@ def _store_check(
         claim.filter(stage_problem=TOO_LATE).update(stage_problem="")
         domain.stage_problem = ""
     known = {"state": found.state, "found": list(found.found), "code": found.code, "sentence": found.sentence}
+    if before := RecordCheck.objects.filter(domain=domain, key=record.key).first():
+        known["last_known"] = before.known_after(found.state)
     RecordCheck.objects.update_or_create(domain=domain, key=record.key, defaults=known | {"checked_at": now})
 
 

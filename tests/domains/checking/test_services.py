@@ -123,6 +123,37 @@ def test_a_failed_lookup_keeps_the_last_verified_time(sandbox: Sandbox, fault: s
     assert (check_domain(domain, NOW + 2 * HOUR).state, domain.failed_checks) == (State.VERIFIED, 0)
 
 
+@pytest.mark.parametrize("fault", ["servfail", "refused", "silent"])
+def test_failed_lookups_keep_what_the_last_successful_one_found(sandbox: Sandbox, fault: str) -> None:
+    domain = verified_domain(sandbox)
+    remove_record(sandbox, domain, "dkim-1")
+    check_domain(domain, NOW + HOUR)
+    before = {check.key: check.known for check in domain.record_checks.all()}
+    sandbox.control.set_dns_fault(zone_of(domain), fault)
+    for hours in (2, 3):
+        check_domain(domain, NOW + hours * HOUR)
+    after = {check.key: check for check in domain.record_checks.all()}
+    assert {check.state for check in after.values()} == {State.COULD_NOT_CHECK}
+    assert {key: check.known for key, check in after.items()} == before
+    lost, kept = before["dkim-1"], before["dkim-2"]
+    assert lost is not None and kept is not None
+    assert (lost.state, kept.state, kept.at) == (State.AT_RISK, State.VERIFIED, NOW + HOUR)
+    assert not after["dkim-1"].is_correct and after["dkim-2"].is_correct
+    assert "wasn't found" in after["dkim-1"].reason and "It was last found on " in after["dkim-2"].reason
+    sandbox.control.clear_dns_faults()
+    check_domain(domain, NOW + 4 * HOUR)
+    assert set(domain.record_checks.values_list("last_known", flat=True)) == {None}
+
+
+def test_a_record_whose_first_lookup_fails_has_no_known_result(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    sandbox.control.set_dns_fault(zone_of(domain), "servfail")
+    check_domain(domain)
+    check = domain.record_checks.get(key="dkim-1")
+    assert (check.state, check.known, check.is_correct) == (State.COULD_NOT_CHECK, None, False)
+    assert check.reason == check.sentence
+
+
 def test_a_slow_failed_check_does_not_undo_a_newer_one(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     domain = set_up_domain(sandbox)
     publish(sandbox, domain)
