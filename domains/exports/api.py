@@ -9,8 +9,7 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, reads
 from domains.domain_list.api import domain_of
 from domains.exports.core.formats import FORMATS, ExportFormat, export, format_named
-from domains.exports.core.values import Entry, entries
-from domains.models.domains import Domain
+from domains.exports.core.values import entries
 from domains.records.selectors import records_page
 from inbound_admin.lib.api.values import Out, QueryIn
 
@@ -28,6 +27,18 @@ class FormatsOut(Out):
     data: list[FormatOut]
 
 
+class ReplacedOut(Out):
+    type: str
+    name: str
+    values: list[str]
+
+
+class WithheldOut(Out):
+    type: str
+    name: str
+    reason: str
+
+
 class ExportOut(Out):
     """`text` is the file. We parse it again before returning it, so it has exactly these records."""
 
@@ -36,6 +47,12 @@ class ExportOut(Out):
     file_name: str
     text: str
     command: str = Field(description="The command that applies the file, if there is one")
+    existing: list[ReplacedOut] = Field(
+        description="What is published now and must be replaced. The file only adds records, and a second one beside "
+        "it would be wrong: two SPF records make both invalid. Files that can have comments say so too"
+    )
+    withheld: list[WithheldOut] = Field(description="Records that aren't in the file, because no value can be offered")
+    unchecked: int = Field(description="How many records couldn't be checked; they may be published already")
 
 
 class WhichQuery(QueryIn):
@@ -60,23 +77,29 @@ def get_export(
 ) -> ExportOut:
     """Return the records as a file of a DNS tool: a zone file, Terraform, a script and others.
 
-    `which=missing` leaves out records that are already correct. Until ownership is proven, the file has only the
-    ownership record. 404 for an unknown format, with those that exist.
+    `which=missing` leaves out records that were published in the last lookup that succeeded. `existing` says which
+    records the file's must replace, `withheld` which are missing in it. Until ownership is proven, the file has only
+    the ownership record. 404 for an unknown format, with those that exist.
     """
     domain = domain_of(request, domain_id)
     kind = format_named(format_key)
     if kind is None:
         keys = ", ".join(each.key for each in FORMATS)
         raise Http404(f"No such export format. Choose from: {keys}.")
-    done = export(_entries(domain, missing=query.which == "missing"), kind, domain.hosted.zone)
+    page = records_page(domain, can_check_in=0, only_todo=query.which == "missing")
+    rows = page.to_publish
+    listed = entries((row.record for row in rows), {row.record.key: row.existing for row in rows})
+    done = export(listed, kind, domain.hosted.zone, page.withheld)
     return ExportOut(
-        domain_id=domain.pk, format=_format(kind), file_name=done.file_name, text=done.text, command=done.command
+        domain_id=domain.pk,
+        format=_format(kind),
+        file_name=done.file_name,
+        text=done.text,
+        command=done.command,
+        existing=[ReplacedOut(type=e.type, name=e.name, values=list(e.today)) for e in listed if e.today],
+        withheld=[WithheldOut(type=each.type, name=each.name, reason=each.withheld) for each in page.withheld],
+        unchecked=sum(row.is_unchecked for row in page.rows),
     )
-
-
-def _entries(domain: Domain, *, missing: bool) -> tuple[Entry, ...]:
-    rows = records_page(domain, can_check_in=0, only_todo=missing).to_publish
-    return entries((row.record for row in rows), {row.record.key: row.found for row in rows if not row.is_done})
 
 
 def _format(kind: ExportFormat) -> FormatOut:

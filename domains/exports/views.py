@@ -1,17 +1,16 @@
 """Records as files: the page with the formats, the files, and a page to print."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.http import Http404, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET
 
-from domains.exports.core.formats import FORMATS, Export, ExportDiffers, export, format_named
-from domains.exports.core.values import Entry, entries
+from domains.exports.core.formats import FORMATS, Export, ExportDiffers, ExportFormat, export, format_named
+from domains.exports.core.values import entries
 from domains.models.domains import Domain
 from domains.providers.core import PROVIDERS, form_values, provider_named, provider_with_key
-from domains.records.selectors import RecordRow, records_page, records_summary
+from domains.records.selectors import RecordsPage, records_page, records_summary
 from domains.records.views import domain_for
 from inbound_admin.lib.http import SignedIn
 
@@ -19,7 +18,8 @@ from inbound_admin.lib.http import SignedIn
 @require_GET
 def exports(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
-    rows = _rows(request, domain)
+    page = _records(request, domain)
+    rows = page.to_publish
     chosen = format_named(request.GET.get("format", "")) or FORMATS[0]
     context: dict[str, Any] = {
         "domain": domain,
@@ -27,12 +27,14 @@ def exports(request: SignedIn, domain_id: str) -> HttpResponse:
         "counts": records_summary(rows),
         "formats": FORMATS,
         "chosen": chosen,
-        "in_the_way": [row for row in rows if row.found and not row.is_done],
+        "in_the_way": [row for row in rows if row.existing],
+        "withheld": page.withheld,
+        "unchecked": [row for row in page.rows if row.is_unchecked],
         "which": _which(request),
         "tab": "export",
     }
     try:
-        context["export"] = export(_entries(rows), chosen, domain.hosted.zone) if rows else None
+        context["export"] = _export(page, chosen, domain) if rows else None
     except ExportDiffers as problem:
         context["problem"] = problem
     return TemplateResponse(request, "domains/exports/exports.html", context)
@@ -44,7 +46,7 @@ def export_file(request: SignedIn, domain_id: str, format_key: str) -> HttpRespo
     kind = format_named(format_key)
     if kind is None:
         raise Http404
-    return _file(export(_entries(_rows(request, domain)), kind, domain.hosted.zone))
+    return _file(_export(_records(request, domain), kind, domain))
 
 
 @require_GET
@@ -52,8 +54,16 @@ def print_(request: SignedIn, domain_id: str) -> HttpResponse:
     """A page to print, in the terms of the DNS host."""
     domain = domain_for(request, domain_id)
     provider = provider_with_key(request.GET.get("host", "")) or provider_named(domain.provider)
-    rows = [(row, form_values(row.record, provider, domain.hosted.zone)) for row in _rows(request, domain)]
-    context = {"domain": domain, "rows": rows, "provider": provider, "providers": PROVIDERS, "which": _which(request)}
+    page = _records(request, domain)
+    context = {
+        "domain": domain,
+        "rows": [(row, form_values(row.record, provider, domain.hosted.zone)) for row in page.to_publish],
+        "withheld": page.withheld,
+        "unchecked": [row for row in page.rows if row.is_unchecked],
+        "provider": provider,
+        "providers": PROVIDERS,
+        "which": _which(request),
+    }
     return TemplateResponse(request, "domains/exports/print.html", context)
 
 
@@ -61,13 +71,15 @@ def _which(request: SignedIn) -> str:
     return "missing" if request.GET.get("which") == "missing" else "all"
 
 
-def _rows(request: SignedIn, domain: Domain) -> list[RecordRow]:
+def _records(request: SignedIn, domain: Domain) -> RecordsPage:
     """Return all records, or those that are not correct yet."""
-    return list(records_page(domain, can_check_in=0, only_todo=_which(request) == "missing").to_publish)
+    return records_page(domain, can_check_in=0, only_todo=_which(request) == "missing")
 
 
-def _entries(rows: Sequence[RecordRow]) -> tuple[Entry, ...]:
-    return entries((row.record for row in rows), {row.record.key: row.found for row in rows if not row.is_done})
+def _export(page: RecordsPage, kind: ExportFormat, domain: Domain) -> Export:
+    rows = page.to_publish
+    listed = entries((row.record for row in rows), {row.record.key: row.existing for row in rows})
+    return export(listed, kind, domain.hosted.zone, page.withheld)
 
 
 def _file(done: Export) -> HttpResponse:

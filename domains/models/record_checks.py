@@ -8,6 +8,7 @@ from django.db import models
 
 from domains.checking.core.judgement import State
 from domains.models.domains import STATES, Domain
+from domains.records.core import RecordAction, action_of
 
 PUBLISHED = (State.VERIFIED, State.SPREADING)
 
@@ -25,6 +26,20 @@ class KnownResult:
     @property
     def is_published(self) -> bool:
         return self.state in PUBLISHED
+
+    @property
+    def is_correct(self) -> bool:
+        return self.state is State.VERIFIED
+
+    @property
+    def action(self) -> RecordAction:
+        """Return what to do at the DNS host about a record that isn't published."""
+        return action_of(self.code, self.found)
+
+    @property
+    def existing(self) -> tuple[str, ...]:
+        """Return what is published and must be replaced: ours isn't to be added beside it."""
+        return () if self.is_published or self.action is RecordAction.ADD else self.found
 
     @property
     def words(self) -> str:
@@ -80,8 +95,7 @@ class RecordCheck(models.Model):
     @property
     def is_correct(self) -> bool:
         """Return True if the record was correct in the last lookup that succeeded."""
-        known = self.known
-        return known is not None and known.state is State.VERIFIED
+        return self.known is not None and self.known.is_correct
 
     @property
     def reason(self) -> str:

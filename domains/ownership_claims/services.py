@@ -77,9 +77,9 @@ def _store_check(
         claim.filter(stage_problem=TOO_LATE).update(stage_problem="")
         domain.stage_problem = ""
     known = {"state": found.state, "found": list(found.found), "code": found.code, "sentence": found.sentence}
-    if before := RecordCheck.objects.filter(domain=domain, key=record.key).first():
-        known["last_known"] = before.known_after(found.state)
-    RecordCheck.objects.update_or_create(domain=domain, key=record.key, defaults=known | {"checked_at": now})
+    before = RecordCheck.objects.filter(domain=domain, key=record.key).first()
+    moment = {"checked_at": now, "last_known": before.known_after(found.state) if before else None}
+    RecordCheck.objects.update_or_create(domain=domain, key=record.key, defaults=known | moment)
 
 
 def approve_claim(*, domain: Domain, because: str, actor: User) -> None:

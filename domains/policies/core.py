@@ -156,12 +156,16 @@ def _reports_there(line: str, reports_to: str) -> bool:
 
 
 def offered_spf(name: str, policies: PublishedPolicies, *, is_apex: bool) -> PolicyOffer:
-    """At the apex nothing is offered before a lookup succeeded. A new MAIL FROM name has nothing to keep."""
+    """At the apex nothing is offered before a lookup succeeded. A new MAIL FROM name has nothing to keep.
+
+    The MAIL FROM name is ours alone: where its records can't be merged, the plain value replaces them.
+    """
     lines = policies.spf.get(name)
     if lines is None:
         return PolicyOffer("", _NOT_CHECKED.format(name=name)) if is_apex else PolicyOffer(merger.DEFAULT_RECORD)
     kept = lines if is_apex else tuple(line for line in lines if not _is_our_damaged_record(line))
-    return _merged(kept, policies.names)
+    found = _merged(kept, policies.names)
+    return found if found.value or is_apex else PolicyOffer(merger.DEFAULT_RECORD)
 
 
 def _is_our_damaged_record(line: str) -> bool:

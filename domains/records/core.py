@@ -53,6 +53,37 @@ class Need(StrEnum):
     LATER = "later"  # not to be published yet; checked, because SES would reject the mail that it routes here
 
 
+class RecordAction(StrEnum):
+    """What somebody must do at the DNS host for one record. CHECK: nobody can tell, because its lookup failed."""
+
+    ADD = "add"
+    EDIT = "edit"
+    REPLACE = "replace"
+    REMOVE = "remove"
+    CHECK = "check"
+
+
+_REMOVE = (
+    "dns.rival.cname",
+    "dns.rival.null_mx",
+    "dns.rival.null_mx_beside",
+    "dns.rival.mail_from_mx",
+    "dns.alias.dangling",
+    "dns.name.apex_mx",
+)
+_REPLACE = ("dns.value.wrong_type", "dns.rival.other_type", "dns.value.pasted_key", "dns.name.swapped", "dns.name.apex")
+_ADD = ("dns.absent", "dns.value.other_token", "dns.rival.wildcard", "dns.dmarc.own_reports", "dns.alias.dname")
+
+
+def action_of(code: str, found: Sequence[str]) -> RecordAction:
+    """Return the action for a code: add if nothing is at the name, edit a record, or remove a conflicting one."""
+    if code in _REMOVE:
+        return RecordAction.REMOVE
+    if code in _REPLACE:
+        return RecordAction.REPLACE
+    return RecordAction.ADD if not found or code in _ADD else RecordAction.EDIT
+
+
 @dataclass(frozen=True)
 class Record:
     """`name` is absolute. Neither it nor `value` ends in a dot. `value` has no quotes. `priority` is for MX.
@@ -79,8 +110,8 @@ class Record:
 
     @property
     def with_priority(self) -> str:
-        """Return the value, for MX after its priority."""
-        return self.value if self.priority is None else f"{self.priority} {self.value}"
+        """Return the value, for MX after its priority. "" if no value is offered."""
+        return self.value if self.priority is None or not self.value else f"{self.priority} {self.value}"
 
     @property
     def is_unnecessary(self) -> bool:

@@ -11,13 +11,13 @@ from domains.checking.core.judgement import Aspect, AspectState, Judgement, Stat
 from domains.diagnosis.core.findings import DiagnosisFinding, Pair, mark_differences
 from domains.diagnosis.selectors import Explanations, diagnosed_reason, explanations
 from domains.models.domains import Domain, Stage
-from domains.models.record_checks import RecordCheck
+from domains.models.record_checks import KnownResult, RecordCheck
 from domains.mta_sts.core import PolicyCheck
 from domains.ownership import core as ownership_core
 from domains.providers.core import FormValues, form_values
 from domains.providers.selectors import DnsHost, dns_host
 from domains.receiving.core import Receiving, ReceivingState, most_severe
-from domains.records.core import BY_DKIM, Need, Purpose, Record, is_inbound
+from domains.records.core import BY_DKIM, Need, Purpose, Record, RecordAction, action_of, is_inbound
 from notifications.alerts.selectors import open_since
 
 TITLES = {
@@ -54,6 +54,8 @@ TIME_TO_READ = 12  # seconds that the result of a check stays on the page before
 
 @dataclass(frozen=True)
 class RecordRow:
+    """`known` is what the last successful lookup found: a failed one (`is_unchecked`) takes nothing away."""
+
     record: Record
     form_values: FormValues
     label: str
@@ -63,8 +65,7 @@ class RecordRow:
     found: tuple[str, ...]
     sentence: str
     code: str
-    checked_at: datetime | None
-    last_correct_at: datetime | None = None
+    known: KnownResult | None = None
     policy: PolicyCheck | None = None
     finding: DiagnosisFinding | None = None
 
@@ -91,7 +92,12 @@ class RecordRow:
     @property
     def is_offered(self) -> bool:
         """Return True if it can be published now. Every export, copy, print, email and share page lists these."""
-        return bool(self.record.value) and not self.waits_for_policy and not self.is_inherited
+        return bool(self.record.value) and self.is_listed
+
+    @property
+    def is_listed(self) -> bool:
+        """Return True if it is offered, or would be if its value weren't withheld: no list may leave that out."""
+        return not self.waits_for_policy and not self.is_inherited
 
     @property
     def is_todo(self) -> bool:
@@ -100,8 +106,31 @@ class RecordRow:
 
     @property
     def counts_as_done(self) -> bool:
-        """Return True if the record is done, or was at the last successful check: a failed lookup changes nothing."""
-        return self.is_done or (self.state is State.COULD_NOT_CHECK and self.last_correct_at is not None)
+        """Return True if the record was correct at the last successful check: a failed lookup changes nothing."""
+        return self.known is not None and self.known.is_correct
+
+    @property
+    def is_unchecked(self) -> bool:
+        return self.state is State.COULD_NOT_CHECK
+
+    @property
+    def is_published(self) -> bool:
+        """Return True if it was published, also if still propagating, at the last successful check."""
+        return self.known is not None and self.known.is_published
+
+    @property
+    def action(self) -> RecordAction:
+        """Return what to do at the DNS host. CHECK: the lookup failed, and nothing is known to be missing."""
+        if self.is_unchecked and (self.known is None or self.known.is_published):
+            return RecordAction.CHECK
+        if self.finding and not self.is_unchecked:
+            return action_of(self.finding.code, self.finding.found)
+        return self.known.action if self.known else RecordAction.ADD
+
+    @property
+    def existing(self) -> tuple[str, ...]:
+        """Return what is published and must be replaced by the record."""
+        return self.known.existing if self.known else ()
 
     @property
     def expected(self) -> str:
@@ -191,9 +220,20 @@ class RecordsPage:
 
     @property
     def to_publish(self) -> tuple[RecordRow, ...]:
-        """Return the rows to publish among those shown; only the ownership challenge while ownership is not proven."""
-        rows = [self.claim_row] if self.claim_row else [row for group in self.groups for row in group.rows]
-        return tuple(row for row in rows if row.is_offered)
+        """Return the rows to publish among those shown; only the ownership challenge while ownership is not proven.
+
+        With `only_todo`, a record that was published when last found isn't one of them.
+        """
+        return tuple(row for row in self.rows if row.is_offered and not (self.only_todo and row.is_published))
+
+    @property
+    def rows(self) -> list[RecordRow]:
+        return [self.claim_row] if self.claim_row else [row for group in self.groups for row in group.rows]
+
+    @property
+    def withheld(self) -> tuple[Record, ...]:
+        """Return the records that no file can have: their value isn't offered, for a reason."""
+        return tuple(row.record for row in self.rows if row.is_listed and not row.is_offered and not row.is_done)
 
     @property
     def copy_text(self) -> str:
@@ -256,7 +296,7 @@ def _next_action(domain: Domain, required: Sequence[RecordRow]) -> str:
         if domain.receiving.asks_for_address or domain.receiving.is_red:
             return "address"
         return "" if domain.state == State.VERIFIED else "check"
-    if any(row.state in (State.WRONG, State.AT_RISK) for row in required):
+    if any(row.known and row.known.state in (State.WRONG, State.AT_RISK) for row in required):
         return "diagnose"
     is_begun = any(row.counts_as_done or row.state is State.SPREADING for row in required)
     return "check" if is_begun else "copy"
@@ -273,10 +313,9 @@ def _row(
         zone=domain.hosted.zone,
         state=State(check.state) if check else State.NOT_CHECKED,
         found=tuple(check.found) if check else (),
-        sentence=check.sentence if check else "",
+        sentence=check.reason if check else "",
         code=check.code if check else "",
-        checked_at=check.checked_at if check else None,
-        last_correct_at=check.verified_at if check else None,
+        known=check.known if check else None,
         policy=domain.mta_sts_check if record.key == "mta-sts" and domain.mta_sts_at else None,
         finding=diagnosed_reason(check, explained) if check else None,
     )

@@ -127,7 +127,8 @@ class MailRecordsWanted(In):
 def mail_records(request: HttpRequest, domain_id: str, asked: MailRecordsWanted) -> Status[ShareLinkOut]:
     """Email the records that are still to publish, with a share link, to the person who manages the DNS.
 
-    422 `NOTHING_TO_PUBLISH` if all records are published, 422 `ADDRESS` if `to` isn't one email address. 429
+    422 `NOTHING_TO_PUBLISH` if all records are published, 422 `COULD_NOT_CHECK` if the others couldn't be checked and
+    were published when last found, 422 `ADDRESS` if `to` isn't one email address. 429
     `MAILED_JUST_NOW` for the same email again within minutes, or if too many were sent. 503 `MAIL_NOT_SENT` if the
     mail server refused it; the link exists then.
     """

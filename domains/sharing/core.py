@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from domains.providers.core import DnsProvider, FormValues
-from domains.records.core import Need
+from domains.records.core import Need, RecordAction
 
 _BROWSERS = (
     ("Edg", "Edge"),
@@ -41,38 +41,8 @@ class ShareLinkState(StrEnum):
     EXPIRED = "expired"
 
 
-class RecordAction(StrEnum):
-    """What the reader must do at the DNS host for one record."""
-
-    ADD = "add"
-    EDIT = "edit"
-    REPLACE = "replace"
-    REMOVE = "remove"
-
-
-_REMOVE = (
-    "dns.rival.cname",
-    "dns.rival.null_mx",
-    "dns.rival.null_mx_beside",
-    "dns.rival.mail_from_mx",
-    "dns.alias.dangling",
-    "dns.name.apex_mx",
-)
-_REPLACE = ("dns.value.wrong_type", "dns.rival.other_type", "dns.value.pasted_key", "dns.name.swapped", "dns.name.apex")
-_ADD = ("dns.absent", "dns.value.other_token", "dns.rival.wildcard", "dns.dmarc.own_reports", "dns.alias.dname")
-
-
-def action_of(code: str, found: Sequence[str]) -> RecordAction:
-    """Return the action for a code: add if nothing is at the name, edit a record, or remove a conflicting one."""
-    if code in _REMOVE:
-        return RecordAction.REMOVE
-    if code in _REPLACE:
-        return RecordAction.REPLACE
-    return RecordAction.ADD if not found or code in _ADD else RecordAction.EDIT
-
-
 def actions_summary(actions: Sequence[RecordAction]) -> str:
-    """Return, for example, "2 records to add, 4 to edit and 1 conflict to remove"."""
+    """Return, for example, "2 records to add, 4 to edit and 1 conflict to remove". Unknown ones aren't counted."""
     numbers = {action: actions.count(action) for action in RecordAction}
     last = numbers[RecordAction.REMOVE]
     parts = [f"{number} to {action}" for action, number in list(numbers.items())[:3] if number]
@@ -110,11 +80,11 @@ def browser_of(user_agent: str) -> str:
 
 @dataclass(frozen=True)
 class MailedRecord:
-    """`is_in_place`: the name already has records, and the linked page says what to change."""
+    """`action`: what to do about the record; the linked page quotes what is published now."""
 
     label: str
     need: Need
-    is_in_place: bool
+    action: RecordAction
     form_values: FormValues
 
 
@@ -145,7 +115,7 @@ class RecordsLetter:
     @property
     def _opening(self) -> str:
         return (
-            f"{self.sender} asks you to change DNS records of {self.domain}: {self.to_do}.\n\n"
+            f"{self.sender} asks you to change DNS records of {self.domain}{f': {self.to_do}' * bool(self.to_do)}.\n\n"
             f"This page shows the records and checks them automatically. It works without an account until "
             f"{self.expires:%-d %B %Y}:\n\n{self.link}"
         )
@@ -154,7 +124,9 @@ class RecordsLetter:
     def _where(self) -> str:
         host, page = self.provider, self.provider.page_for(self.zone)
         at = f" at {host.name}" if host.nameservers else ""
-        lines = [f"Add them to the zone {self.zone}{at}. Don't change any other records."]
+        is_added = all(record.action is RecordAction.ADD for record in self.records)
+        what = "Add them to" if is_added else "Change them in"
+        lines = [f"{what} the zone {self.zone}{at}. Don't change any other records."]
         lines += [f"{host.name}: {page}"] if page else []
         lines += [f"Path: {host.way}"] if host.way else []
         return "\n".join([*lines, *host.traps])
@@ -167,15 +139,23 @@ class RecordsLetter:
         )
 
 
+_OPEN = "Open the page first to see what to change."
+_INSTEAD = {
+    RecordAction.EDIT: f"This name already has records. Replace the present one, don't add a second. {_OPEN}",
+    RecordAction.REPLACE: f"This name already has records. Replace the present one with this. {_OPEN}",
+    RecordAction.REMOVE: f"This name already has records, and one is in the way. {_OPEN}",
+    RecordAction.CHECK: "We couldn't check this record. Add it only if your DNS host doesn't list it.",
+}
+
+
 def _record(number: int, record: MailedRecord) -> str:
     boxes, need = record.form_values, "" if record.need is Need.REQUIRED else f" ({record.need})"
     rows = [("Type", boxes.type), (boxes.name_label, boxes.name or "(leave blank)")]
-    rows.append((boxes.value_label, boxes.value))
+    rows.append((boxes.value_label, boxes.value or "(the page shows what to correct first)"))
     if boxes.priority_label:
         rows.append((boxes.priority_label, boxes.priority))
     rows.append((boxes.ttl_label, boxes.ttl))
     lines = [f"{number}. {record.label}{need}", *(f"   {label}: {text}" for label, text in rows)]
-    if record.is_in_place:
-        lines.append("   This name already has records. Open the page first to see what to change.")
+    lines += [f"   {_INSTEAD[record.action]}"] if record.action in _INSTEAD else []
     lines += [f"   {warning}" for warning in boxes.warnings if warning not in boxes.provider.traps]
     return "\n".join(lines)

@@ -1,6 +1,5 @@
 """Share links: by token, by domain, and the public page."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,14 +12,13 @@ from domains.checking.core.judgement import State
 from domains.models.domains import Domain, Stage
 from domains.models.sharing import ShareLink, ShareVisit
 from domains.providers.selectors import DnsHost
-from domains.records.core import Need
+from domains.records.core import Need, RecordAction
 from domains.records.selectors import RecordRow, RecordsPage, is_being_checked
-from domains.sharing.core import RecordAction, action_of, actions_summary
+from domains.sharing.core import actions_summary
 from inbound_admin.lib.mail_names import mail_name
 
 _SIGNER = Signer(salt="domains.share", sep=".")
 RECENT = timedelta(minutes=1)  # after a more recent check with nothing left to do, the page stops polling
-PUBLISHED = (State.VERIFIED, State.SPREADING)  # nothing to enter for these
 
 
 def links_made_by(person: User, customer: Customer) -> QuerySet[ShareLink]:
@@ -37,19 +35,19 @@ class Todo:
     def is_required(self) -> bool:
         return self.row.record.need is Need.REQUIRED
 
-    @property
-    def action(self) -> RecordAction:
-        finding = self.row.finding
-        return action_of(finding.code, finding.found) if finding else action_of(self.row.code, self.row.found)
-
 
 @dataclass(frozen=True)
 class SharedPage:
-    """`spreading` records are published and propagating. `is_done`: all required records are published."""
+    """What is left to do, judged by the last successful lookup of each record.
+
+    `spreading` records are published and propagating. `unchecked` ones were published, but the latest lookup failed.
+    `required_done` were published when last found. `is_done`: the latest check found all required records.
+    """
 
     zone: str
     host: DnsHost
     todo: tuple[Todo, ...]
+    unchecked: tuple[RecordRow, ...]
     spreading: tuple[RecordRow, ...]
     done: tuple[RecordRow, ...]
     required: int
@@ -60,7 +58,12 @@ class SharedPage:
     @property
     def to_do(self) -> str:
         """Return how many records to add, edit and remove."""
-        return actions_summary([item.action for item in self.todo])
+        return actions_summary([item.row.action for item in self.todo])
+
+    @property
+    def unknown(self) -> int:
+        """Return how many records to do couldn't be checked and may be published."""
+        return sum(item.row.action is RecordAction.CHECK for item in self.todo)
 
 
 def token_of(link: ShareLink) -> str:
@@ -105,32 +108,23 @@ def links_of(domain: Domain) -> QuerySet[ShareLink]:
 
 def shared_page(domain: Domain, page: RecordsPage) -> SharedPage:
     """Return what is still to do, in the terms of the page's DNS host."""
-    rows = _rows(page) if domain.stage != Stage.STARTING else []
+    rows = page.rows if domain.stage != Stage.STARTING else []
     required = [row for row in rows if row.record.need is Need.REQUIRED]
-    todo = tuple(Todo(row) for row in rows if row.is_todo and row.is_offered and not _is_there(row))
+    todo = tuple(Todo(row) for row in rows if row.is_todo and row.is_listed and not row.is_published)
     spreading = tuple(row for row in rows if row.state is State.SPREADING)
-    there = sum(_is_there(row) for row in required)
+    unchecked = tuple(row for row in rows if row.is_unchecked and row.is_published)
     return SharedPage(
         zone=domain.hosted.zone,
         host=page.host,
         todo=tuple(sorted(todo, key=lambda item: not item.is_required)),
+        unchecked=unchecked,
         spreading=spreading,
-        done=tuple(row for row in rows if _is_there(row) and row.state is not State.SPREADING),
+        done=tuple(row for row in rows if row.is_done),
         required=len(required),
-        required_done=there,
-        is_done=bool(required) and there == len(required),
-        poll_seconds=_poll_seconds(domain, page, settled=bool(rows) and not todo and not spreading),
+        required_done=sum(row.is_published for row in required),
+        is_done=bool(required) and all(row.is_published and not row.is_unchecked for row in required),
+        poll_seconds=_poll_seconds(domain, page, settled=bool(rows) and not (todo or spreading or unchecked)),
     )
-
-
-def _rows(page: RecordsPage) -> Sequence[RecordRow]:
-    """While ownership is not proven, there is only one record."""
-    return [page.claim_row] if page.claim_row else [row for group in page.groups for row in group.rows]
-
-
-def _is_there(row: RecordRow) -> bool:
-    """Also True if the lookup failed, but the record was correct before."""
-    return row.state in PUBLISHED or row.counts_as_done
 
 
 def _poll_seconds(domain: Domain, page: RecordsPage, *, settled: bool) -> int | None:

@@ -24,7 +24,7 @@ from domains.providers.core import provider_with_key
 from domains.records.selectors import records_page
 from domains.sharing import selectors
 from domains.sharing.core import MailedRecord, RecordsLetter, ShareLinkState, browser_of, network_of
-from domains.sharing.selectors import links_made_by, requester_of, shared_page, token_of
+from domains.sharing.selectors import SharedPage, links_made_by, requester_of, shared_page, token_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
 from inbound_admin.lib.mail_addresses import plain_address
@@ -170,7 +170,7 @@ def build_letter(
     _refuse_unless_ready(domain)
     shared = shared_page(domain, records_page(domain, can_check_in=0, host=host))
     if not shared.todo:
-        raise Refused("All records are published. There is nothing left to send.", code="NOTHING_TO_PUBLISH")
+        raise _nothing_to_send(shared)
     chosen = f"?{urlencode({'host': host})}" if provider_with_key(host) else ""
     path = reverse("domains:shared", args=(token_of(link),)) + chosen if link else ""
     days = timedelta(days=settings.SHARE_LINK_DAYS)
@@ -179,7 +179,7 @@ def build_letter(
         zone=shared.zone,
         provider=shared.host.provider,
         records=tuple(
-            MailedRecord(item.row.label, item.row.record.need, bool(item.row.found), item.row.form_values)
+            MailedRecord(item.row.label, item.row.record.need, item.row.action, item.row.form_values)
             for item in shared.todo
         ),
         sender=requester_of(domain, sender),
@@ -188,6 +188,16 @@ def build_letter(
         link=urljoin(site_url, path) if link else LINK_COMES_HERE,
         expires=link.expires_at if link else timezone.now() + days,
     )
+
+
+def _nothing_to_send(shared: SharedPage) -> Refused:
+    """A failed lookup isn't proof that a record is published."""
+    if not shared.unchecked:
+        return Refused("All records are published. There is nothing left to send.", code="NOTHING_TO_PUBLISH")
+    count = len(shared.unchecked)
+    records, were = ("record", "It was") if count == 1 else ("records", "They were")
+    sentence = f"We couldn't check {count} {records}. {were} found when last checked. Check again before you send them."
+    return Refused(sentence, code="COULD_NOT_CHECK")
 
 
 def mail_records(*, domain: Domain, to: str, actor: User, host: str = "", site_url: str) -> ShareLink:

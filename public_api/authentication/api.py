@@ -17,9 +17,9 @@ from inbound_admin.lib.api.lenient import LenientIn
 from inbound_admin.lib.api.values import Out, Text, given
 from inbound_admin.lib.errors import AwsUnreachable, Malformed, aws_sentence
 from public_api.domains.core import Published, ses_word
-from public_api.domains.selectors import checks_of, status_of
+from public_api.domains.selectors import checks_of, is_authenticated, status_of
 from public_api.domains.services import records_message, usual_mail_from
-from public_api.records.api import CheckedRecordOut, checked_records
+from public_api.records.api import CheckedRecordOut, checked_records, next_steps
 
 router = call_router("Domains", lenient=True)
 VERIFIED = "Success"
@@ -64,12 +64,18 @@ class AuthSummaryOut(Out):
 class AuthVerifiedOut(Out):
     success: Literal[True] = True
     domain: str
-    overall_status: Published
+    overall_status: Published = Field(
+        description="verified: SES has verified the domain, and each required record except the inbound MX was correct "
+        "in the last lookup that succeeded. failed: SES stopped checking"
+    )
     dns_records: list[CheckedRecordOut]
     ses_status: AuthSesOut
     summary: AuthSummaryOut
     message: str
-    next_steps: list[str]
+    next_steps: list[str] = Field(
+        description="For each required record that isn't correct or couldn't be checked, what the domain's page says; "
+        "then what is wrong with receiving, and whether SES stopped checking. Empty if nothing is left to do"
+    )
     last_checked: datetime | None
 
 
@@ -79,8 +85,10 @@ class AuthVerifiedOut(Out):
 def begin_auth(request: HttpRequest, domain_id: str, asked: AuthAsked | None = None) -> Status[AuthBegunOut]:
     """Create the SES identity with DKIM and the MAIL FROM domain, and return the records to publish.
 
-    Waits for SES for up to API_WAIT_SECONDS; `message` says what is still pending. Repeating the call changes
-    nothing. Without `mailFromDomain` the usual name is used.
+    Waits for SES for up to API_WAIT_SECONDS; `message` says what is still pending. If SES stopped checking, the call
+    restarts verification. Otherwise repeating it with the same members changes nothing. Without `mailFromDomain` the
+    present name is kept, or the usual one set. Another `mailFromDomain` replaces the present one at once: MAIL FROM is
+    then pending until its new records are found. `PATCH /v2/domains/{id}` refuses that.
     """
     wanted = asked or AuthAsked.model_validate({})
     domain = domain_of(request, domain_id)
@@ -111,6 +119,7 @@ def begin_auth(request: HttpRequest, domain_id: str, asked: AuthAsked | None = N
 def verify_auth(request: HttpRequest, domain_id: str) -> AuthVerifiedOut:
     """Check DNS and SES now, and return each record with its problem and the next steps.
 
+    A record whose lookup fails has the `state` could_not_check and keeps its last result, from `lastChecked`.
     429 if the domain was checked a few seconds ago. 400 `AUTH_NOT_BEGUN` while SES is still creating the identity.
     503, never a status, if SES isn't responding.
     """
@@ -121,16 +130,17 @@ def verify_auth(request: HttpRequest, domain_id: str) -> AuthVerifiedOut:
     domain = domain_of(request, domain_id)
     if domain.ses_problem and ses_word(domain.identity_status) != "NotStarted":
         raise AwsUnreachable(f"DNS was checked, but we couldn't reach SES: {domain.ses_problem}")
-    records = checked_records(domain, checks_of([domain])[domain.pk])
+    checks = checks_of([domain])[domain.pk]
+    records, status = checked_records(domain, checks), status_of(domain)
     return AuthVerifiedOut(
         success=True,
         domain=domain.name,
-        overall_status=status_of(domain),
+        overall_status="pending" if status == "verified" and not is_authenticated(domain, checks) else status,
         dns_records=records,
         ses_status=_ses(domain),
         summary=_summary(records),
         message=sentence,
-        next_steps=[_step(record) for record in records if record.is_required and not record.is_verified],
+        next_steps=next_steps(domain),
         last_checked=domain.last_dns_check,
     )
 
@@ -171,7 +181,3 @@ def _summary(records: list[CheckedRecordOut]) -> AuthSummaryOut:
         required_records=len(required),
         verified_required_records=sum(record.is_verified for record in required),
     )
-
-
-def _step(record: CheckedRecordOut) -> str:
-    return f"Publish {record.type} {record.name} with the value {record.value}."

@@ -99,7 +99,7 @@ class DomainOne(DomainRow):
 
 def rows(domains: Collection[Domain], *, checked: bool) -> list[DomainRow]:
     """Return the rows, in a constant number of queries. `checked` adds the latest check."""
-    checks, receiving = checks_of(domains, () if checked else MAIL_FROM_KEYS), receiving_of(domains)
+    checks, receiving = checks_of(domains, () if checked else (*MAIL_FROM_KEYS, selectors.MX)), receiving_of(domains)
     owners = first_owners(domain.customer_id for domain in domains)
     return [
         DomainRow(**_row(domain, checks[domain.pk], receiving[domain.pk], owners, checked=checked))
@@ -312,10 +312,11 @@ def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
     owner = first_owners([domain.customer_id]).get(domain.customer_id)
     elsewhere = next((each for each in look.findings if each.code == "preflight.mail_elsewhere"), None)
     message = services.pending_message(domain, to=caller(request)) or services.records_message(domain)
+    noticed = [*look.noticed, *(each.text for each in look.findings if each.code == "preflight.no_such_domain")]
     return DomainAddedOut(
         **main_fields(domain, checks, owner),
         dns_records=wanted_records(domain),
-        message=" ".join([*look.noticed, message]),
+        message=" ".join([*noticed, message]),
         **given(dns_conflict=_conflict(elsewhere.text, look.suggestion) if elsewhere else None),
     )
 
@@ -354,7 +355,8 @@ def change_domain(request: HttpRequest, domain_id: str, asked: DomainChanged) ->
 def set_mail_from(request: HttpRequest, domain_id: str, asked: MailFrom | None = None) -> MailFromOut:
     """Set the MAIL FROM domain of a domain that has none, and return the records to publish.
 
-    Succeeds if the domain already has this one. 409 `MAIL_FROM_SET` if it has another.
+    Succeeds if the domain already has this one, and changes nothing else. 409 `MAIL_FROM_SET` if it has another: `PUT`
+    and `POST …/auth` replace it, after which MAIL FROM is pending until its new records are found.
     """
     domain = domain_of(request, domain_id)
     name = asked.mail_from_domain if asked else None

@@ -9,13 +9,13 @@ from django.db.models.functions import Coalesce
 
 from accounts.people.selectors import Viewer
 from audit.selectors import last_changed
-from domains.checking.core.judgement import SesStatus, State
+from domains.checking.core.judgement import SesStatus
 from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, Receiving, ReceivingState
-from domains.records.core import Record
+from domains.records.core import Need, Record, is_inbound
 from inbound_admin.lib.lists import exactly
 from public_api.domains.core import Published
 from receipt_rules.addresses import selectors as addresses_selectors
@@ -95,29 +95,32 @@ def receives_mail(domain: Domain, receiving: Receiving) -> bool:
     return status_of(domain) == "verified" and receiving.state in ARRIVING
 
 
-def is_correct(check: RecordCheck | None) -> bool:
-    """Whether the record was correct in the last successful check."""
-    if check is None:
-        return False
-    if check.state == State.COULD_NOT_CHECK:
-        return check.verified_at is not None
-    return check.state == State.VERIFIED
+def is_authenticated(domain: Domain, checks: Checks) -> bool:
+    """Whether SES has verified the domain, and each required record was correct when last found.
+
+    The inbound MX doesn't count, as it doesn't for SES.
+    """
+    needed = [each.key for each in records_of(domain) if each.need is Need.REQUIRED and not is_inbound(each.key)]
+    return status_of(domain) == "verified" and all(key in checks and checks[key].is_correct for key in needed)
 
 
-def has_mx(domain: Domain) -> bool:
-    """Whether the domain had any MX in the last check."""
-    return domain.mx_facts.get(domain.name, "") in (*MX_POINTS_HERE, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
+def has_mx(domain: Domain, check: RecordCheck | None) -> bool:
+    """Whether the domain had any MX when last found. `check` is of its inbound MX, for a lookup that failed."""
+    fact = domain.mx_facts.get(domain.name, "")
+    if fact == MxFact.UNKNOWN and check is not None and check.known is not None:
+        return bool(check.known.found)
+    return fact in (*MX_POINTS_HERE, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
 
 
 def records_of(domain: Domain) -> tuple[Record, ...]:
     """Return the records to publish. Until ownership is proven, only the ownership record.
 
-    The inbound MX is always included, as in the published contract, with a note to publish it last if needed.
+    The inbound MX is always included, as in the published contract, with a note to publish it last if needed. So is a
+    record whose value is withheld: it is no less required.
     """
     if domain.stage == Stage.CLAIM:
         return (ownership_core.challenge(domain.parsed, domain.claim_token),)
-    records = domain.checked_records if domain.receives else domain.records
-    return tuple(record for record in records if record.value)
+    return domain.checked_records if domain.receives else domain.records
 
 
 def checks_of(domains: Iterable[Domain], keys: Collection[str] = ()) -> dict[str, dict[str, RecordCheck]]:

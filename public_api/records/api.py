@@ -14,13 +14,15 @@ from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.receiving.core import Receiving
 from domains.records.core import Need, Record
-from domains.records.selectors import TITLES, label_of
+from domains.records.selectors import TITLES, RecordRow, label_of, records_page
 from inbound_admin.lib.api.values import Out, given
 from public_api.domains.core import Published, mail_from_word, ses_word
-from public_api.domains.selectors import Checks, checks_of, has_mx, is_correct, receives_mail, records_of, status_of
+from public_api.domains.selectors import MX, Checks, checks_of, has_mx, receives_mail, records_of, status_of
 
+RESTART = "Amazon SES stopped checking. When the records are correct, restart with POST /api/v2/domains/{id}/auth."
 SILENT = (State.VERIFIED, State.NOT_CHECKED)
 MAIL_FROM_KEYS = ("mail-from-mx", "mail-from-spf")
+RecordState = Literal["not_checked", "waiting", "spreading", "verified", "at_risk", "wrong", "could_not_check"]
 
 
 class ReceivingBelowOut(Out):
@@ -52,16 +54,14 @@ class DomainMain(Out):
         description="Of its SES identity. failed: SES stopped checking. pending: neither verified nor failed, or "
         "ownership isn't proven. A verified domain can still have records to fix: see recordsStatus"
     )
-    records_status: Literal[
-        "not_checked", "waiting", "spreading", "verified", "at_risk", "wrong", "could_not_check"
-    ] = Field(
+    records_status: RecordState = Field(
         description="The domain's DNS records, as its page shows them: wrong is “Needs fixing”, waiting “Action needed”"
     )
     attention: str | None = Field(
         description="What is wrong or left to do, in the words of the domain list. null if nothing is"
     )
     can_receive_emails: bool
-    has_mx_records: bool
+    has_mx_records: bool = Field(description="Whether it had an MX record when last found")
     send_only: bool = Field(description="Another mail service receives its mail")
     receiving: str = Field(
         description="Whether its mail is received: live, rejected, taken, copied, foreign, publish_mx, add_address, "
@@ -86,48 +86,54 @@ class DomainMain(Out):
     tenant_id: str | None
 
 
-class StoredRecordOut(Out):
+class RecordOut(Out):
+    name: str
+    value: str = Field(description="For MX with its priority: “10 host”. Empty if none can be offered: see `withheld`")
+    is_required: bool
+    withheld: str | None = Field(None, description="Why no value is offered. The record is still required if it was")
+
+
+class JudgedRecordOut(RecordOut):
+    """`isVerified` is what the last successful lookup found, at `lastChecked`."""
+
+    is_verified: bool = Field(description="Whether it was correct in the last lookup that succeeded")
+    last_checked: datetime | None = Field(
+        None, description="The last lookup that succeeded. null or absent if none did"
+    )
+    state: RecordState = Field(
+        description="As the domain's page shows it. could_not_check: the latest lookup failed, which says nothing "
+        "about the record"
+    )
+    existing: list[str] | None = Field(
+        None, description="What is published and must be replaced. Adding the record beside it would be wrong"
+    )
+
+
+class StoredRecordOut(JudgedRecordOut):
     id: str
     domain_id: str
     record_type: str
-    name: str
-    value: str = Field(description="For MX with its priority: “10 host”")
-    is_required: bool
-    is_verified: bool
-    last_checked: datetime | None
+    last_checked: datetime | None = Field(description="The last lookup that succeeded. null if none did")
     created_at: datetime
 
 
-class WantedRecordOut(Out):
+class WantedRecordOut(RecordOut):
     type: str
-    name: str
-    value: str = Field(description="For MX with its priority: “10 host”")
     description: str
-    is_required: bool
 
 
-class SeenRecordOut(Out):
+class SeenRecordOut(JudgedRecordOut):
     type: str
-    name: str
-    value: str
-    is_verified: bool
+    last_checked: datetime | None = Field(description="The last lookup that succeeded. null if none did")
     status: Literal["verified", "pending"] = Field(description="The same as isVerified")
-    last_checked: datetime | None = Field(
-        description="When it was last checked. For a record added since, when the domain was last checked"
-    )
     error: str | None = None
 
 
-class CheckedRecordOut(Out):
+class CheckedRecordOut(JudgedRecordOut):
     type: str
-    name: str
-    value: str = Field(description="For MX with its priority: “10 host”. The priority also has its own field")
-    priority: int | None = None
-    is_required: bool
-    is_verified: bool
+    priority: int | None = Field(None, description="Also a part of `value`")
     description: str
     error: str | None = None
-    last_checked: datetime | None = None
 
 
 class VerificationOut(Out):
@@ -155,7 +161,7 @@ def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, 
         "domain": domain.name,
         **_statuses(domain, receiving := domain.receiving, below := domain.receiving_below),
         "can_receive_emails": receives_mail(domain, receiving),
-        "has_mx_records": has_mx(domain),
+        "has_mx_records": has_mx(domain, checks.get(MX)),
         "send_only": not domain.receives,
         "receiving": receiving.state.value,
         "receiving_message": receiving.sentence,
@@ -220,12 +226,8 @@ def stored_records(domain: Domain, checks: Checks) -> list[StoredRecordOut]:
             id=f"{domain.pk}:{record.key}",
             domain_id=domain.pk,
             record_type=record.type,
-            name=record.name,
-            value=record.with_priority,
-            is_required=record.need is Need.REQUIRED,
-            is_verified=is_correct(checks.get(record.key)),
-            last_checked=checks[record.key].checked_at if record.key in checks else None,
             created_at=domain.created_at,
+            **{"last_checked": None} | judged_fields(record, checks.get(record.key)),
         )
         for record in records_of(domain)
     ]
@@ -235,13 +237,28 @@ def wanted_records(domain: Domain) -> list[WantedRecordOut]:
     return [
         WantedRecordOut(
             type=record.type,
-            name=record.name,
-            value=record.with_priority,
             description=description(record),
-            is_required=record.need is Need.REQUIRED,
+            **_record_fields(record),
         )
         for record in records_of(domain)
     ]
+
+
+def _record_fields(record: Record) -> dict[str, Any]:
+    """Return the fields of `RecordOut`."""
+    shown = {"name": record.name, "value": record.with_priority, "is_required": record.need is Need.REQUIRED}
+    return shown | given(withheld=record.withheld)
+
+
+def judged_fields(record: Record, check: RecordCheck | None) -> dict[str, Any]:
+    """Return the fields of `JudgedRecordOut`: a failed lookup neither adds to nor takes from what was found last."""
+    known = check.known if check else None
+    judged = {
+        "is_verified": known is not None and known.is_correct,
+        "state": State(check.state).value if check else State.NOT_CHECKED.value,
+    }
+    found_last = given(last_checked=known.at, existing=list(known.existing) or None) if known else {}
+    return _record_fields(record) | judged | found_last
 
 
 def checked_records(domain: Domain, checks: Checks) -> list[CheckedRecordOut]:
@@ -252,14 +269,12 @@ def seen_records(domain: Domain, checks: Checks) -> list[SeenRecordOut]:
     return [
         SeenRecordOut(
             type=record.type,
-            name=record.name,
-            value=record.with_priority,
-            is_verified=is_correct(checks.get(record.key)),
-            status="verified" if is_correct(checks.get(record.key)) else "pending",
-            last_checked=checks[record.key].checked_at if record.key in checks else domain.last_dns_check,
+            status="verified" if fields["is_verified"] else "pending",
+            **{"last_checked": None} | fields,
             **given(error=error_of(checks.get(record.key))),
         )
         for record in records_of(domain)
+        for fields in [judged_fields(record, checks.get(record.key))]
     ]
 
 
@@ -296,18 +311,38 @@ def description(record: Record) -> str:
 def _checked(record: Record, check: RecordCheck | None) -> CheckedRecordOut:
     return CheckedRecordOut(
         type=record.type,
-        name=record.name,
-        value=record.with_priority,
-        is_required=record.need is Need.REQUIRED,
-        is_verified=is_correct(check),
         description=description(record),
-        **given(priority=record.priority, last_checked=check.checked_at if check else None, error=error_of(check)),
+        **judged_fields(record, check),
+        **given(priority=record.priority, error=error_of(check)),
     )
 
 
 def error_of(check: RecordCheck | None) -> str:
     """Return the problem of a record in the page's words, including a failed check, or ""."""
-    return "" if check is None or check.state in SILENT else check.sentence
+    return "" if check is None or check.state in SILENT else check.reason
+
+
+def next_steps(domain: Domain) -> list[str]:
+    """Return what to do about each required record that isn't correct, as the records page says it, then about SES."""
+    rows = records_page(domain, can_check_in=0).rows
+    steps = [_step(row) for row in rows if row.record.need is Need.REQUIRED and not row.is_done]
+    if domain.stage != Stage.READY:
+        return steps
+    steps += [each.sentence for each in (domain.receiving, *domain.receiving_below) if each.is_red]
+    if domain.is_gone and domain.ses_problem:
+        steps.append(domain.ses_problem)
+    return steps + [RESTART.format(id=domain.pk)] * domain.ses_stopped_checking
+
+
+def _step(row: RecordRow) -> str:
+    """Only a record that is missing is to be published. Any other has a reason, which says what to do."""
+    record = row.record
+    named = f"{record.type} {record.name}"
+    is_plain = not row.is_unchecked and row.finding is None and row.code in ("", "dns.absent", "dns.not_checked")
+    if is_plain and record.value:
+        return f"Publish {named} with the value {record.with_priority}."
+    value = f"The value is {record.with_priority}." if record.value else record.withheld
+    return " ".join(filter(None, (f"{named}:", row.reason, value)))
 
 
 def _latest(moments: list[datetime | None]) -> datetime | None:

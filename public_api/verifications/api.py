@@ -31,12 +31,11 @@ from public_api.domains.selectors import (
     AddressesWanted,
     checks_of,
     find_addresses,
-    is_correct,
     receiving_of,
     records_of,
     status_of,
 )
-from public_api.records.api import DomainMain, description, error_of, main_fields
+from public_api.records.api import DomainMain, JudgedRecordOut, description, error_of, judged_fields, main_fields
 from receipt_rules.live.selectors import applied_when
 from receipt_rules.models.addresses import Address
 from receipt_rules.received_mail.selectors import received_counts, received_last_day
@@ -45,13 +44,8 @@ router = call_router("Older", lenient=True)
 MOST_ADDRESSES = 100
 
 
-class RecordSeenOut(Out):
+class RecordSeenOut(JudgedRecordOut):
     type: str
-    name: str
-    value: str
-    is_verified: bool
-    is_required: bool
-    last_checked: datetime | None = None
     description: str | None = None
     actual_values: list[str] | None = None
     error: str | None = None
@@ -157,7 +151,9 @@ class ActionOut(Out):
     dns_records: list[RecordSeenOut] | None = None
     can_proceed: bool | None = None
     ses_verified: bool | None = None
-    dns_verified: bool | None = None
+    dns_verified: bool | None = Field(
+        None, description="Whether each required record was correct in the last lookup that succeeded"
+    )
     all_verified: bool | None = None
     email_addresses: list[NamedAddress] | None = Field(None, description="The first 100")
     stats: AddressCounts | None = None
@@ -225,7 +221,8 @@ def act_on_domain(request: HttpRequest, asked: ActionAsked) -> ActionOut:
     """Check, add, verify, read or delete a domain, as `action` says. The members of the answer depend on it.
 
     `canDomainBeUsed` looks up DNS and adds nothing. `checkVerification` checks now: 429 if it was checked a few
-    seconds ago. 404 if you have no such domain. 503, never a status, if DNS or SES isn't responding.
+    seconds ago. A record whose lookup fails keeps its last result, and `error` says so. 404 if you have no such domain.
+    503, never a status, if SES isn't responding, and for `canDomainBeUsed` also if DNS isn't.
     """
     answer = ACTIONS[asked.action](caller(request), asked)
     return ActionOut(**{"success": True, "domain": asked.domain, "timestamp": timezone.now(), **answer})
@@ -270,7 +267,13 @@ def _check(user: User, asked: ActionAsked) -> dict[str, Any]:
     dns = bool(required) and all(each.is_verified for each in seen if (each.type, each.name) in required)
     ses = ses_word(domain.identity_status) == "Success"
     told = {"ses_verified": ses, "dns_verified": dns, "all_verified": ses and dns, "dns_records": seen}
-    return _domain_members(domain) | told | given(error=_pending(domain, user))
+    return _domain_members(domain) | told | given(error=_pending(domain, user) or _unchecked(seen))
+
+
+def _unchecked(seen: list[RecordSeenOut]) -> str:
+    count = sum(each.is_required and each.state == "could_not_check" for each in seen)
+    records = "1 required record" if count == 1 else f"{count} required records"
+    return f"We couldn't check {records}. The last successful lookup decides." if count else ""
 
 
 def _get(user: User, asked: ActionAsked) -> dict[str, Any]:
@@ -380,20 +383,9 @@ def _seen(domain: Domain, *, described: bool = False, actual: bool = False) -> l
     found = []
     for record in records_of(domain):
         check = checks.get(record.key)
-        extra = given(
-            description=description(record) if described else None,
-            last_checked=check.checked_at if check else None,
-        )
+        extra = given(description=description(record) if described else None)
         if actual:
-            extra |= given(actual_values=list(check.found) if check else [], error=error_of(check))
-        found.append(
-            RecordSeenOut(
-                type=record.type,
-                name=record.name,
-                value=record.with_priority,
-                is_verified=is_correct(check),
-                is_required=record.need.value == "required",
-                **extra,
-            )
-        )
+            known = check.known if check else None
+            extra |= given(actual_values=list(known.found) if known else [], error=error_of(check))
+        found.append(RecordSeenOut(type=record.type, **judged_fields(record, check), **extra))
     return found

@@ -75,6 +75,21 @@ def test_the_records_are_exported_in_every_format(alice: Api, domain: Domain, ke
     assert "amazonses" in done["text"]
 
 
+def test_an_export_says_what_it_replaces_and_what_could_not_be_checked(alice: Api, domain: Domain) -> None:
+    found = {"found": ["v=spf1 include:other.example ~all"], "code": "dns.value.spf_without_amazon"}
+    policies = {"spf": {"shop.com": found["found"]}, "inside": {"other.example": ["v=spf1 ip4:192.0.2.1 ~all"]}}
+    Domain.objects.filter(pk=domain.pk).update(policies=policies)
+    now = timezone.now()
+    domain.record_checks.all().delete()
+    domain.record_checks.create(key="apex-spf", state="wrong", sentence="It must change.", checked_at=now, **found)
+    domain.record_checks.create(key="dkim-1", state="could_not_check", sentence="Not checked.", checked_at=now)
+    done = ok(alice.get(f"/api/v2/domains/{domain.pk}/exports/zone"))
+    (existing,) = done["existing"]
+    assert existing == {"type": "TXT", "name": "shop.com", "values": found["found"]}
+    assert "; TXT shop.com replaces what is published now, so delete this: v=spf1 include:other.example" in done["text"]
+    assert (done["withheld"], done["unchecked"]) == ([], 1)
+
+
 def test_an_unknown_format_is_404(alice: Api, domain: Domain) -> None:
     refused(alice.get(f"/api/v2/domains/{domain.pk}/exports/punch-card"), 404, "NOT_FOUND")
 

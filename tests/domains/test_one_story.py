@@ -10,9 +10,9 @@ from domains.deletion import services as deletion_services
 from domains.diagnosis import services as diagnosis_services
 from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
-from domains.records.core import Need
+from domains.records.core import Need, RecordAction, action_of
 from domains.records.selectors import RecordRow, RecordsPage, records_page
-from domains.sharing.core import RecordAction, action_of, actions_summary
+from domains.sharing.core import actions_summary
 from domains.sharing.selectors import shared_page
 from inbound_admin.lib.errors import Refused
 from operations.dashboard.selectors import case_facts
@@ -64,7 +64,7 @@ def test_the_finding_of_the_diagnosis_is_shown_on_every_page(sandbox: Sandbox, c
     )
     assert row_of(domain, "dkim-2").reason == " ".join((finding.verdict, *finding.steps))
     (todo,) = (each for each in shared_page(domain, page_of(domain)).todo if each.row.record.key == "dkim-2")
-    assert todo.action is action
+    assert todo.row.action is action
     assert finding.verdict in next(f.sentence for f in case_facts(domain).to_fix if f.label == "DKIM record 2")
 
 
@@ -113,7 +113,7 @@ def test_a_policy_of_the_parent_is_not_the_domains_own_record(sandbox: Sandbox) 
     held = sandbox.control.add_record(zone, f"_dmarc.{zone}", "TXT", "v=DMARC1; p=reject")
     checking_services.check([domain], now=timezone.now())
     assert row_of(domain, "dmarc").state is State.VERIFIED
-    assert row_of(domain, "dmarc").last_correct_at is None
+    assert domain.record_checks.get(key="dmarc").verified_at is None
     sandbox.control.remove_record(zone, held.id)
     checking_services.check([Domain.objects.get(pk=domain.pk)], now=timezone.now())
     assert row_of(domain, "dmarc").state is not State.AT_RISK

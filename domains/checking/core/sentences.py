@@ -169,6 +169,10 @@ _SENTENCES = {
     ),
 }
 
+_VALUE_SHOWN = {
+    " Keep one with the value shown and delete the other.": " Keep only one of them.",
+    " Replace it with the value shown.": "",
+}
 _WITHOUT_POLICY = "{subject} is optional and not published. Add it only after you host the policy that it announces."
 CODES = frozenset(_SENTENCES)
 
@@ -206,7 +210,16 @@ def describe(code: str, record: Record, found: tuple[str, ...], names: SpfNames 
     fields |= {"use": use_of(found), "reports": reports_of(found)}
     fields |= {"above": above.name, "policy": above.policy} if above else {"above": "", "policy": ""}
     is_announced_later = code == "dns.absent" and record.key == "mta-sts"
-    return (_WITHOUT_POLICY if is_announced_later else _SENTENCES[code]).format(record=record, **fields)
+    text = (_WITHOUT_POLICY if is_announced_later else _SENTENCES[code]).format(record=record, **fields)
+    return _without_value(text, record.withheld) if record.withheld else text
+
+
+def _without_value(text: str, withheld: str) -> str:
+    """Return the sentence for a record whose value isn't offered: nothing can be replaced with a “value shown”."""
+    shown = [(told, instead) for told, instead in _VALUE_SHOWN.items() if told in text]
+    for told, instead in shown:
+        text = text.replace(told, instead)
+    return f"{text} {withheld}" if shown else text
 
 
 def _broken(record: Record, found: tuple[str, ...], names: SpfNames) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from domains.exports.core.values import Entry, escaped, quoted, unquoted
+from domains.exports.core.values import LONGEST_NOTE, Entry, escaped, quoted, unquoted
 from inbound_admin.lib.exports import as_csv, unescaped
 
 _LINE = re.compile(r"(\S+)\s+(\d+)\s+IN\s+(TXT|CNAME|MX)\s+(.+)")
@@ -84,16 +84,16 @@ def _write(entries: Sequence[Entry], zone: str, *, in_zone: bool) -> str:
     return "\n".join([*head, *lines]) + "\n"
 
 
-LONGEST_TODAY = 300  # published values may be long
 _GREETING = """Hello,
 
-Please add these {count} DNS records to {zone}. If your DNS host appends
+Please add these {count} DNS records to {zone}{replacing}. If your DNS host appends
 {zone} automatically, use "Name". Otherwise, use "Full name".
 Please don't change any other records.
 """
 _TODAY = """
-"Current" is the wrong value that is published now. Please ask before you
-remove a mail server that is still in use.
+"Replaces" is what is published at the name now. Please replace it: a second
+record beside it would be wrong. Please ask before you remove a mail server
+that is still in use.
 """
 
 
@@ -116,7 +116,9 @@ def read_json(text: str, zone: str) -> tuple[Entry, ...]:
 
 def write_letter(entries: Sequence[Entry], zone: str) -> str:
     parts = [_paragraph(number, entry, zone) for number, entry in enumerate(entries, start=1)]
-    head = _GREETING.format(zone=zone, count=len(entries)) + (_TODAY if any(e.today for e in entries) else "")
+    count = sum(bool(entry.today) for entry in entries)
+    replacing = f". {count} of them replace{'s' if count == 1 else ''} what is there now" if count else ""
+    head = _GREETING.format(zone=zone, count=len(entries), replacing=replacing) + (_TODAY if count else "")
     return "\n".join([head, *parts])
 
 
@@ -138,6 +140,7 @@ def _row(entry: Entry, zone: str) -> dict[str, Any]:
         "value": entry.value,
         "priority": entry.priority,
         "ttl": entry.ttl,
+        "replaces": ", ".join(escaped(value)[:LONGEST_NOTE] for value in entry.today),
     }
 
 
@@ -152,5 +155,5 @@ def _paragraph(number: int, entry: Entry, zone: str) -> str:
     if entry.priority is not None:
         lines.append(("Priority", str(entry.priority)))
     lines.append(("TTL", f"{entry.ttl} seconds"))
-    lines += [("Current", escaped(value)[:LONGEST_TODAY]) for value in entry.today]
+    lines += [("Replaces", escaped(value)[:LONGEST_NOTE]) for value in entry.today]
     return "\n".join([f"Record {number}", *(f"  {f'{label}:':<10} {text}" for label, text in lines), ""])

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from domains.exports.core import files, infrastructure
-from domains.exports.core.values import Entry
+from domains.exports.core.values import Entry, notes
+from domains.records.core import Record
 from inbound_admin.lib.errors import Problem
 from inbound_admin.lib.tables import keyed
 
@@ -14,7 +15,10 @@ _Read = Callable[[str, str], tuple[Entry, ...]]
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """`ending` follows the zone in the file name. `hint` says what happens to existing records."""
+    """`ending` follows the zone in the file name. `hint` says what happens to existing records.
+
+    `comment` begins a comment line; "" in a format without any.
+    """
 
     key: str
     title: str
@@ -23,6 +27,7 @@ class ExportFormat:
     hint: str
     write: _Write
     read: _Read
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,9 +48,9 @@ class ExportDiffers(Problem):
 _ADDS = "Adds records only. Existing records aren't replaced."
 _REFUSES = "Creates records only. If one of them already exists, the whole change is rejected."
 FORMATS = (
-    ExportFormat("zone", "Zone file, short names", ".zone", "text/dns", _ADDS, files.write_relative, files.read),
+    ExportFormat("zone", "Zone file, short names", ".zone", "text/dns", _ADDS, files.write_relative, files.read, "; "),
     ExportFormat(
-        "zone-full", "Zone file, full names", ".full.zone", "text/dns", _ADDS, files.write_absolute, files.read
+        "zone-full", "Zone file, full names", ".full.zone", "text/dns", _ADDS, files.write_absolute, files.read, "; "
     ),
     ExportFormat(
         "route53",
@@ -64,6 +69,7 @@ FORMATS = (
         _REFUSES,
         infrastructure.write_terraform_route53,
         infrastructure.read_terraform_route53,
+        "# ",
     ),
     ExportFormat(
         "terraform-cloudflare",
@@ -73,6 +79,7 @@ FORMATS = (
         _ADDS,
         infrastructure.write_terraform_cloudflare,
         infrastructure.read_terraform_cloudflare,
+        "# ",
     ),
     ExportFormat(
         "octodns",
@@ -82,6 +89,7 @@ FORMATS = (
         "Merge it into your zone's file. octoDNS removes records that aren't in the file.",
         infrastructure.write_octodns,
         infrastructure.read_octodns,
+        "# ",
     ),
     ExportFormat(
         "dnscontrol",
@@ -91,6 +99,7 @@ FORMATS = (
         "Extends the domain in your configuration.",
         infrastructure.write_dnscontrol,
         infrastructure.read_dnscontrol,
+        "// ",
     ),
     ExportFormat("csv", "CSV", ".csv", "text/csv", "For a spreadsheet.", files.write_csv, files.read_csv),
     ExportFormat("json", "JSON", ".json", "application/json", "For a program.", files.write_json, files.read_json),
@@ -102,6 +111,7 @@ FORMATS = (
         "Send it to the person who manages your DNS.",
         files.write_letter,
         files.read_letter,
+        "Note: ",
     ),
 )
 _BY_KEY = keyed((kind.key, kind) for kind in FORMATS)
@@ -111,9 +121,17 @@ def format_named(key: str) -> ExportFormat | None:
     return _BY_KEY.get(key)
 
 
-def export(entries: Sequence[Entry], kind: ExportFormat, zone: str) -> Export:
-    """Return the export. Raises ExportDiffers if reading it back gives other records."""
-    text = kind.write(entries, zone)
+def export(entries: Sequence[Entry], kind: ExportFormat, zone: str, withheld: Sequence[Record] = ()) -> Export:
+    """Return the export, with comments on what a record replaces, and on records whose value is `withheld`.
+
+    Raises ExportDiffers if reading it back gives other records.
+    """
+    is_letter = kind.key == "letter"  # its records say themselves what they replace
+    told = notes(() if is_letter else entries, withheld) if kind.comment else ()
+    lines = [f"{kind.comment}{note}\n" for note in told]
+    text = "".join(
+        [kind.write(entries, zone), "\n" * bool(lines), *lines] if is_letter else [*lines, kind.write(entries, zone)]
+    )
     try:
         same = sorted(kind.read(text, zone), key=repr) == sorted(entries, key=repr)
     except (ValueError, KeyError):

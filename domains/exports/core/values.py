@@ -15,7 +15,7 @@ _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 class Entry:
     """One DNS record: `name` and a host in `value` are absolute without the last dot, text is in one piece.
 
-    `today` has conflicting values that are published now. It is for readers, not part of the record.
+    `today` has the values that are published now and that it replaces. It is for readers, not part of the record.
     """
 
     name: str
@@ -35,11 +35,25 @@ class Entry:
 def entries(records: Iterable[Record], today: Mapping[str, tuple[str, ...]] | None = None) -> tuple[Entry, ...]:
     """Return each record once, in the page's order, without those that have no value.
 
-    `today` has the conflicting values of each, by key.
+    `today` has what each replaces, by key.
     """
     found = today or {}
     made = (Entry(r.name, r.type, r.value, r.priority, today=found.get(r.key, ())) for r in records if r.value)
     return tuple(dict.fromkeys(made))
+
+
+_ASCII = str.maketrans("“”‘’…", "\"\"''.")
+LONGEST_NOTE = 300  # published values may be long
+
+
+def notes(entries: Sequence[Entry], withheld: Iterable[Record]) -> tuple[str, ...]:
+    """Return what the reader of a file must know, as lines of ASCII: what is replaced, and what is missing and why."""
+    replaced = [(entry, escaped(value)[:LONGEST_NOTE]) for entry in entries for value in entry.today]
+    lines = [f"{e.type} {e.name} replaces what is published now, so delete this: {value} ." for e, value in replaced]
+    for record in withheld:
+        why = escaped(record.withheld.translate(_ASCII)).replace('\\"', '"')[:LONGEST_NOTE]
+        lines.append(f"{record.type} {record.name} isn't in this file: {why} .")
+    return tuple(lines)
 
 
 def strings(text: str) -> tuple[str, ...]:

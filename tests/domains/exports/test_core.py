@@ -96,9 +96,31 @@ def test_the_email_shows_the_current_values() -> None:
     with_current_values = export(
         entries(RECORDS.values(), {"inbound-mx": ("1 aspmx.l.google.com",)}), letter, ZONE
     ).text
-    assert "Current:   1 aspmx.l.google.com" in with_current_values
-    assert "ask before you" in with_current_values
-    assert "Current" not in plain
+    assert "Replaces: 1 aspmx.l.google.com" in with_current_values
+    assert "1 of them replaces what is there now" in with_current_values
+    assert "Please ask before you" in with_current_values
+    assert "eplaces" not in plain
+
+
+@pytest.mark.parametrize("key", [kind.key for kind in FORMATS if kind.comment])
+def test_a_file_says_what_it_replaces_and_what_it_lacks(key: str) -> None:
+    kind = format_named(key)
+    assert kind
+    replacing = entries(RECORDS.values(), {"inbound-mx": ("1 aspmx.l.google.com",)})
+    withheld = [dataclasses.replace(RECORDS["identity"], name=ZONE, value="", withheld="Correct “~al…”.\n--- x")]
+    done = export(replacing, kind, ZONE, withheld)
+    assert "1 aspmx.l.google.com" in done.text
+    assert f"TXT {ZONE} isn't in this file: Correct" in done.text
+    assert done.text.isascii()
+    assert set(kind.read(done.text, ZONE)) == set(OURS)
+
+
+@pytest.mark.parametrize("key", ["csv", "json"])
+def test_a_table_has_a_column_with_what_is_replaced(key: str) -> None:
+    kind = format_named(key)
+    assert kind
+    done = export(entries(RECORDS.values(), {"inbound-mx": ("1 aspmx.l.google.com",)}), kind, ZONE)
+    assert "1 aspmx.l.google.com" in done.text
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=700))

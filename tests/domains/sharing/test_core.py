@@ -4,10 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domains.records.core import RecordAction, action_of
 from domains.sharing.core import (
-    RecordAction,
     ShareLinkState,
-    action_of,
     actions_summary,
     browser_of,
     network_of,

@@ -192,3 +192,38 @@ def test_a_long_address_is_mailed_once_like_any_other(shop: Domain, alice: User)
         services.mail_records(domain=shop, to=long, actor=alice, site_url=SITE)
     with pytest.raises(Refused, match="isn't an email address"):
         services.mail_records(domain=shop, to=f"{long}.too.long.for.mail", actor=alice, site_url=SITE)
+
+
+def checked(shop: Domain) -> Domain:
+    checking_services.check([Domain.objects.get(pk=shop.pk)], now=timezone.now())
+    return Domain.objects.get(pk=shop.pk)
+
+
+def test_records_whose_lookup_failed_are_not_called_published(sandbox: Sandbox, shop: Domain, alice: User) -> None:
+    publish(sandbox, shop)
+    checked(shop)
+    sandbox.control.set_dns_fault("shop.com", "servfail")
+    with pytest.raises(Refused, match="couldn't check .* found when last checked") as refused:
+        send(checked(shop), alice)
+    assert refused.value.code == "COULD_NOT_CHECK"
+    assert outbox.outbox == []
+
+
+def test_the_email_asks_nobody_to_add_what_could_not_be_checked(sandbox: Sandbox, shop: Domain, alice: User) -> None:
+    publish(sandbox, shop)
+    sandbox.control.set_dns_fault("shop.com", "servfail")
+    send(checked(shop), alice)
+    (mail,) = outbox.outbox
+    assert "to add" not in mail.body
+    assert mail.body.count("We couldn't check this record. Add it only if your DNS host doesn't list it.") >= 6
+
+
+def test_the_email_says_which_record_replaces_another(sandbox: Sandbox, shop: Domain, alice: User) -> None:
+    sandbox.control.add_record("shop.com", "shop.com", "TXT", "v=spf1 include:_spf.google.com ~all")
+    sandbox.control.add_zone("google.com")
+    sandbox.control.add_record("google.com", "_spf.google.com", "TXT", "v=spf1 ip4:192.0.2.0/24 ~all")
+    send(checked(shop), alice)
+    (mail,) = outbox.outbox
+    assert "7 records to add and 1 to edit" in mail.body
+    assert mail.body.count("Replace the present one, don't add a second.") == 1
+    assert "Change them in the zone shop.com at Cloudflare" in mail.body

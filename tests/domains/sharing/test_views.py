@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from accounts.roles import Role
+from domains.checking import services as checking_services
 from domains.models.domains import Domain
 from domains.models.sharing import ShareLink
 from domains.sharing import services as sharing_services
@@ -285,3 +286,76 @@ def test_opening_a_link_an_hour_later_schedules_a_check(link: ShareLink, client:
     assert domain.next_check_at is not None
     assert domain.next_check_at <= timezone.now()
     assert 'hx-trigger="every' in page
+
+
+def check_all(sandbox: Sandbox, domain: Domain) -> None:
+    checking_services.check([Domain.objects.get(pk=domain.pk)], now=timezone.now())
+
+
+def test_records_that_were_found_and_cannot_be_checked_are_not_all_found(
+    link: ShareLink, domain: Domain, sandbox: Sandbox
+) -> None:
+    publish(sandbox, domain)
+    check_all(sandbox, domain)
+    sandbox.control.set_dns_fault(zone_of(domain), "servfail")
+    check_all(sandbox, domain)
+    page = Client().get(address(link)).text
+    assert "All required records found" not in page
+    assert "You can close this page" not in page
+    assert "couldn’t be checked; last found" in page
+    assert "found when last checked" in page
+    assert "records to add" not in page
+    assert "hx-trigger" in page
+
+
+def test_a_missing_record_stays_missing_while_it_cannot_be_checked(
+    link: ShareLink, domain: Domain, sandbox: Sandbox
+) -> None:
+    publish(sandbox, domain)
+    lost = next(record for record in domain.records if record.key == "dkim-1")
+    for held in sandbox.control.records(zone_of(domain)):
+        if held.name == lost.name:
+            sandbox.control.remove_record(zone_of(domain), held.id)
+    check_all(sandbox, domain)
+    sandbox.control.set_dns_fault(zone_of(domain), "servfail")
+    check_all(sandbox, domain)
+    page = Client().get(address(link)).text
+    assert "1 record to add" in page
+    assert 'id="todo-dkim-1"' in page
+    assert "All required records found" not in page
+
+
+def test_records_that_were_never_checked_are_not_to_be_added_again(
+    link: ShareLink, domain: Domain, sandbox: Sandbox
+) -> None:
+    publish(sandbox, domain)
+    sandbox.control.set_dns_fault(zone_of(domain), "servfail")
+    check_all(sandbox, domain)
+    page = Client().get(address(link)).text
+    assert "to add" not in page
+    assert re.search(r"We couldn’t check \d records", page)
+    assert "may be published already" in page
+    assert ">Add<" not in page
+
+
+def test_the_challenge_of_a_claim_that_cannot_be_checked_is_not_to_be_added(
+    sandbox: Sandbox, acme: Customer, alice: User
+) -> None:
+    sandbox.control.add_zone("new.com")
+    claim = make_domain("new.com", customer=acme, stage="claim", claim_token="n0tGuessed", claim_reason="rival")
+    link = sharing_services.create(domain=claim, actor=alice)
+    sandbox.control.set_dns_fault("new.com", "servfail")
+    page = Client().post(address(link), headers=HTMX).text
+    assert "We couldn’t check 1 record." in page
+    assert "1 record to add" not in page
+
+
+def test_a_record_without_an_offered_value_is_listed_with_the_reason(
+    link: ShareLink, domain: Domain, sandbox: Sandbox
+) -> None:
+    publish(sandbox, domain)
+    sandbox.control.add_record(zone_of(domain), "shop.com", "TXT", "v=spf1 include:nothing.example.com ~all")
+    check_all(sandbox, domain)
+    page = Client().get(address(link)).text
+    assert 'id="todo-apex-spf"' in page
+    assert "data-withheld" in page
