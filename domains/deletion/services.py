@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from accounts.models.people import User
 from audit import services as audit_services
-from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domain_subject, domains_in_region
 from domains.identity import gateway as identity_gateway
 from domains.jobs import delete_soon
@@ -52,9 +51,12 @@ def consequences(domain: Domain) -> IdentityConsequences:
 
 
 def _remaining_records(domain: Domain) -> tuple[RemainingRecord, ...]:
-    """Return the records that the last check found. DMARC is left out: it protects the domain whoever sends for it."""
-    there = domain.record_checks.filter(state__in=(State.VERIFIED, State.SPREADING))
-    found = {check.key: tuple(check.found) for check in there}
+    """Return the records that were published when last found, even if a lookup failed since.
+
+    DMARC is left out: it protects the domain whoever sends for it.
+    """
+    known = {check.key: check.known for check in domain.record_checks.all()}
+    found = {key: result.found for key, result in known.items() if result and result.is_published}
     return tuple(
         _remaining_record(record, found[record.key])
         for record in domain.records

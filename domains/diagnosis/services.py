@@ -76,17 +76,23 @@ def cached_result(domain: Domain) -> DiagnosisResult | None:
 def cached_or_new_result(
     domain: Domain, *, now: datetime, wait: Callable[[float], None] = time.sleep
 ) -> DiagnosisResult:
-    """Return the cached result, or a new one."""
-    if (found := cached_result(domain)) is not None:
+    """Return the cached result, or a new one. A check since then ends the cached one: they could contradict."""
+    if (found := _result_since_check(domain)) is not None:
         return found
     with slow_work.slot(customer=domain.customer_id):
         return _new_result(domain, now, wait)
 
 
+def _result_since_check(domain: Domain) -> DiagnosisResult | None:
+    found = cached_result(domain)
+    is_old = found is not None and domain.last_dns_check is not None and domain.last_dns_check > found.now
+    return None if is_old else found
+
+
 def _new_result(domain: Domain, now: datetime, wait: Callable[[float], None]) -> DiagnosisResult:
     key = _key(domain)
     for _ in range(int(SECONDS / WAIT_EVERY)):
-        if (found := cached_result(domain)) is not None:
+        if (found := _result_since_check(domain)) is not None:
             return found
         if cache.add(f"{key}:looking", 1, timeout=SECONDS + 2):
             break

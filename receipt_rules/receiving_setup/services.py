@@ -283,7 +283,8 @@ def _tls() -> tuple[SetupFinding, ...]:
     if not settings.RECEIVING_TLS_REQUIRED:
         return ()
     live = domains_in_region().filter(receiving_state=ReceivingState.LIVE)
-    announced = Q(record_checks__key="mta-sts", record_checks__state=State.VERIFIED)
+    found = Q(record_checks__state=State.VERIFIED) | Q(record_checks__last_known__state=State.VERIFIED)
+    announced = Q(record_checks__key="mta-sts") & found  # also if it was when last found
     served = Q(mta_sts__effect__in=(PolicyEffect.ENFORCED, PolicyEffect.TESTING))
     with_it = live.filter(announced & served)
     names = list(live.exclude(pk__in=with_it.values("pk")).order_by("name").values_list("name", flat=True))

@@ -134,6 +134,17 @@ def test_the_deletion_lists_only_published_records(sandbox: Sandbox) -> None:
     )
 
 
+def test_the_deletion_lists_a_record_whose_lookup_failed_since(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, "shop.com")
+    publish(sandbox, domain)
+    checking_services.check([domain], now=timezone.now())
+    before = deletion_services.consequences(Domain.objects.get(pk=domain.pk)).records
+    sandbox.control.set_dns_fault(zone_of(domain), "servfail")
+    checking_services.check([Domain.objects.get(pk=domain.pk)], now=timezone.now())
+    assert row_of(domain, "dkim-1").is_unchecked
+    assert deletion_services.consequences(Domain.objects.get(pk=domain.pk)).records == before != ()
+
+
 def test_the_preflight_says_when_ownership_must_be_proven(sandbox: Sandbox) -> None:
     above = mark_as_proven(set_up_domain(sandbox, "firma.com"))
     assert preflight_services.run_preflight(text="shop.firma.com", customer=make_customer()).must_prove

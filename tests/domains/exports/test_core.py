@@ -96,7 +96,7 @@ def test_the_email_shows_the_current_values() -> None:
     with_current_values = export(
         entries(RECORDS.values(), {"inbound-mx": ("1 aspmx.l.google.com",)}), letter, ZONE
     ).text
-    assert "Replaces: 1 aspmx.l.google.com" in with_current_values
+    assert "Replaces:  1 aspmx.l.google.com" in with_current_values
     assert "1 of them replaces what is there now" in with_current_values
     assert "Please ask before you" in with_current_values
     assert "eplaces" not in plain

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.models.people import Customer
 from domains.models.domains import Domain
@@ -165,19 +166,24 @@ def test_an_apex_spf_that_cannot_be_merged_stays_in_the_list_with_its_reason(
     assert "with the value shown" not in record["error"]
 
 
-def test_an_mx_elsewhere_is_still_known_after_a_failed_lookup(alice: Api, shop: Domain, sandbox: Sandbox) -> None:
-    Domain.objects.filter(pk=shop.pk).update(mail_rules={"shop.com": "carried"})
-    sandbox.control.add_record("shop.com", "shop.com", "MX", "10 mail.example.net")
-    verify(alice, shop)
-    sandbox.control.set_dns_fault("shop.com", "servfail")
-    verify(alice, shop)
-    assert ok(alice.get(f"/api/v2/domains/{shop.pk}"))["hasMxRecords"] is True
+def test_an_mx_elsewhere_is_still_known_after_a_failed_lookup(alice: Api, customer: Customer) -> None:
+    domain = make_domain("nine.com", customer=customer, stage="ready", mx_facts={"nine.com": "unknown"})
+    known = {"state": "wrong", "found": ["10 mail.example.net"], "code": "dns.rival.mx", "sentence": "Elsewhere."}
+    at = timezone.now()
+    domain.record_checks.create(
+        key="inbound-mx", state="could_not_check", checked_at=at, last_known=known | {"at": at.isoformat()}
+    )
+    assert ok(alice.get(f"/api/v2/domains/{domain.pk}"))["hasMxRecords"] is True
+    assert ok(alice.get("/api/v2/domains"))["data"][0]["hasMxRecords"] is True
 
 
 def test_next_steps_include_that_ses_rejects_mail(alice: Api, shop: Domain, sandbox: Sandbox) -> None:
     sandbox.control.add_record("shop.com", "shop.com", "MX", "10 inbound-smtp.eu-west-1.amazonaws.com")
-    body = verify(alice, shop)
-    assert any("SES rejects" in step for step in body["nextSteps"])
+    Domain.objects.filter(pk=shop.pk).update(receives=False)
+    steps = verify(alice, shop)["nextSteps"]
+    message = ok(alice.get(f"/api/v2/domains/{shop.pk}"))["receivingMessage"]
+    assert "rejects" in message
+    assert message in steps
 
 
 def test_next_steps_name_the_call_that_restarts_verification(alice: Api, shop: Domain, sandbox: Sandbox) -> None:
@@ -204,3 +210,16 @@ def test_the_claim_record_that_could_not_be_checked_is_not_to_be_published(
     (step,) = body["nextSteps"]
     assert "couldn't check" in step
     assert "Publish" not in step
+
+
+def test_a_check_ends_a_diagnosis_that_was_kept(alice: Api, shop: Domain, sandbox: Sandbox) -> None:
+    lost = shop.records[1]
+    remove(sandbox, lost.name)
+    first = ok(alice.get(f"/api/v2/domains/{shop.pk}/diagnosis"))
+    assert first["isRight"] is False
+    assert ok(alice.get(f"/api/v2/domains/{shop.pk}/diagnosis"))["lookedAt"] == first["lookedAt"]
+    publish(sandbox, shop)
+    verify(alice, shop)
+    again = ok(alice.get(f"/api/v2/domains/{shop.pk}/diagnosis"))
+    assert again["lookedAt"] > first["lookedAt"]
+    assert lost.name not in str(again["finding"])
