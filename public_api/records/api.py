@@ -19,7 +19,6 @@ from inbound_admin.lib.api.values import Out, given
 from public_api.domains.core import Published, mail_from_word, ses_word
 from public_api.domains.selectors import MX, Checks, checks_of, has_mx, receives_mail, records_of, status_of
 
-RESTART = "Amazon SES stopped checking. When the records are correct, restart with POST /api/v2/domains/{id}/auth."
 SILENT = (State.VERIFIED, State.NOT_CHECKED)
 MAIL_FROM_KEYS = ("mail-from-mx", "mail-from-spf")
 RecordState = Literal["not_checked", "waiting", "spreading", "verified", "at_risk", "wrong", "could_not_check"]
@@ -329,9 +328,10 @@ def next_steps(domain: Domain) -> list[str]:
     if domain.stage != Stage.READY:
         return steps
     steps += [each.sentence for each in (domain.receiving, *domain.receiving_below) if each.is_red]
-    if domain.is_gone and domain.ses_problem:
-        steps.append(domain.ses_problem)
-    return steps + [RESTART.format(id=domain.pk)] * domain.ses_stopped_checking
+    if domain.ses_stopped_checking:
+        why = domain.ses_problem if domain.is_gone else "Amazon SES stopped checking."
+        steps.append(f"{why} When the records are correct, restart with POST /api/v2/domains/{domain.pk}/auth.")
+    return steps
 
 
 def _step(row: RecordRow) -> str:
