@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('domains', '0018_undelivered_mail'),
+        ('domains', '0019_former_dkim_key'),
     ]
 
     operations = [
