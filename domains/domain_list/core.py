@@ -106,6 +106,8 @@ def headline(domain: DomainColumns, own: Receiving) -> str:
         return RULES_FIRST
     if domain.stage == Stage.CLAIM and domain.stage_problem in (TOO_LATE, BEING_REMOVED):
         return domain.stage_problem
+    if domain.stage == Stage.CLAIM and domain.summary:  # its lookup failed
+        return f"{HEADLINES[Stage.CLAIM]} {domain.summary}"
     if domain.stage != Stage.READY:
         return HEADLINES[Stage(domain.stage)]
     return next((each.sentence for each in (own, *receiving_below(domain)) if each.is_red), domain.summary)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models.people import User
 from audit import services as audit_services
-from domains.checking.core.judgement import judge
+from domains.checking.core.judgement import State, judge
 from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for
 from domains.dns.services import look_up
 from domains.domain_list.selectors import domain_subject
@@ -28,6 +28,7 @@ from domains.records.core import Record, mail_from_candidates
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
 
+UNCHECKED = "We couldn't check the TXT record. It may be published already; we'll try again shortly."
 PROVEN = ("stage", "stage_problem", "claim_proven_at", "proven_at", "identity_deletion_wanted")
 
 
@@ -71,7 +72,8 @@ def _store_check(
     further = [a for question in further_questions(record, domain.parsed) for a in seen.get(question, [])]
     found = judge(record, answers, verified_before=None, now=now, further=further)
     claim = Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM)
-    if not claim.update(last_dns_check=now):
+    domain.summary = UNCHECKED if found.state is State.COULD_NOT_CHECK else ""
+    if not claim.update(last_dns_check=now, summary=domain.summary):
         return
     if domain.is_held_by_another and not ownership_services.is_held_by_another(domain):
         claim.filter(stage_problem=TOO_LATE).update(stage_problem="")

@@ -140,6 +140,11 @@ def test_a_failed_lookup_is_not_reported_as_a_missing_challenge(bobs_claim: Doma
     message = checking_services.check_now(domain=bobs_claim)
     assert "couldn't check" in message
     assert "wasn't found" not in message
+    assert "We couldn't check the TXT record." in Domain.objects.get(pk=bobs_claim.pk).headline
+    sandbox.control.clear_dns_faults()
+    Domain.objects.update(last_dns_check=None)
+    checking_services.check_now(domain=Domain.objects.get(pk=bobs_claim.pk))
+    assert Domain.objects.get(pk=bobs_claim.pk).headline == "Prove that you own this domain."
 
 
 def test_a_challenge_with_a_mistake_is_wrong(bobs_claim: Domain, sandbox: Sandbox) -> None:
