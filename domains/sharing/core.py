@@ -139,6 +139,7 @@ class RecordsLetter:
         )
 
 
+NO_VALUE = "(no value yet: the page says why)"
 _OPEN = "Open the page first to see what to change."
 _INSTEAD = {
     RecordAction.EDIT: f"This name already has records. Replace the present one, don't add a second. {_OPEN}",
@@ -151,7 +152,7 @@ _INSTEAD = {
 def _record(number: int, record: MailedRecord) -> str:
     boxes, need = record.form_values, "" if record.need is Need.REQUIRED else f" ({record.need})"
     rows = [("Type", boxes.type), (boxes.name_label, boxes.name or "(leave blank)")]
-    rows.append((boxes.value_label, boxes.value or "(the page shows what to correct first)"))
+    rows.append((boxes.value_label, boxes.value or NO_VALUE))
     if boxes.priority_label:
         rows.append((boxes.priority_label, boxes.priority))
     rows.append((boxes.ttl_label, boxes.ttl))

@@ -29,6 +29,7 @@ from domains.providers.core import PROVIDERS, DnsProvider, FormValues, form_valu
 from domains.records.core import SPF_KEYS, Record
 from domains.records.selectors import records_page
 from domains.sharing import services as sharing_services
+from domains.sharing.core import NO_VALUE
 from domains.sharing.selectors import shared_page
 from public_api.domains.selectors import records_of
 from public_api.records.api import WantedRecordOut, wanted_records
@@ -79,7 +80,8 @@ def by_pages(domain: Domain, host: str) -> Iterator[Entry]:
     yield from (
         entry_of_boxes(row.form_values, zone) for group in page.groups for row in group.rows if row.record.value
     )
-    yield from (entry_of_boxes(todo.row.form_values, zone) for todo in shared_page(domain, page).todo)
+    shared = [todo.row for todo in shared_page(domain, page).todo if todo.row.record.value]
+    yield from (entry_of_boxes(row.form_values, zone) for row in shared)
 
 
 def by_mail(domain: Domain, sender: User, provider: DnsProvider) -> Iterator[Entry]:
@@ -92,6 +94,8 @@ def by_mail(domain: Domain, sender: User, provider: DnsProvider) -> Iterator[Ent
         fields = dict(line[3:].split(": ", 1) for line in part.splitlines() if line.startswith("   ") and ": " in line)
         name = fields[provider.name_label].replace("(leave blank)", "")
         value, priority = fields[provider.value_label(fields["Type"])], fields.get(provider.priority_label, "")
+        if value == NO_VALUE:
+            continue
         yield entry_of_boxes(replace(empty, type=fields["Type"], name=name, value=value, priority=priority), zone)
 
 
