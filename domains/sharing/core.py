@@ -152,7 +152,7 @@ _INSTEAD = {
 def _record(number: int, record: MailedRecord) -> str:
     boxes, need = record.form_values, "" if record.need is Need.REQUIRED else f" ({record.need})"
     rows = [("Type", boxes.type), (boxes.name_label, boxes.name or "(leave blank)")]
-    rows.append((boxes.value_label, boxes.value or NO_VALUE))
+    rows.append((boxes.value_label, boxes.value if boxes.value.strip('"') else NO_VALUE))
     if boxes.priority_label:
         rows.append((boxes.priority_label, boxes.priority))
     rows.append((boxes.ttl_label, boxes.ttl))
