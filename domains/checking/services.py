@@ -1,8 +1,9 @@
 """Checks the DNS records and SES status of domains in batches, stores the results, and announces changes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -47,6 +48,7 @@ from domains.records.core import Need, is_inbound
 from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, isolation, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused, aws_sentence
+from inbound_admin.lib.freshness import is_outdated
 
 IN_PROGRESS = {
     Stage.STARTING: "The domain is still being set up in Amazon SES.",
@@ -83,7 +85,6 @@ def check_now(*, domain: Domain) -> str:
 
     Raises RateLimited if the last check was too recent, Refused if the domain is on hold or in another region.
     """
-    now = timezone.now()
     if domain.is_held:
         raise Refused("This domain is on hold, so it can't be checked. Contact support.")
     if domain.region != settings.AWS_REGION:
@@ -91,6 +92,7 @@ def check_now(*, domain: Domain) -> str:
     if domain.stage in IN_PROGRESS:
         return IN_PROGRESS[Stage(domain.stage)]
     with slow_work.slot(customer=domain.customer_id):
+        now = timezone.now()  # after the wait for a slot: DNS is read now
         _reserve_check(domain, now)
         return _check_and_describe(domain, now)
 
@@ -151,8 +153,8 @@ def check_due(*, now: datetime) -> int:
 
     A domain whose check fails unexpectedly is logged and checked again later; the others are checked.
     """
-    done = 0
-    while due := list(domain_list_selectors.domains_due(now)[:BATCH_SIZE]):
+    done, began, due_at = 0, timezone.now(), now
+    while due := list(domain_list_selectors.domains_due(due_at)[:BATCH_SIZE]):
         claims = [domain for domain in due if domain.stage == Stage.CLAIM]
         for domain in claims:
             _schedule_claim(domain, now)  # first, so that a claim whose check fails is not due again at once
@@ -161,17 +163,22 @@ def check_due(*, now: datetime) -> int:
         isolation.together(
             "domains",
             ready,
-            lambda some: check(some, now=now, read_ses=False),
-            postpone=lambda domain: Domain.objects.filter(pk=domain.pk).update(next_check_at=now + FAILED_EVERY),
+            partial(check, now=now, read_ses=False),
+            postpone=partial(_postpone, now=now),
         )
         done += len(due)
+        now = due_at + (timezone.now() - began)  # of the next lookups, so that they don't count as older ones
     return done
+
+
+def _postpone(domain: Domain, *, now: datetime) -> None:
+    Domain.objects.filter(pk=domain.pk).update(next_check_at=now + FAILED_EVERY)
 
 
 def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) -> None:
     """Check domains in DNS and SES. Store their records, states and the time of the next check.
 
-    Without `read_ses`, SES is asked only about domains whose status may have changed.
+    `now`: when this check began. Without `read_ses`, SES is asked only about domains whose status may have changed.
     """
     if not domains:
         return
@@ -262,12 +269,20 @@ def _judge(
 
 @transaction.atomic
 def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, seen: HostLookup) -> None:
-    """Save nothing if the domain was deleted, held or changed during the check: the result is outdated."""
+    """Save nothing if the domain was deleted, held or changed during the check, or if a newer check has been saved.
+
+    Then the result is outdated. `domain` gets the newer one.
+    """
     if domain.proven_at is None:
         ownership_services.lock_zone(domain.parsed)
     ready = Domain.objects.filter(pk=domain.pk, stage=Stage.READY, held_at=None)
     locked = ready.select_for_update(of=("self",)).select_related("customer").first()
     if locked is None:
+        return
+    rows = RecordCheck.objects.filter(domain=domain).only("key", "state", "verified_at", "checked_at")
+    known = {row.key: row for row in rows}
+    if is_outdated(now, *(row.checked_at for row in known.values())):
+        _copy(locked, domain)
         return
     locked.policies = domain.policies
     if locked.checked_records != domain.checked_records:
@@ -282,12 +297,16 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, seen: 
     if locked.verified_at is None and _overall(domain, own).state is State.VERIFIED:
         locked.verified_at = now
         announcements_services.send_notices(locked, now=now)
-    _save_records(domain, judgements, now)
+    _save_records(domain, judgements, known, now)
     mta_sts_services.record_announcement(locked, judgements, now)
     _store_state(locked, result, now, is_due=locked.records != asked_before or has_unchecked(judgements))
     announcements_services.announce_domain(locked, known_before, identity, judgements, now)
+    _copy(locked, domain)
+
+
+def _copy(stored: Domain, domain: Domain) -> None:
     for name in SAVED_FIELDS:
-        setattr(domain, name, getattr(locked, name))
+        setattr(domain, name, getattr(stored, name))
 
 
 def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
@@ -311,9 +330,10 @@ def _or_lapsed(domain: Domain, seen: HostLookup, result: Overall) -> Overall:
     return replace(result, sentence=LAPSED.format(domain=domain)) if is_lapsed else result
 
 
-def _save_records(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
+def _save_records(
+    domain: Domain, judgements: Sequence[Judgement], known: Mapping[str, RecordCheck], now: datetime
+) -> None:
     """`verified_at` survives failed lookups, including those of a concurrent check."""
-    known = {row.key: row for row in RecordCheck.objects.filter(domain=domain).only("key", "state", "verified_at")}
     right_once = {key: row.verified_at for key, row in known.items() if row.verified_at}
     RecordCheck.objects.bulk_create(
         [_row(domain, judgement, right_once.get(judgement.key), now) for judgement in judgements],
@@ -351,7 +371,9 @@ def _store_state(domain: Domain, result: Overall, now: datetime, *, is_due: bool
 
     `is_due`: this check changed the required records, so the next one is due at once.
     """
-    domain.state, domain.summary, domain.last_dns_check = result.state, result.sentence, now
+    domain.state, domain.summary = result.state, result.sentence
+    if not is_outdated(now, domain.last_dns_check):  # a newer check may be under way, and has reserved its time
+        domain.last_dns_check = now
     domain.failed_checks = domain.failed_checks + 1 if result.state is State.COULD_NOT_CHECK else 0
     if result.state is not State.COULD_NOT_CHECK and domain.known_state != result.state:
         before, after = {"state": domain.known_state}, {"state": result.state.value}

@@ -22,6 +22,7 @@ from domains.mta_sts import core, gateway
 from domains.mta_sts.core import Fetched, PolicyCheck
 from domains.records.core import INBOUND_MX
 from inbound_admin.lib import isolation, slow_work
+from inbound_admin.lib.freshness import is_outdated
 from inbound_admin.lib.public_http import NoAnswer, Why
 from notifications.alerts import services as alerts_services
 
@@ -127,8 +128,10 @@ def _of_host(answers: Sequence[Answer]) -> Sequence[str] | str:
 def _store(domain: Domain, check: PolicyCheck, now: datetime) -> None:
     """Store nothing if the domain was deleted or its record removed meanwhile."""
     locked = Domain.objects.select_for_update(of=("self",)).filter(pk=domain.pk, stage=Stage.READY).first()
-    if locked is None or not is_announced(locked):
+    if locked is None or is_outdated(now, locked.mta_sts_at) or not is_announced(locked):
         return
+    if check.problem:
+        check = core.with_problem(locked.mta_sts_check, check.problem)
     Domain.objects.filter(pk=domain.pk).update(mta_sts=check.as_json(), mta_sts_at=now)
     domain.mta_sts, domain.mta_sts_at = check.as_json(), now
     if not check.problem:

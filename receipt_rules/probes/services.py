@@ -26,6 +26,7 @@ from domains.receiving.core import MX_POINTS_HERE, MxFact
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import RateLimited, Refused
 from inbound_admin.lib.foreign_text import escaped
+from inbound_admin.lib.freshness import not_newer
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from receipt_rules.addresses.core import CatchAllMeant, read_recipient
@@ -219,7 +220,7 @@ def _evaluate(schedule: ProbeSchedule, now: datetime) -> None:
     found = evaluate_probe(facts_of_probe(probe), probe.recipient, now)
     with transaction.atomic():
         rows = ProbeSchedule.objects.filter(pk=schedule.pk, customer=schedule.customer_id, last_probe=probe)
-        if not rows.update(verdict=found.verdict, sentence=found.sentence, judged_at=now):
+        if not rows.filter(not_newer("judged_at", now)).update(verdict=found.verdict, sentence=found.sentence, judged_at=now):
             return
         if found.verdict in (ProbeVerdict.ARRIVED, ProbeVerdict.MISSING):
             _update_alert(schedule.domain, missing=found.verdict is ProbeVerdict.MISSING, why=found.sentence, now=now)
