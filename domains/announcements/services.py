@@ -17,6 +17,7 @@ from accounts.models.people import User
 from audit import services as audit_services
 from audit.services import Subject
 from domains.checking.core.judgement import Judgement, Overall, State
+from domains.checking.core.sentences import without_page
 from domains.domain_list.selectors import domain_subject
 from domains.models.domains import Domain
 from domains.models.verified_notices import VerifiedNotice
@@ -49,7 +50,7 @@ def announce_domain(
     is_lost = result.state in LOST and domain.verified_at is not None
     if not is_lost and (result.state is not State.VERIFIED or known_before == State.VERIFIED):
         return
-    why = " ".join([result.sentence, *(each.sentence for each in judgements if each.state in LOST)][:4])
+    why = without_page(" ".join([result.sentence, *(each.sentence for each in judgements if each.state in LOST)][:4]))
     _emit_domain_event("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
     if not is_lost:
         _resolve_new_keys(domain, now)
@@ -101,7 +102,7 @@ def _emit_record_event(event: str, domain: Domain, record: Record, judgement: Ju
         "record": {"key": record.key, "type": record.type, "name": record.name, "value": record.value},
         "found": list(judgement.found),
         "code": judgement.code,
-        "why": judgement.sentence,
+        "why": without_page(judgement.sentence),
     }
     events_services.emit(event=event, about=about, data=data, now=now)
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from audit import services as audit_services
 from domains.announcements import services as announcements_services
 from domains.checking.core.judgement import (
+    EVERY_FEW_MINUTES,
     Judgement,
     NextActor,
     Overall,
@@ -55,6 +56,7 @@ IN_PROGRESS = {
     Stage.DELETING: "The domain is being deleted.",
 }
 LAPSED = "{domain} doesn't exist in DNS any more. Renew it at your registrar, or ask there why it was removed."
+NEVER_THERE = "{domain} doesn't exist in DNS. Check the spelling, or register the domain first."
 BATCH_SIZE = 200  # domains per round of lookups: enough to keep the sockets busy, few enough to save often
 WATCHED_FOR = timedelta(minutes=15)  # after the domain was added, changed or checked by a person
 WATCHED_EVERY = timedelta(seconds=3)  # while it is that recent, and its page is open
@@ -63,20 +65,8 @@ FAILED_EVERY = timedelta(hours=1)  # after an error in our code
 PENDING_EVERY, VERIFIED_EVERY = timedelta(minutes=1), timedelta(hours=30)  # the longest time between SES reads
 
 SAVED_FIELDS = (
-    "state",
-    "known_state",
-    "state_since",
-    "summary",
-    "last_dns_check",
-    "failed_checks",
-    "verified_at",
-    "proven_at",
-    "next_check_at",
-    "policies",
-    "mx_facts",
-    "receiving_state",
-    "mta_sts",
-    "mta_sts_at",
+    *("state", "known_state", "state_since", "summary", "last_dns_check", "failed_checks", "verified_at", "proven_at"),
+    *("next_check_at", "policies", "mx_facts", "receiving_state", "mta_sts", "mta_sts_at"),
 )
 
 
@@ -321,13 +311,15 @@ def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
 
 
 def _or_lapsed(domain: Domain, seen: HostLookup, result: Overall) -> Overall:
-    """Name the cause of all lost records: every answer is that the registered domain itself doesn't exist."""
-    if result.state not in announcements_services.LOST or domain.is_gone or domain.parsed.parents:
+    """Name the cause of all missing records: every answer is that the registered domain itself doesn't exist."""
+    is_missing = result.state is State.WAITING or result.state in announcements_services.LOST
+    if not is_missing or domain.is_gone or domain.parsed.parents:
         return result
     own = [record for record in domain.checked_records if record.name == domain.name]
     answers = [answer for record in own for answer in seen.answers_for_record(record)]
     is_lapsed = bool(answers) and all(answer.status is LookupStatus.NO_NAME for answer in answers)
-    return replace(result, sentence=LAPSED.format(domain=domain)) if is_lapsed else result
+    sentence = NEVER_THERE if domain.verified_at is None else LAPSED
+    return replace(result, sentence=sentence.format(domain=domain)) if is_lapsed else result
 
 
 def _save_records(
@@ -366,15 +358,24 @@ def _record_proof(domain: Domain) -> None:
         ownership_services.resolve_alerts(domain)
 
 
+def _failures(domain: Domain, result: Overall, now: datetime) -> int:
+    """Return the number of failed checks in a row. One that a person caused soon after another starts at 1 again."""
+    if result.state is not State.COULD_NOT_CHECK:
+        return 0
+    is_early = domain.last_dns_check is not None and now - domain.last_dns_check < EVERY_FEW_MINUTES
+    return 1 if is_early else domain.failed_checks + 1
+
+
 def _store_state(domain: Domain, result: Overall, now: datetime, *, is_due: bool) -> None:
     """Set the new state and the time of the next check. A change of the known state is timestamped and logged.
 
     `is_due`: this check changed the required records, so the next one is due at once.
     """
+    planned = domain.next_check_at
+    domain.failed_checks = _failures(domain, result, now)
     domain.state, domain.summary = result.state, result.sentence
     if not is_outdated(now, domain.last_dns_check):  # a newer check may be under way, and has reserved its time
         domain.last_dns_check = now
-    domain.failed_checks = domain.failed_checks + 1 if result.state is State.COULD_NOT_CHECK else 0
     if result.state is not State.COULD_NOT_CHECK and domain.known_state != result.state:
         before, after = {"state": domain.known_state}, {"state": result.state.value}
         audit_services.record("domain.state", about=domain_subject(domain), actor=None, before=before, after=after)
@@ -387,5 +388,7 @@ def _store_state(domain: Domain, result: Overall, now: datetime, *, is_due: bool
         jitter=jitter_for(domain.name),
         lost_at=domain.state_since if domain.verified_at and result.state in announcements_services.LOST else None,
     )
+    if result.state is State.COULD_NOT_CHECK and planned is not None and planned > now:
+        domain.next_check_at = min(planned, domain.next_check_at)  # a person's check delays no automatic one
     domain.next_check_at = now if is_due else domain.next_check_at
     domain.save(update_fields=SAVED_FIELDS)

@@ -21,6 +21,7 @@ from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway
 from domains.identity.core import GONE, NO_DKIM, NO_MAIL_FROM, Identity
 from domains.identity.services import list_ses_identities, record_verified
+from domains.jobs import check_soon
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
@@ -113,7 +114,7 @@ def read_all_statuses(*, now: datetime) -> int:
         before = {domain.pk: domain.ses_statuses for domain in some}
         isolation.together("SES statuses", some, partial(read_statuses, now=now))
         changed += [domain.pk for domain in some if domain.ses_statuses != before[domain.pk]]
-    return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
+    return _make_due(changed, now)
 
 
 def batched(domains: Iterable[Domain], size: int) -> Iterator[list[Domain]]:
@@ -165,7 +166,15 @@ def _read_now(pks: Sequence[str], now: datetime) -> int:
     free = Domain.objects.filter(pk__in=pks, held_at__isnull=True).order_by("pk")
     for some in batched(free.iterator(chunk_size=AT_ONCE), AT_ONCE):
         read_statuses(some, now=now)
-    return Domain.objects.filter(pk__in=pks, next_check_at__gt=now).update(next_check_at=now)
+    return _make_due(pks, now)
+
+
+def _make_due(pks: Sequence[str], now: datetime) -> int:
+    """Make the domains due and return their number. Their states follow the new SES status at the next check: now."""
+    number = Domain.objects.filter(pk__in=pks, next_check_at__gt=now).update(next_check_at=now)
+    if number:
+        check_soon()
+    return number
 
 
 def update_staff_alert(*, now: datetime) -> None:

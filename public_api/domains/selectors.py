@@ -104,9 +104,12 @@ def is_correct(check: RecordCheck | None) -> bool:
     return check.state == State.VERIFIED
 
 
+_ANY_MX = (*MX_POINTS_HERE, MxFact.BEHIND, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
+
+
 def has_mx(domain: Domain) -> bool:
     """Whether the domain had any MX in the last check."""
-    return domain.mx_facts.get(domain.name, "") in (*MX_POINTS_HERE, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
+    return domain.mx_facts.get(domain.name, "") in _ANY_MX
 
 
 def records_of(domain: Domain) -> tuple[Record, ...]:

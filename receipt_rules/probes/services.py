@@ -220,7 +220,9 @@ def _evaluate(schedule: ProbeSchedule, now: datetime) -> None:
     found = evaluate_probe(facts_of_probe(probe), probe.recipient, now)
     with transaction.atomic():
         rows = ProbeSchedule.objects.filter(pk=schedule.pk, customer=schedule.customer_id, last_probe=probe)
-        if not rows.filter(not_newer("judged_at", now)).update(verdict=found.verdict, sentence=found.sentence, judged_at=now):
+        if not rows.filter(not_newer("judged_at", now)).update(
+            verdict=found.verdict, sentence=found.sentence, judged_at=now
+        ):
             return
         if found.verdict in (ProbeVerdict.ARRIVED, ProbeVerdict.MISSING):
             _update_alert(schedule.domain, missing=found.verdict is ProbeVerdict.MISSING, why=found.sentence, now=now)
