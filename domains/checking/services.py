@@ -56,6 +56,7 @@ IN_PROGRESS = {
     Stage.DELETING: "The domain is being deleted.",
 }
 LAPSED = "{domain} doesn't exist in DNS any more. Renew it at your registrar, or ask there why it was removed."
+MOVED = "{domain} moved to other nameservers ({servers}), which don't have its records. Publish them there."
 NEVER_THERE = "{domain} doesn't exist in DNS. Check the spelling, or register the domain first."
 BATCH_SIZE = 200  # domains per round of lookups: enough to keep the sockets busy, few enough to save often
 WATCHED_FOR = timedelta(minutes=15)  # after the domain was added, changed or checked by a person
@@ -154,15 +155,11 @@ def check_due(*, now: datetime) -> int:
             "domains",
             ready,
             partial(check, now=now, read_ses=False),
-            postpone=partial(_postpone, now=now),
+            postpone=lambda domain, at=now: Domain.objects.filter(pk=domain.pk).update(next_check_at=at + FAILED_EVERY),
         )
         done += len(due)
         now = due_at + (timezone.now() - began)  # of the next lookups, so that they don't count as older ones
     return done
-
-
-def _postpone(domain: Domain, *, now: datetime) -> None:
-    Domain.objects.filter(pk=domain.pk).update(next_check_at=now + FAILED_EVERY)
 
 
 def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) -> None:
@@ -259,10 +256,7 @@ def _judge(
 
 @transaction.atomic
 def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, seen: HostLookup) -> None:
-    """Save nothing if the domain was deleted, held or changed during the check, or if a newer check has been saved.
-
-    Then the result is outdated. `domain` gets the newer one.
-    """
+    """Save nothing if the domain was deleted, held or changed during the check, or if a newer check has been saved."""
     if domain.proven_at is None:
         ownership_services.lock_zone(domain.parsed)
     ready = Domain.objects.filter(pk=domain.pk, stage=Stage.READY, held_at=None)
@@ -271,17 +265,30 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, seen: 
         return
     rows = RecordCheck.objects.filter(domain=domain).only("key", "state", "verified_at", "checked_at")
     known = {row.key: row for row in rows}
-    if is_outdated(now, *(row.checked_at for row in known.values())):
-        _copy(locked, domain)
-        return
-    locked.policies = domain.policies
-    if locked.checked_records != domain.checked_records:
-        return
+    if not is_outdated(now, *(row.checked_at for row in known.values())):
+        locked.policies = domain.policies
+        if locked.checked_records != domain.checked_records:
+            return
+        _save_results(locked, domain, judgements, known, now, seen)
+    for name in SAVED_FIELDS:
+        setattr(domain, name, getattr(locked, name))
+
+
+def _save_results(
+    locked: Domain,
+    domain: Domain,
+    judgements: Sequence[Judgement],
+    known: Mapping[str, RecordCheck],
+    now: datetime,
+    seen: HostLookup,
+) -> None:
     asked_before = locked.records
     _record_proof(locked)
+    domain.mx_facts = locked.mx_facts  # of the last check, for a lookup that fails now
     locked.mx_facts = domain.mx_facts = receiving_services.mx_facts(domain, seen)
     receiving_services.update_receiving_state(locked, now)
-    known_before, identity = locked.known_state, _or_lapsed(domain, seen, _overall(domain, judgements))
+    known_before = locked.known_state
+    identity = _with_cause(domain, seen, _overall(domain, judgements), judgements)
     result = with_receiving(identity, (locked.receiving, *locked.receiving_below))
     own = [each for each in judgements if not is_inbound(each.key)]  # the inbound MX does not count for verification
     if locked.verified_at is None and _overall(domain, own).state is State.VERIFIED:
@@ -291,12 +298,6 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, seen: 
     mta_sts_services.record_announcement(locked, judgements, now)
     _store_state(locked, result, now, is_due=locked.records != asked_before or has_unchecked(judgements))
     announcements_services.announce_domain(locked, known_before, identity, judgements, now)
-    _copy(locked, domain)
-
-
-def _copy(stored: Domain, domain: Domain) -> None:
-    for name in SAVED_FIELDS:
-        setattr(domain, name, getattr(stored, name))
 
 
 def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
@@ -310,16 +311,21 @@ def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
     return replace(result, state=State.WRONG, next_actor=NextActor.YOU, sentence=domain.ses_problem)
 
 
-def _or_lapsed(domain: Domain, seen: HostLookup, result: Overall) -> Overall:
-    """Name the cause of all missing records: every answer is that the registered domain itself doesn't exist."""
+def _with_cause(domain: Domain, seen: HostLookup, result: Overall, judgements: Sequence[Judgement]) -> Overall:
+    """Name the cause of all missing records: the registered domain doesn't exist, or it has other nameservers."""
     is_missing = result.state is State.WAITING or result.state in announcements_services.LOST
-    if not is_missing or domain.is_gone or domain.parsed.parents:
+    if not is_missing or domain.is_gone:
         return result
-    own = [record for record in domain.checked_records if record.name == domain.name]
+    own = [record for record in domain.checked_records if record.name == domain.name and not domain.parsed.parents]
     answers = [answer for record in own for answer in seen.answers_for_record(record)]
-    is_lapsed = bool(answers) and all(answer.status is LookupStatus.NO_NAME for answer in answers)
-    sentence = NEVER_THERE if domain.verified_at is None else LAPSED
-    return replace(result, sentence=sentence.format(domain=domain)) if is_lapsed else result
+    if answers and all(answer.status is LookupStatus.NO_NAME for answer in answers):
+        sentence = NEVER_THERE if domain.verified_at is None else LAPSED
+        return replace(result, sentence=sentence.format(domain=domain))
+    if result.state is not State.AT_RISK or result.done:
+        return result
+    last = max(each.last_verified for each in judgements if each.last_verified)
+    servers = history_services.new_nameservers(domain, since=last)
+    return replace(result, sentence=MOVED.format(domain=domain, servers=servers)) if servers else result
 
 
 def _save_records(

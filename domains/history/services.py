@@ -43,6 +43,16 @@ def record_answers(domains: Sequence[Domain], seen: Answers, *, now: datetime) -
     return len(changed)
 
 
+def new_nameservers(domain: Domain, *, since: datetime) -> str:
+    """Return the zone's nameservers if all others were replaced after `since`, else "". Call after `record_answers`."""
+    rows = ObservedAnswer.objects.filter(domain=domain, type="NS", name=domain.hosted.zone, status=LookupStatus.FOUND)
+    new = rows.filter(until=None, since__gt=since).first()
+    old = rows.filter(until=new.since, resolver=new.resolver).first() if new else None
+    if new is None or old is None or not set(old.values).isdisjoint(new.values):
+        return ""
+    return ", ".join(name.rstrip(".") for name in new.values[:2])
+
+
 def delete_old_answers(*, now: datetime) -> int:
     """Delete answers that ended more than DNS_HISTORY_DAYS ago. Current answers stay, however old they are."""
     before = now - timedelta(days=settings.DNS_HISTORY_DAYS)

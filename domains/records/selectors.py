@@ -295,6 +295,13 @@ def label_of(record: Record) -> str:
     return LABELS[record.key]
 
 
+def purpose_of(record: Record) -> str:
+    """Return what the record is for. The claim's proves the ownership to us, before SES is asked."""
+    if record.key == ownership_core.KEY:
+        return "Proves to us that you own the domain. Setup in Amazon SES starts after that."
+    return TITLES[record.purpose][1]
+
+
 def records_summary(rows: Sequence[RecordRow]) -> str:
     """Return, for example, "6 required and 2 recommended records"."""
     numbers = {need: sum(row.record.need is need for row in rows) for need in Need}

@@ -354,3 +354,14 @@ def test_the_existing_spf_record_is_merged_and_survives_a_failed_lookup(sandbox:
     sandbox.control.set_dns_fault("shop.com", "servfail")
     check_domain(domain)
     assert domain.published.spf["shop.com"] == ("v=spf1 include:_spf.google.com ~all",)
+
+
+def test_a_domain_that_moved_to_other_nameservers_without_its_records_is_said_to_have_moved(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    sandbox.control.remove_zone(domain.name)
+    sandbox.control.add_zone(domain.name, ("ns1.newdns.example",))
+    summary = check_domain(domain, NOW + HOUR).summary
+    assert summary == (
+        f"{domain} moved to other nameservers (ns1.newdns.example), which don't have its records. Publish them there."
+    )
+    assert check_domain(domain, NOW + 2 * HOUR).summary == summary

@@ -40,7 +40,8 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
 
 
 def open_alerts(domain: Domain) -> int:
-    return Alert.objects.filter(kind="domain.at_risk", object_id=domain.pk, state="open").count()
+    alerts = Alert.objects.filter(kind="domain.at_risk", object_id=domain.pk)
+    return alerts.exclude(state="recovered").count()
 
 
 def test_an_older_check_that_saw_the_record_does_not_hide_that_it_is_gone_now(
