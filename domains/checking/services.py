@@ -28,7 +28,7 @@ from domains.checking.core.judgement import (
     next_check,
     with_receiving,
 )
-from domains.checking.core.sentences import naming_subdomains
+from domains.checking.core.sentences import LAPSED, MOVED, NEVER_THERE, naming_subdomains
 from domains.dns import services as dns_services
 from domains.dns.core import LookupStatus, further_questions
 from domains.dns.services import AnswersByQuestion, HostLookup
@@ -55,9 +55,6 @@ IN_PROGRESS = {
     Stage.STARTING: "The domain is still being set up in Amazon SES.",
     Stage.DELETING: "The domain is being deleted.",
 }
-LAPSED = "{domain} doesn't exist in DNS any more. Renew it at your registrar, or ask there why it was removed."
-MOVED = "{domain} moved to other nameservers ({servers}), which don't have its records. Publish them there."
-NEVER_THERE = "{domain} doesn't exist in DNS. Check the spelling, or register the domain first."
 BATCH_SIZE = 200  # domains per round of lookups: enough to keep the sockets busy, few enough to save often
 WATCHED_FOR = timedelta(minutes=15)  # after the domain was added, changed or checked by a person
 WATCHED_EVERY = timedelta(seconds=3)  # while it is that recent, and its page is open
@@ -155,11 +152,15 @@ def check_due(*, now: datetime) -> int:
             "domains",
             ready,
             partial(check, now=now, read_ses=False),
-            postpone=lambda domain, at=now: Domain.objects.filter(pk=domain.pk).update(next_check_at=at + FAILED_EVERY),
+            postpone=partial(_postpone, now=now),
         )
         done += len(due)
         now = due_at + (timezone.now() - began)  # of the next lookups, so that they don't count as older ones
     return done
+
+
+def _postpone(domain: Domain, *, now: datetime) -> None:
+    Domain.objects.filter(pk=domain.pk).update(next_check_at=now + FAILED_EVERY)
 
 
 def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) -> None:
@@ -263,8 +264,7 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, seen: 
     locked = ready.select_for_update(of=("self",)).select_related("customer").first()
     if locked is None:
         return
-    rows = RecordCheck.objects.filter(domain=domain).only("key", "state", "verified_at", "checked_at")
-    known = {row.key: row for row in rows}
+    known = {row.key: row for row in RecordCheck.objects.filter(domain=domain)}
     if not is_outdated(now, *(row.checked_at for row in known.values())):
         locked.policies = domain.policies
         if locked.checked_records != domain.checked_records:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 
 from domains.checking.core.judgement import State
 from domains.dns.core import Answer, LookupStatus, Question, question_for
@@ -16,7 +15,6 @@ from domains.dns.services import look_up
 from domains.history.core import serial_of
 from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
-from domains.models.record_checks import RecordCheck
 from domains.providers.core import provider_of
 from inbound_admin.lib.freshness import not_newer
 
@@ -133,18 +131,15 @@ def _store(
 
     Of two simultaneous checks, the first one's rows stay.
     """
-    locked = Domain.objects.select_for_update(no_key=True).filter(pk=domain.pk)
-    if not locked.exclude(record_checks__in=_newer_checks(now)).exists():
+    if not Domain.objects.select_for_update(no_key=True).filter(pk=domain.pk).exists():
+        return
+    if domain.record_checks.exclude(not_newer("checked_at", now)).exists():
         return
     _end(over, _last_checks(domain, now), now)
     _update_provider(domain, new)
     ObservedAnswer.objects.bulk_create(
         [_row(domain, answer, serials.get(answer.resolver), now) for answer in new], ignore_conflicts=True
     )
-
-
-def _newer_checks(now: datetime) -> QuerySet[RecordCheck]:
-    return RecordCheck.objects.exclude(not_newer("checked_at", now))
 
 
 def _update_provider(domain: Domain, new: Iterable[Answer]) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -30,9 +30,6 @@ from domains.records.core import (
     records_for,
 )
 from inbound_admin.lib.ids import new_id
-
-if TYPE_CHECKING:
-    from accounts.models.people import User
 
 
 def new_domain_id() -> str:
@@ -377,13 +374,13 @@ class Domain(models.Model):
         can_be = self.stage == Stage.READY and self.identity_status not in columns.UNVERIFIED
         return can_be and (self.identity_status == SesStatus.SUCCESS or was_right)
 
-    def set_wish(self, actor: "User | None", because: str) -> None:
+    def set_wish(self, actor: Any, because: str) -> None:
         """Set who requested the change that the worker carries out, and with which API key. The caller saves."""
         self.wanted_by, self.wanted_because = actor, because
         self.wanted_with_key = getattr(actor, "acts_by_key", "")
 
     @property
-    def wish_actor(self) -> "User | None":
+    def wish_actor(self) -> Any:
         """Return who requested the change, as the change log names them: with the API key, if there was one."""
         if self.wanted_by is not None:
             self.wanted_by.acts_by_key = self.wanted_with_key

@@ -8,7 +8,6 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from domains.models.domains import Domain
 from domains.records.views import domain_for
 from domains.sending_status.selectors import sending_in
 from domains.settings import services
@@ -21,6 +20,8 @@ from tenants.lifecycle.selectors import banner_for, identity_in, sees_tenants, t
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.policy.core import SUPPRESSED_FOR_CUSTOMER
 from tenants.status import core as status_core
+
+PAGE = "domains/settings/settings.html"
 
 
 @require_http_methods(["GET", "POST"])
@@ -38,14 +39,9 @@ def settings(request: SignedIn, domain_id: str) -> HttpResponse:
         else:
             messages.success(request, _saved(form))
             return redirect("domains:settings", domain.id)
-    return _page(request, domain, form, BecauseForm(prefix="keys"), status=422 if form.errors else status)
-
-
-def _page(
-    request: SignedIn, domain: Domain, form: SettingsForm, keys_form: BecauseForm, *, status: int
-) -> TemplateResponse:
-    context = {"domain": domain, "form": form, "keys_form": keys_form, "tab": "settings"}
-    return TemplateResponse(request, "domains/settings/settings.html", context, status=status)
+    context = {"domain": domain, "form": form, "keys_form": BecauseForm(prefix="keys"), "tab": "settings"}
+    status = 422 if form.errors else status
+    return TemplateResponse(request, PAGE, context, status=status)
 
 
 @require_POST
@@ -53,7 +49,8 @@ def new_keys(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     form = BecauseForm(request.POST, prefix="keys")
     if not form.is_valid():
-        return _page(request, domain, SettingsForm(domain=domain), form, status=422)
+        context = {"domain": domain, "form": SettingsForm(domain=domain), "keys_form": form, "tab": "settings"}
+        return TemplateResponse(request, PAGE, context, status=422)
     services.rotate_dkim(domain=domain, actor=request.user, because=form.because_text)
     messages.success(request, "Rotating the DKIM keys. The new records will appear here in a few seconds.")
     return redirect("domains:detail", domain.id)

@@ -170,6 +170,9 @@ _SENTENCES = {
     ),
 }
 
+LAPSED = "{domain} doesn't exist in DNS any more. Renew it at your registrar, or ask there why it was removed."
+MOVED = "{domain} moved to other nameservers ({servers}), which don't have its records. Publish them there."
+NEVER_THERE = "{domain} doesn't exist in DNS. Check the spelling, or register the domain first."
 _WITHOUT_POLICY = "{subject} is optional and not published. Add it only after you host the policy that it announces."
 CODES = frozenset(_SENTENCES)
 
