@@ -22,7 +22,6 @@ from domains.mta_sts import core, gateway
 from domains.mta_sts.core import Fetched, PolicyCheck
 from domains.records.core import INBOUND_MX
 from inbound_admin.lib import isolation, slow_work
-from inbound_admin.lib.freshness import is_outdated
 from inbound_admin.lib.public_http import NoAnswer, Why
 from notifications.alerts import services as alerts_services
 
@@ -126,9 +125,10 @@ def _of_host(answers: Sequence[Answer]) -> Sequence[str] | str:
 
 @transaction.atomic
 def _store(domain: Domain, check: PolicyCheck, now: datetime) -> None:
-    """Store nothing if the domain was deleted or its record removed meanwhile."""
+    """Store nothing if the domain was deleted, its record removed or a newer result stored meanwhile."""
     locked = Domain.objects.select_for_update(of=("self",)).filter(pk=domain.pk, stage=Stage.READY).first()
-    if locked is None or is_outdated(now, locked.mta_sts_at) or not is_announced(locked):
+    is_older = locked is not None and locked.mta_sts_at is not None and now < locked.mta_sts_at
+    if locked is None or is_older or not is_announced(locked):
         return
     if check.problem:
         check = core.with_problem(locked.mta_sts_check, check.problem)

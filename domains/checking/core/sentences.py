@@ -220,12 +220,6 @@ def restart(state: str) -> str:
     return asks.get(state, "Fix the records, then restart verification.")
 
 
-def without_page(text: str) -> str:
-    """Return sentences for an email or webhook, where the records and the button of the page aren't beside them."""
-    text = text.replace(" If you've already added it, diagnose the problem.", "")
-    return text.replace(" as shown", " as its page shows").replace(" shown", " on the domain's page")
-
-
 def harm_of(lost: Sequence[Lost]) -> str:
     """Return what already happens because of lost records, "" if nothing does yet."""
     codes = [each.code for each in lost if is_inbound(each.key)]

@@ -15,7 +15,7 @@ from domains.checking.core.judgement import (
     judge_domain,
     with_receiving,
 )
-from domains.checking.core.sentences import naming_subdomains, without_page
+from domains.checking.core.sentences import naming_subdomains
 from domains.receiving.core import MxFact, ReceivingFacts, RulesFact
 from domains.receiving.core import judge as judge_receiving
 from domains.records.core import Need
@@ -237,8 +237,3 @@ def test_records_that_could_not_be_checked_are_not_called_wrong_once_ses_gave_up
     assert "which may be correct" in unclear
     assert "Fix the records" not in unclear
     assert "Fix the records" in judge_aspect(Aspect.DKIM, judgements(dkim_1=State.WRONG), SesStatus.FAILED).sentence
-
-
-def test_sentences_outside_the_page_point_to_nothing_beside_them() -> None:
-    text = "It wasn't found at x. If you've already added it, diagnose the problem. Keep one with the value shown."
-    assert without_page(text) == "It wasn't found at x. Keep one with the value on the domain's page."
