@@ -358,6 +358,7 @@ def test_the_existing_spf_record_is_merged_and_survives_a_failed_lookup(sandbox:
 
 
 def test_a_domain_that_moved_to_other_nameservers_without_its_records_is_said_to_have_moved(sandbox: Sandbox) -> None:
+    sandbox.control.add_zone("shop.com", ("ns1.olddns.example",))
     domain = verified_domain(sandbox)
     sandbox.control.remove_zone(domain.name)
     sandbox.control.add_zone(domain.name, ("ns1.newdns.example",))
