@@ -259,7 +259,7 @@ _PARTLY = "Mail for some addresses at {name} doesn't arrive: another receipt rul
 _UNDELIVERED = "{Mail} is stored, but not delivered: the receipt rule doesn't call the function that delivers it."
 _TLS_ONLY = "{Mail} arrives here only over TLS: SES rejects it from senders that don't encrypt."
 _ACCEPTED = "SES accepts {all_mail} because of a subdomain catch-all above it, and nobody gets it"
-_NOT_ARRIVING = {
+_NOT_LIVE = {
     RulesFact.ACCEPTED: (ReceivingState.UNDELIVERED, f"{_ACCEPTED}: add an address or a catch-all."),
     RulesFact.MUTED: (ReceivingState.UNDELIVERED, f"{_ACCEPTED}: our team has turned off inbound mail."),
     RulesFact.UNROUTED: (ReceivingState.UNDELIVERED, _UNDELIVERED + _NOTIFIED),
@@ -268,6 +268,9 @@ _NOT_ARRIVING = {
     RulesFact.UNSTORED: (ReceivingState.LOST, _LOST + _NOTIFIED),
     RulesFact.BOUNCED: (ReceivingState.BOUNCED, _BOUNCED),
     RulesFact.PARTLY: (ReceivingState.PARTLY_LOST, _PARTLY + _NOTIFIED),
+    RulesFact.FOREIGN: (ReceivingState.FOREIGN, "A receipt rule that isn't managed here receives {mail}."),
+    RulesFact.ELSEWHERE: (ReceivingState.TAKEN, "Another receipt rule catches {mail}. Our team has been notified."),
+    RulesFact.UNSURE: (ReceivingState.COULD_NOT_TELL, "Another receipt rule may stop {mail}. We can't tell."),
 }
 _YET = "Don't change the MX record yet."
 _TURNED_OFF = "Our team has turned off inbound mail. Don't change the MX record."
@@ -324,12 +327,6 @@ def _send_only(facts: ReceivingFacts) -> tuple[_Case, ...]:
     )
 
 
-_TO_OTHERS = {
-    RulesFact.FOREIGN: (ReceivingState.FOREIGN, "A receipt rule that isn't managed here receives {mail}."),
-    RulesFact.ELSEWHERE: (ReceivingState.TAKEN, "Another receipt rule catches {mail}. Our team has been notified."),
-    RulesFact.UNSURE: (ReceivingState.COULD_NOT_TELL, "Another receipt rule may stop {mail}. We can't tell."),
-}
-_NOT_LIVE = _NOT_ARRIVING | _TO_OTHERS
 _UNVERIFIED = "SES rejects all mail for {name} until it has verified the domain"
 _OR_PARENT = ", unless it has verified a parent domain"
 _SOME = "SES rejects mail for some or all addresses at {name}"
@@ -377,7 +374,6 @@ def _failed_lookup_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
 def _mx_elsewhere_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     """Return the cases in which the MX does not point here: mail stays where it is until everything is ready."""
     rules, states = facts.rules, ReceivingState
-    is_managers = facts.mx is MxFact.MAIL_MANAGER
     goes = _GOES.get(facts.mx, "doesn't arrive here")
     first = f"To receive mail for {{name}}, {'add an address' if facts.is_proven else 'verify ownership'} first."
     first += " The MX record comes last; your current mail isn't affected until then."
@@ -390,7 +386,7 @@ def _mx_elsewhere_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     nothing = rules in (*NOT_HERE, RulesFact.FOREIGN)
     is_waiting = rules in (RulesFact.WAITING, RulesFact.UNSTORED)
     return (
-        (nothing and is_managers, states.FOREIGN, _MANAGERS),
+        (nothing and facts.mx is MxFact.MAIL_MANAGER, states.FOREIGN, _MANAGERS),
         (nothing, states.ADD_ADDRESS, first),
         (rules in _BLOCKED, states.BLOCKED, _BLOCKED.get(rules, "")),
         (rules is RulesFact.NOT_SET_UP, states.NOT_SET_UP, region),
