@@ -42,6 +42,12 @@ def announce_records(domain: Domain, before: Mapping[str, str], judgements: Sequ
             _emit_record_event("record.recovered", domain, records[judgement.key], judgement, now)
 
 
+def _without_page(text: str) -> str:
+    """Return sentences for an email or webhook, where the records and the button of the page aren't beside them."""
+    text = text.replace(" If you've already added it, diagnose the problem.", "")
+    return text.replace(" as shown", " as its page shows").replace(" shown", " on the domain's page")
+
+
 def announce_domain(
     domain: Domain, known_before: str, result: Overall, judgements: Sequence[Judgement], now: datetime
 ) -> None:
@@ -49,7 +55,7 @@ def announce_domain(
     is_lost = result.state in LOST and domain.verified_at is not None
     if not is_lost and (result.state is not State.VERIFIED or known_before == State.VERIFIED):
         return
-    why = " ".join([result.sentence, *(each.sentence for each in judgements if each.state in LOST)][:4])
+    why = _without_page(" ".join([result.sentence, *(each.sentence for each in judgements if each.state in LOST)][:4]))
     _emit_domain_event("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
     if not is_lost:
         _resolve_new_keys(domain, now)
@@ -101,7 +107,7 @@ def _emit_record_event(event: str, domain: Domain, record: Record, judgement: Ju
         "record": {"key": record.key, "type": record.type, "name": record.name, "value": record.value},
         "found": list(judgement.found),
         "code": judgement.code,
-        "why": judgement.sentence,
+        "why": _without_page(judgement.sentence),
     }
     events_services.emit(event=event, about=about, data=data, now=now)
 

@@ -1,8 +1,9 @@
 """Checks the DNS records and SES status of domains in batches, stores the results, and announces changes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -12,6 +13,7 @@ from django.utils import timezone
 from audit import services as audit_services
 from domains.announcements import services as announcements_services
 from domains.checking.core.judgement import (
+    EVERY_FEW_MINUTES,
     Judgement,
     NextActor,
     Overall,
@@ -26,7 +28,7 @@ from domains.checking.core.judgement import (
     next_check,
     with_receiving,
 )
-from domains.checking.core.sentences import naming_subdomains
+from domains.checking.core.sentences import LAPSED, MOVED, NEVER_THERE, naming_subdomains
 from domains.dns import services as dns_services
 from domains.dns.core import LookupStatus, further_questions
 from domains.dns.services import AnswersByQuestion, HostLookup
@@ -47,12 +49,12 @@ from domains.records.core import Need, is_inbound
 from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, isolation, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused, aws_sentence
+from inbound_admin.lib.freshness import is_outdated
 
 IN_PROGRESS = {
     Stage.STARTING: "The domain is still being set up in Amazon SES.",
     Stage.DELETING: "The domain is being deleted.",
 }
-LAPSED = "{domain} doesn't exist in DNS any more. Renew it at your registrar, or ask there why it was removed."
 BATCH_SIZE = 200  # domains per round of lookups: enough to keep the sockets busy, few enough to save often
 WATCHED_FOR = timedelta(minutes=15)  # after the domain was added, changed or checked by a person
 WATCHED_EVERY = timedelta(seconds=3)  # while it is that recent, and its page is open
@@ -61,20 +63,8 @@ FAILED_EVERY = timedelta(hours=1)  # after an error in our code
 PENDING_EVERY, VERIFIED_EVERY = timedelta(minutes=1), timedelta(hours=30)  # the longest time between SES reads
 
 SAVED_FIELDS = (
-    "state",
-    "known_state",
-    "state_since",
-    "summary",
-    "last_dns_check",
-    "failed_checks",
-    "verified_at",
-    "proven_at",
-    "next_check_at",
-    "policies",
-    "mx_facts",
-    "receiving_state",
-    "mta_sts",
-    "mta_sts_at",
+    *("state", "known_state", "state_since", "summary", "last_dns_check", "failed_checks", "verified_at", "proven_at"),
+    *("next_check_at", "policies", "mx_facts", "receiving_state", "mta_sts", "mta_sts_at"),
 )
 
 
@@ -83,7 +73,6 @@ def check_now(*, domain: Domain) -> str:
 
     Raises RateLimited if the last check was too recent, Refused if the domain is on hold or in another region.
     """
-    now = timezone.now()
     if domain.is_held:
         raise Refused("This domain is on hold, so it can't be checked. Contact support.")
     if domain.region != settings.AWS_REGION:
@@ -91,6 +80,7 @@ def check_now(*, domain: Domain) -> str:
     if domain.stage in IN_PROGRESS:
         return IN_PROGRESS[Stage(domain.stage)]
     with slow_work.slot(customer=domain.customer_id):
+        now = timezone.now()  # after the wait for a slot: DNS is read now
         _reserve_check(domain, now)
         return _check_and_describe(domain, now)
 
@@ -151,8 +141,8 @@ def check_due(*, now: datetime) -> int:
 
     A domain whose check fails unexpectedly is logged and checked again later; the others are checked.
     """
-    done = 0
-    while due := list(domain_list_selectors.domains_due(now)[:BATCH_SIZE]):
+    done, began, due_at = 0, timezone.now(), now
+    while due := list(domain_list_selectors.domains_due(due_at)[:BATCH_SIZE]):
         claims = [domain for domain in due if domain.stage == Stage.CLAIM]
         for domain in claims:
             _schedule_claim(domain, now)  # first, so that a claim whose check fails is not due again at once
@@ -161,17 +151,22 @@ def check_due(*, now: datetime) -> int:
         isolation.together(
             "domains",
             ready,
-            lambda some: check(some, now=now, read_ses=False),
-            postpone=lambda domain: Domain.objects.filter(pk=domain.pk).update(next_check_at=now + FAILED_EVERY),
+            partial(check, now=now, read_ses=False),
+            postpone=partial(_postpone, now=now),
         )
         done += len(due)
+        now = due_at + (timezone.now() - began)  # of the next lookups, so that they don't count as older ones
     return done
+
+
+def _postpone(domain: Domain, *, now: datetime) -> None:
+    Domain.objects.filter(pk=domain.pk).update(next_check_at=now + FAILED_EVERY)
 
 
 def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) -> None:
     """Check domains in DNS and SES. Store their records, states and the time of the next check.
 
-    Without `read_ses`, SES is asked only about domains whose status may have changed.
+    `now`: when this check began. Without `read_ses`, SES is asked only about domains whose status may have changed.
     """
     if not domains:
         return
@@ -262,32 +257,47 @@ def _judge(
 
 @transaction.atomic
 def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, seen: HostLookup) -> None:
-    """Save nothing if the domain was deleted, held or changed during the check: the result is outdated."""
+    """Save nothing if the domain was deleted, held or changed during the check, or if a newer check has been saved."""
     if domain.proven_at is None:
         ownership_services.lock_zone(domain.parsed)
     ready = Domain.objects.filter(pk=domain.pk, stage=Stage.READY, held_at=None)
     locked = ready.select_for_update(of=("self",)).select_related("customer").first()
     if locked is None:
         return
-    locked.policies = domain.policies
-    if locked.checked_records != domain.checked_records:
-        return
+    known = {row.key: row for row in RecordCheck.objects.filter(domain=domain)}
+    if not is_outdated(now, *(row.checked_at for row in known.values())):
+        locked.policies = domain.policies
+        if locked.checked_records != domain.checked_records:
+            return
+        _save_results(locked, domain, judgements, known, now, seen)
+    for name in SAVED_FIELDS:
+        setattr(domain, name, getattr(locked, name))
+
+
+def _save_results(
+    locked: Domain,
+    domain: Domain,
+    judgements: Sequence[Judgement],
+    known: Mapping[str, RecordCheck],
+    now: datetime,
+    seen: HostLookup,
+) -> None:
     asked_before = locked.records
     _record_proof(locked)
+    domain.mx_facts = locked.mx_facts  # of the last check, for a lookup that fails now
     locked.mx_facts = domain.mx_facts = receiving_services.mx_facts(domain, seen)
     receiving_services.update_receiving_state(locked, now)
-    known_before, identity = locked.known_state, _or_lapsed(domain, seen, _overall(domain, judgements))
+    known_before = locked.known_state
+    identity = _with_cause(domain, seen, _overall(domain, judgements), judgements)
     result = with_receiving(identity, (locked.receiving, *locked.receiving_below))
     own = [each for each in judgements if not is_inbound(each.key)]  # the inbound MX does not count for verification
     if locked.verified_at is None and _overall(domain, own).state is State.VERIFIED:
         locked.verified_at = now
         announcements_services.send_notices(locked, now=now)
-    _save_records(domain, judgements, now)
+    _save_records(domain, judgements, known, now)
     mta_sts_services.record_announcement(locked, judgements, now)
     _store_state(locked, result, now, is_due=locked.records != asked_before or has_unchecked(judgements))
     announcements_services.announce_domain(locked, known_before, identity, judgements, now)
-    for name in SAVED_FIELDS:
-        setattr(domain, name, getattr(locked, name))
 
 
 def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
@@ -301,19 +311,27 @@ def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
     return replace(result, state=State.WRONG, next_actor=NextActor.YOU, sentence=domain.ses_problem)
 
 
-def _or_lapsed(domain: Domain, seen: HostLookup, result: Overall) -> Overall:
-    """Name the cause of all lost records: every answer is that the registered domain itself doesn't exist."""
-    if result.state not in announcements_services.LOST or domain.is_gone or domain.parsed.parents:
+def _with_cause(domain: Domain, seen: HostLookup, result: Overall, judgements: Sequence[Judgement]) -> Overall:
+    """Name the cause of all missing records: the registered domain doesn't exist, or it has other nameservers."""
+    is_missing = result.state is State.WAITING or result.state in announcements_services.LOST
+    if not is_missing or domain.is_gone:
         return result
-    own = [record for record in domain.checked_records if record.name == domain.name]
+    own = [record for record in domain.checked_records if record.name == domain.name and not domain.parsed.parents]
     answers = [answer for record in own for answer in seen.answers_for_record(record)]
-    is_lapsed = bool(answers) and all(answer.status is LookupStatus.NO_NAME for answer in answers)
-    return replace(result, sentence=LAPSED.format(domain=domain)) if is_lapsed else result
+    if answers and all(answer.status is LookupStatus.NO_NAME for answer in answers):
+        sentence = NEVER_THERE if domain.verified_at is None else LAPSED
+        return replace(result, sentence=sentence.format(domain=domain))
+    if result.state is not State.AT_RISK or result.done:
+        return result
+    last = max(each.last_verified for each in judgements if each.last_verified)
+    servers = history_services.new_nameservers(domain, since=last)
+    return replace(result, sentence=MOVED.format(domain=domain, servers=servers)) if servers else result
 
 
-def _save_records(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
+def _save_records(
+    domain: Domain, judgements: Sequence[Judgement], known: Mapping[str, RecordCheck], now: datetime
+) -> None:
     """`verified_at` and the last known result survive failed lookups, including those of a concurrent check."""
-    known = {row.key: row for row in RecordCheck.objects.filter(domain=domain)}
     right_once = {key: row.verified_at for key, row in known.items() if row.verified_at}
     RecordCheck.objects.bulk_create(
         [_row(domain, judgement, known.get(judgement.key), now) for judgement in judgements],
@@ -321,8 +339,7 @@ def _save_records(domain: Domain, judgements: Sequence[Judgement], now: datetime
         unique_fields=("domain", "key"),
         update_fields=("state", "found", "code", "sentence", "checked_at", "verified_at", "last_known"),
     )
-    keys = [judgement.key for judgement in judgements]
-    RecordCheck.objects.filter(domain=domain).exclude(key__in=keys).delete()
+    RecordCheck.objects.filter(domain=domain).exclude(key__in=[each.key for each in judgements]).delete()
     announcements_services.announce_records(domain, {key: known[key].state for key in right_once}, judgements, now)
 
 
@@ -347,13 +364,24 @@ def _record_proof(domain: Domain) -> None:
         ownership_services.resolve_alerts(domain)
 
 
+def _failures(domain: Domain, result: Overall, now: datetime) -> int:
+    """Return the number of failed checks in a row. One that a person caused soon after another starts at 1 again."""
+    if result.state is not State.COULD_NOT_CHECK:
+        return 0
+    is_early = domain.last_dns_check is not None and now - domain.last_dns_check < EVERY_FEW_MINUTES
+    return 1 if is_early else domain.failed_checks + 1
+
+
 def _store_state(domain: Domain, result: Overall, now: datetime, *, is_due: bool) -> None:
     """Set the new state and the time of the next check. A change of the known state is timestamped and logged.
 
     `is_due`: this check changed the required records, so the next one is due at once.
     """
-    domain.state, domain.summary, domain.last_dns_check = result.state, result.sentence, now
-    domain.failed_checks = domain.failed_checks + 1 if result.state is State.COULD_NOT_CHECK else 0
+    planned = domain.next_check_at
+    domain.failed_checks = _failures(domain, result, now)
+    domain.state, domain.summary = result.state, result.sentence
+    if not is_outdated(now, domain.last_dns_check):  # a newer check may be under way, and has reserved its time
+        domain.last_dns_check = now
     if result.state is not State.COULD_NOT_CHECK and domain.known_state != result.state:
         before, after = {"state": domain.known_state}, {"state": result.state.value}
         audit_services.record("domain.state", about=domain_subject(domain), actor=None, before=before, after=after)
@@ -366,5 +394,7 @@ def _store_state(domain: Domain, result: Overall, now: datetime, *, is_due: bool
         jitter=jitter_for(domain.name),
         lost_at=domain.state_since if domain.verified_at and result.state in announcements_services.LOST else None,
     )
+    if result.state is State.COULD_NOT_CHECK and planned is not None and planned > now:
+        domain.next_check_at = min(planned, domain.next_check_at)  # a person's check delays no automatic one
     domain.next_check_at = now if is_due else domain.next_check_at
     domain.save(update_fields=SAVED_FIELDS)

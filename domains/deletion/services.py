@@ -15,7 +15,7 @@ from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject, domains_in_region
 from domains.identity import gateway as identity_gateway
 from domains.jobs import delete_soon
-from domains.models.domains import Domain, Stage
+from domains.models.domains import WISH, Domain, Stage
 from domains.records.core import SPF_KEYS, Record
 from domains.spf.core.grammar import AMAZON
 from domains.spf.core.merger import DEFAULT_RECORD
@@ -73,8 +73,7 @@ def _remaining_record(record: Record, found: tuple[str, ...]) -> RemainingRecord
 
 SAVED_FIELDS = (
     "stage",
-    "wanted_by",
-    "wanted_because",
+    *WISH,
     "stage_problem",
     "deletion_bulk_id",
     "routes_removed_at",
@@ -100,9 +99,9 @@ def mark_for_deletion(
     if locked.stage == Stage.CLAIM and (not _may_have_identity(locked) or _is_held_by_another(locked)):
         _drop_claim(locked, actor, bulk_id, because)
         return False
-    locked.stage, locked.wanted_by, locked.stage_problem = Stage.DELETING, actor, ""
+    locked.stage, locked.stage_problem = Stage.DELETING, ""
     locked.deletion_bulk_id, locked.routes_removed_at, locked.watched_from = bulk_id, None, timezone.now()
-    locked.wanted_because = because
+    locked.set_wish(actor, because)
     locked.save(update_fields=SAVED_FIELDS)
     return True
 
@@ -216,7 +215,7 @@ def _finish(domain: Domain, request_ids: list[str]) -> None:
     audit_services.record(
         "domain.deleted",
         about=domain_subject(domain),
-        actor=domain.wanted_by,
+        actor=domain.wish_actor,
         because=domain.wanted_because,
         before=before,
         aws_request_ids=request_ids,

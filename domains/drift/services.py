@@ -14,7 +14,7 @@ from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
 from domains.identity.core import NO_DKIM, NO_MAIL_FROM
 from domains.jobs import configure_soon
-from domains.models.domains import Domain, OnMxFailure, Stage
+from domains.models.domains import WISH, Domain, OnMxFailure, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership.core import ClaimReason
 from domains.ownership.services import CLEARED
@@ -87,8 +87,8 @@ def reapply_settings(*, domain: Domain, seen: RemoteSettings, actor: User, becau
     locked = _ready(domain)
     locked.ses_mail_from, locked.ses_dkim_signing = seen.mail_from, seen.signs
     locked.ses_on_mx_failure = OnMxFailure.REJECT if seen.rejects else OnMxFailure.USE_DEFAULT
-    locked.wanted_by, locked.wanted_because = actor, because
-    locked.save(update_fields=("ses_mail_from", "ses_dkim_signing", "ses_on_mx_failure", "wanted_by", "wanted_because"))
+    locked.set_wish(actor, because)
+    locked.save(update_fields=("ses_mail_from", "ses_dkim_signing", "ses_on_mx_failure", *WISH))
     if locked.is_configuring:
         configure_soon(locked)
 

@@ -16,6 +16,7 @@ from domains.history.core import serial_of
 from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
 from domains.providers.core import provider_of
+from inbound_admin.lib.freshness import not_newer
 
 Answers = Mapping[Question, Sequence[Answer]]
 _Key = tuple[str, str, str]  # name, type, resolver
@@ -38,6 +39,16 @@ def record_answers(domains: Sequence[Domain], seen: Answers, *, now: datetime) -
         over = {(a.question.name, a.question.type, a.resolver) for a in new} | _no_longer_asked(domain, seen_now, own)
         _store(domain, new, [own[key] for key in over if key in own], _serial(zone, of_zones), now)
     return len(changed)
+
+
+def new_nameservers(domain: Domain, *, since: datetime) -> str:
+    """Return the zone's nameservers if all others were replaced after `since`, else "". Call after `record_answers`."""
+    rows = ObservedAnswer.objects.filter(domain=domain, type="NS", name=domain.hosted.zone, status=LookupStatus.FOUND)
+    new = rows.filter(until=None, since__gt=since).first()
+    old = rows.filter(until=new.since, resolver=new.resolver).first() if new else None
+    if new is None or old is None or not set(old.values).isdisjoint(new.values):
+        return ""
+    return ", ".join(name.rstrip(".") for name in new.values[:2])
 
 
 def delete_old_answers(*, now: datetime) -> int:
@@ -116,8 +127,13 @@ def _store(
     serials: Mapping[str, int | None],
     now: datetime,
 ) -> None:
-    """Store nothing if the domain was deleted meanwhile. Of two simultaneous checks, the first one's rows stay."""
+    """Store nothing if the domain was deleted meanwhile, or if a newer check has been stored.
+
+    Of two simultaneous checks, the first one's rows stay.
+    """
     if not Domain.objects.select_for_update(no_key=True).filter(pk=domain.pk).exists():
+        return
+    if domain.record_checks.exclude(not_newer("checked_at", now)).exists():
         return
     _end(over, _last_checks(domain, now), now)
     _update_provider(domain, new)

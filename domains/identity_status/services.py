@@ -21,9 +21,11 @@ from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway
 from domains.identity.core import GONE, NO_DKIM, NO_MAIL_FROM, Identity
 from domains.identity.services import list_ses_identities, record_verified
+from domains.jobs import check_soon
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
+from inbound_admin.lib.freshness import is_outdated
 from notifications.alerts import core as alerts_core
 from notifications.alerts import selectors as alerts_selectors
 from notifications.alerts import services as alerts_services
@@ -61,7 +63,7 @@ def read_statuses(domains: Sequence[Domain], *, now: datetime, individually: Col
     try:
         while rest:
             at_once = 1 if alone > 0 else gateway.BATCH
-            _read(rest[:at_once], now)
+            _read(rest[:at_once])
             del rest[:at_once]
             alone -= 1
     except AwsProblem as problem:
@@ -75,23 +77,30 @@ def read_statuses(domains: Sequence[Domain], *, now: datetime, individually: Col
 
 @transaction.atomic
 def _store_statuses(domains: Sequence[Domain]) -> None:
-    """A status applies only to the MAIL FROM domain and keys that were read. If they changed
-    meanwhile, it is UNKNOWN.
+    """A status applies only to the MAIL FROM domain and keys that were read. If they changed meanwhile, it is UNKNOWN.
+
+    If a newer status has been stored, `domains` gets it instead.
     """
-    current = {
-        pk: (mail_from, tokens)
-        for pk, mail_from, tokens in Domain.objects.select_for_update()
-        .filter(pk__in=[domain.pk for domain in domains])
-        .order_by("pk")
-        .values_list("pk", "ses_mail_from", "dkim_tokens")
-    }
+    rows = Domain.objects.select_for_update(of=("self",)).filter(pk__in=[domain.pk for domain in domains])
+    stored = {row.pk: row for row in rows.order_by("pk").only(*COLUMNS, "ses_mail_from", "dkim_tokens")}
     for domain in domains:
-        mail_from, tokens = current.get(domain.pk, (domain.ses_mail_from, domain.dkim_tokens))
-        if mail_from != domain.ses_mail_from:
+        row = stored.get(domain.pk, domain)
+        if _is_newer(row, domain):
+            for name in COLUMNS:
+                setattr(domain, name, getattr(row, name))
+            continue
+        if row.ses_mail_from != domain.ses_mail_from:
             domain.mail_from_status = SesStatus.UNKNOWN
-        if tokens != domain.dkim_tokens:
+        if row.dkim_tokens != domain.dkim_tokens:
             domain.dkim_status = SesStatus.UNKNOWN
     Domain.objects.bulk_update(domains, COLUMNS, batch_size=500)
+
+
+def _is_newer(row: Domain, domain: Domain) -> bool:
+    """A domain that was never read has nothing that could be newer than what is stored."""
+    if domain.last_ses_check is None:
+        return row.last_ses_check is not None
+    return is_outdated(domain.last_ses_check, row.last_ses_check)
 
 
 def read_all_statuses(*, now: datetime) -> int:
@@ -105,7 +114,7 @@ def read_all_statuses(*, now: datetime) -> int:
         before = {domain.pk: domain.ses_statuses for domain in some}
         isolation.together("SES statuses", some, partial(read_statuses, now=now))
         changed += [domain.pk for domain in some if domain.ses_statuses != before[domain.pk]]
-    return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
+    return _make_due(changed, now)
 
 
 def batched(domains: Iterable[Domain], size: int) -> Iterator[list[Domain]]:
@@ -157,7 +166,15 @@ def _read_now(pks: Sequence[str], now: datetime) -> int:
     free = Domain.objects.filter(pk__in=pks, held_at__isnull=True).order_by("pk")
     for some in batched(free.iterator(chunk_size=AT_ONCE), AT_ONCE):
         read_statuses(some, now=now)
-    return Domain.objects.filter(pk__in=pks, next_check_at__gt=now).update(next_check_at=now)
+    return _make_due(pks, now)
+
+
+def _make_due(pks: Sequence[str], now: datetime) -> int:
+    """Make the domains due and return their number. Their states follow the new SES status at the next check: now."""
+    number = Domain.objects.filter(pk__in=pks, next_check_at__gt=now).update(next_check_at=now)
+    if number:
+        check_soon()
+    return number
 
 
 def update_staff_alert(*, now: datetime) -> None:
@@ -184,13 +201,14 @@ def _named(names: Sequence[str]) -> str:
     return f"{number} ({', '.join(names[:NAMED])}{', …' if len(names) > NAMED else ''})"
 
 
-def _read(domains: Sequence[Domain], now: datetime) -> None:
+def _read(domains: Sequence[Domain]) -> None:
+    asked_at = timezone.now()  # not when the job began: reads wait for our one call a second
     if len(domains) == 1:
         _read_one(domains[0])
     else:
         _read_batch(domains)
     for domain in domains:
-        domain.last_ses_check = now
+        domain.last_ses_check = asked_at
 
 
 def _read_one(domain: Domain) -> None:

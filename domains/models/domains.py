@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -51,6 +52,7 @@ STAGES = [
 STATES = [(state.value, state.label) for state in State]
 RECEIVING_STATES = [(state.value, state.value) for state in ReceivingState if state is not ReceivingState.HELD]
 SES_STATUSES = [(status.value, status.value) for status in SesStatus]
+WISH = ("wanted_by", "wanted_because", "wanted_with_key")
 
 
 class Domain(models.Model):
@@ -83,6 +85,7 @@ class Domain(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     wanted_because = models.TextField(blank=True)
+    wanted_with_key = models.CharField(max_length=300, blank=True, db_default="", help_text="API key of the request.")
     deletion_bulk_id = models.CharField(max_length=40, blank=True, help_text="Bulk ID of the deletion.")
     routes_removed_at = models.DateTimeField(
         null=True, blank=True, help_text="When the last receipt rule with it was removed. Deletion waits for it."
@@ -370,6 +373,18 @@ class Domain(models.Model):
         was_right = self.verified_at is not None and self.dkim_status != SesStatus.FAILED
         can_be = self.stage == Stage.READY and self.identity_status not in columns.UNVERIFIED
         return can_be and (self.identity_status == SesStatus.SUCCESS or was_right)
+
+    def set_wish(self, actor: Any, because: str) -> None:
+        """Set who requested the change that the worker carries out, and with which API key. The caller saves."""
+        self.wanted_by, self.wanted_because = actor, because
+        self.wanted_with_key = getattr(actor, "acts_by_key", "")
+
+    @property
+    def wish_actor(self) -> Any:
+        """Return who requested the change, as the change log names them: with the API key, if there was one."""
+        if self.wanted_by is not None:
+            self.wanted_by.acts_by_key = self.wanted_with_key
+        return self.wanted_by
 
     @property
     def removal_at(self) -> datetime | None:

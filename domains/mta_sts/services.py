@@ -125,10 +125,13 @@ def _of_host(answers: Sequence[Answer]) -> Sequence[str] | str:
 
 @transaction.atomic
 def _store(domain: Domain, check: PolicyCheck, now: datetime) -> None:
-    """Store nothing if the domain was deleted or its record removed meanwhile."""
+    """Store nothing if the domain was deleted, its record removed or a newer result stored meanwhile."""
     locked = Domain.objects.select_for_update(of=("self",)).filter(pk=domain.pk, stage=Stage.READY).first()
-    if locked is None or not is_announced(locked):
+    is_older = locked is not None and locked.mta_sts_at is not None and now < locked.mta_sts_at
+    if locked is None or is_older or not is_announced(locked):
         return
+    if check.problem:
+        check = core.with_problem(locked.mta_sts_check, check.problem)
     Domain.objects.filter(pk=domain.pk).update(mta_sts=check.as_json(), mta_sts_at=now)
     domain.mta_sts, domain.mta_sts_at = check.as_json(), now
     if not check.problem:

@@ -20,7 +20,7 @@ from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domain_subject
 from domains.identity import services as identity_services
 from domains.jobs import check_soon
-from domains.models.domains import Domain, Stage
+from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership.services import holder_changed, lock_zone, notify_owners
 from domains.records.core import EXPECTABLE, parse_expected_host
@@ -112,8 +112,7 @@ BY_STAFF = "Moved by support."
 TRANSFER_FIELDS = (
     "customer",
     "tenant",
-    "wanted_by",
-    "wanted_because",
+    *WISH,
     "held_because",
     "expectations",
     "dmarc_reports_to",
@@ -251,7 +250,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         _refuse_transfer(locked, to)
         locked.customer = to
         identity_services.move_to_tenant(locked, arn, resources_services.tenant_to_join(to))
-        locked.wanted_by, locked.wanted_because = None, ""  # the new customer must not see who requested changes before
+        locked.set_wish(None, "")  # the new customer must not see who requested changes before
         if locked.is_held:
             locked.held_because = "Put on hold before it was transferred. Contact support."
         _clear_own_wishes(locked)

@@ -6,6 +6,7 @@ the same tokens for the same domain again, so such records would verify it for a
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -27,6 +28,7 @@ from domains.ownership.services import notify_owners
 from domains.records.core import Record, mail_from_candidates
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
+from inbound_admin.lib.freshness import not_newer
 
 UNCHECKED = "We couldn't check the TXT record. It may be published already; we'll try again shortly."
 PROVEN = ("stage", "stage_problem", "claim_proven_at", "proven_at", "identity_deletion_wanted")
@@ -50,14 +52,15 @@ def check_claims(domains: Sequence[Domain]) -> set[str]:
     records = {domain.pk: ownership_core.challenge(domain.parsed, domain.claim_token) for domain in domains}
     questions = [q for d in domains for q in (question_for(records[d.pk]), *further_questions(records[d.pk], d.parsed))]
     seen: dict[Question, list[Answer]] = {}
+    asked_at = timezone.now()
     for answer in look_up(questions):
         seen.setdefault(answer.question, []).append(answer)
-    return {domain.pk for domain in domains if _check_answers(domain, records[domain.pk], seen)}
+    return {domain.pk for domain in domains if _check_answers(domain, records[domain.pk], seen, asked_at)}
 
 
-def _check_answers(domain: Domain, record: Record, seen: Mapping[Question, list[Answer]]) -> bool:
+def _check_answers(domain: Domain, record: Record, seen: Mapping[Question, list[Answer]], asked_at: datetime) -> bool:
     answers = seen.get(question_for(record), [])
-    _store_check(domain, record, answers, seen)
+    _store_check(domain, record, answers, seen, asked_at)
     if not ownership_core.is_proven(domain.parsed, domain.claim_token, answers):
         return False
     return _accept(domain, what="domain.claim_proven", actor=None, because="")
@@ -65,15 +68,17 @@ def _check_answers(domain: Domain, record: Record, seen: Mapping[Question, list[
 
 @transaction.atomic
 def _store_check(
-    domain: Domain, record: Record, answers: Sequence[Answer], seen: Mapping[Question, list[Answer]]
+    domain: Domain, record: Record, answers: Sequence[Answer], seen: Mapping[Question, list[Answer]], now: datetime
 ) -> None:
-    """Store what the page shows about the proof: missing, wrong, or check failed. A free name is no longer "held"."""
-    now = timezone.now()
+    """Store what the page shows about the proof: missing, wrong, or check failed. A free name is no longer "held".
+
+    Store nothing if a newer check has begun: it stores its own result.
+    """
     further = [a for question in further_questions(record, domain.parsed) for a in seen.get(question, [])]
     found = judge(record, answers, verified_before=None, now=now, further=further)
     claim = Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM)
     domain.summary = UNCHECKED if found.state is State.COULD_NOT_CHECK else ""
-    if not claim.update(last_dns_check=now, summary=domain.summary):
+    if not claim.filter(not_newer("last_dns_check", now)).update(last_dns_check=now, summary=domain.summary):
         return
     if domain.is_held_by_another and not ownership_services.is_held_by_another(domain):
         claim.filter(stage_problem=TOO_LATE).update(stage_problem="")

@@ -1,7 +1,7 @@
 """Decides whether a customer may add a name: it is a domain name, and nobody has proven it."""
 
 from accounts.models.people import Customer
-from domains.models.domains import Domain
+from domains.models.domains import Domain, Stage
 from domains.names.core import ParsedDomain, parse_domain
 from domains.ownership.selectors import held_domains, mail_from_of
 from inbound_admin.lib.errors import Refused
@@ -22,8 +22,10 @@ def parse_new_domain(text: str, customer: Customer) -> ParsedDomain:
     if parsed.domain.zone in MAIL_PROVIDERS:
         sentence = f"{parsed.domain} is a mail provider's domain, so you can't add it. Add a domain that you own."
         raise Refused(sentence, code="MAIL_PROVIDER")
-    if Domain.objects.filter(name=name, customer=customer).exists():
+    if own := Domain.objects.filter(name=name, customer=customer).only("stage").first():
         sentence = f"{parsed.domain} is already in your list."
+        if own.stage == Stage.DELETING:
+            sentence = f"{parsed.domain} is being deleted. Add it again once it has left your list."
         raise Refused(sentence, code="DOMAIN_ALREADY_REGISTERED")
     bounces = mail_from_of(parsed.domain)
     if bounces is not None and bounces.customer_id == customer.pk:

@@ -20,6 +20,7 @@ class MxFact(StoredState):
 
     HERE = "here"
     SHARED = "shared"
+    BEHIND = "behind"  # ours is published, but senders use another first, or a null MX
     ELSEWHERE = "elsewhere"
     MAIL_MANAGER = "mail_manager"  # an SES Mail Manager ingress endpoint, which is not managed here
     NOWHERE = "nowhere"
@@ -121,9 +122,8 @@ _LABELS = {  # the most urgent first
 
 @dataclass(frozen=True)
 class ReceivingFacts:
-    """`name` is a host name, or "*.example.com" for every subdomain. `found` describes where its MX points.
-
-    `recipient` is the address or catch-all that the facts are about; "" for the whole name.
+    """`name` is a host name, or "*.example.com" for every subdomain. `recipient` is the address or catch-all that
+    the facts are about; "" for the whole name.
     """
 
     name: str
@@ -136,7 +136,6 @@ class ReceivingFacts:
     is_elsewhere: bool = False  # staff recorded that its mail is received elsewhere
     has_parent: bool = False  # a subdomain, to which SES may apply its parent's verification
     is_unread: bool = False  # the rules were not read since the customer changed
-    found: str = ""
     recipient: str = ""
 
     @cached_property
@@ -161,6 +160,7 @@ class Receiving(Labelled):
     state: ReceivingState
     sentence: str
     awaits_proof: bool = False  # no address can be added before
+    has_rival: bool = False  # ours is published beside another MX
 
     @property
     def is_live(self) -> bool:
@@ -188,7 +188,8 @@ class Receiving(Labelled):
 
     @property
     def label(self) -> Label:
-        return _LABELS[self.state]
+        is_beside = self.has_rival and self.state is ReceivingState.PUBLISH_MX
+        return ("Conflicting MX record", "warn", "exclamation-triangle") if is_beside else _LABELS[self.state]
 
 
 def requires_mx(facts: ReceivingFacts) -> bool:
@@ -204,12 +205,12 @@ def names_with_mx_here(found: Iterable[ReceivingFacts]) -> tuple[str, ...]:
 
 def judge(facts: ReceivingFacts) -> Receiving:
     state, sentence = _state_and_sentence(facts)
-    return Receiving(facts.name, state, sentence, awaits_proof=not facts.is_proven)
+    return Receiving(facts.name, state, sentence, not facts.is_proven, facts.mx in (MxFact.SHARED, MxFact.BEHIND))
 
 
 def most_severe(found: Iterable[Receiving]) -> Receiving | None:
     """Return the most urgent one, None if there are none."""
-    return min(found, key=lambda each: _URGENCY.index(each.state), default=None)
+    return min(found, key=lambda each: tuple(_LABELS).index(each.state), default=None)
 
 
 def mx_fact(answers: Sequence[tuple[str, ...] | None], host: str, before: MxFact) -> MxFact:
@@ -218,7 +219,7 @@ def mx_fact(answers: Sequence[tuple[str, ...] | None], host: str, before: MxFact
     if not facts:
         known_here = before in MX_POINTS_HERE
         return MxFact.UNSEEN if known_here else (MxFact.UNKNOWN if answers else before)
-    known = (MxFact.SHARED, MxFact.HERE, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
+    known = (MxFact.SHARED, MxFact.HERE, MxFact.BEHIND, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
     return next((fact for fact in known if fact in facts), MxFact.NOWHERE)
 
 
@@ -229,6 +230,8 @@ def _mx_target(values: tuple[str, ...], host: str) -> MxFact:
     first = {name for number, name in pairs if number == best}
     if host in first:
         return MxFact.HERE if first == {host} else MxFact.SHARED
+    if any(name == host for _, name in pairs):
+        return MxFact.BEHIND
     others = first - {"", "."}
     if others and all(map(is_mail_manager, others)):
         return MxFact.MAIL_MANAGER
@@ -240,10 +243,8 @@ def is_mail_manager(host: str) -> bool:
     return host.rstrip(".").lower().endswith(".mail-manager-smtp.amazonaws.com")
 
 
-_URGENCY = tuple(_LABELS)
-
 _WHY_REJECTED = {
-    RulesFact.NOTHING: "add an address",
+    RulesFact.NOTHING: "no address is on. Add one or turn one on",
     RulesFact.WAITING: "its addresses are still being set up",
     RulesFact.NOT_SET_UP: "inbound mail isn't set up in this region yet. Our team has been notified",
     RulesFact.HALTED: "our team has turned off inbound mail",
@@ -258,7 +259,7 @@ _PARTLY = "Mail for some addresses at {name} doesn't arrive: another receipt rul
 _UNDELIVERED = "{Mail} is stored, but not delivered: the receipt rule doesn't call the function that delivers it."
 _TLS_ONLY = "{Mail} arrives here only over TLS: SES rejects it from senders that don't encrypt."
 _ACCEPTED = "SES accepts {all_mail} because of a subdomain catch-all above it, and nobody gets it"
-_NOT_ARRIVING = {
+_NOT_LIVE = {
     RulesFact.ACCEPTED: (ReceivingState.UNDELIVERED, f"{_ACCEPTED}: add an address or a catch-all."),
     RulesFact.MUTED: (ReceivingState.UNDELIVERED, f"{_ACCEPTED}: our team has turned off inbound mail."),
     RulesFact.UNROUTED: (ReceivingState.UNDELIVERED, _UNDELIVERED + _NOTIFIED),
@@ -267,6 +268,9 @@ _NOT_ARRIVING = {
     RulesFact.UNSTORED: (ReceivingState.LOST, _LOST + _NOTIFIED),
     RulesFact.BOUNCED: (ReceivingState.BOUNCED, _BOUNCED),
     RulesFact.PARTLY: (ReceivingState.PARTLY_LOST, _PARTLY + _NOTIFIED),
+    RulesFact.FOREIGN: (ReceivingState.FOREIGN, "A receipt rule that isn't managed here receives {mail}."),
+    RulesFact.ELSEWHERE: (ReceivingState.TAKEN, "Another receipt rule catches {mail}. Our team has been notified."),
+    RulesFact.UNSURE: (ReceivingState.COULD_NOT_TELL, "Another receipt rule may stop {mail}. We can't tell."),
 }
 _YET = "Don't change the MX record yet."
 _TURNED_OFF = "Our team has turned off inbound mail. Don't change the MX record."
@@ -308,8 +312,8 @@ def _first(cases: Iterable[_Case]) -> tuple[ReceivingState, str]:
 
 
 def _format(sentence: str, facts: ReceivingFacts) -> str:
-    name, mail, found = facts.display_name, facts.mail, facts.found
-    return sentence.format(name=name, mail=mail, Mail=mail[0].upper() + mail[1:], all_mail=facts.all_mail, found=found)
+    name, mail = facts.display_name, facts.mail
+    return sentence.format(name=name, mail=mail, Mail=mail[0].upper() + mail[1:], all_mail=facts.all_mail)
 
 
 def _send_only(facts: ReceivingFacts) -> tuple[_Case, ...]:
@@ -323,12 +327,6 @@ def _send_only(facts: ReceivingFacts) -> tuple[_Case, ...]:
     )
 
 
-_TO_OTHERS = {
-    RulesFact.FOREIGN: (ReceivingState.FOREIGN, "A receipt rule that isn't managed here receives {mail}."),
-    RulesFact.ELSEWHERE: (ReceivingState.TAKEN, "Another receipt rule catches {mail}. Our team has been notified."),
-    RulesFact.UNSURE: (ReceivingState.COULD_NOT_TELL, "Another receipt rule may stop {mail}. We can't tell."),
-}
-_NOT_LIVE = _NOT_ARRIVING | _TO_OTHERS
 _UNVERIFIED = "SES rejects all mail for {name} until it has verified the domain"
 _OR_PARENT = ", unless it has verified a parent domain"
 _SOME = "SES rejects mail for some or all addresses at {name}"
@@ -338,6 +336,8 @@ _REMOVED = {
 }
 _MANAGERS = "Mail for {name} goes to SES Mail Manager, which isn't managed here. Don't change the MX record."
 _PART = "Only some of the mail for {name} arrives here, because another MX record has the same priority. Remove it."
+_BEHIND = "Mail for {name} doesn't arrive here: another MX record comes before ours. Give ours the lowest number."
+_GOES = {MxFact.ELSEWHERE: "goes to another mail service", MxFact.MAIL_MANAGER: "goes to SES Mail Manager"}
 
 
 def _mx_here_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
@@ -374,9 +374,7 @@ def _failed_lookup_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
 def _mx_elsewhere_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     """Return the cases in which the MX does not point here: mail stays where it is until everything is ready."""
     rules, states = facts.rules, ReceivingState
-    is_managers = facts.mx is MxFact.MAIL_MANAGER
-    found = "SES Mail Manager" if is_managers else "{found}" if facts.found else ""
-    goes = f"goes to {found}" if found else "doesn't arrive here"
+    goes = _GOES.get(facts.mx, "doesn't arrive here")
     first = f"To receive mail for {{name}}, {'add an address' if facts.is_proven else 'verify ownership'} first."
     first += " The MX record comes last; your current mail isn't affected until then."
     region = "Inbound mail isn't set up in this region yet. Our team has been notified. Don't change the MX record yet."
@@ -388,7 +386,7 @@ def _mx_elsewhere_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     nothing = rules in (*NOT_HERE, RulesFact.FOREIGN)
     is_waiting = rules in (RulesFact.WAITING, RulesFact.UNSTORED)
     return (
-        (nothing and is_managers, states.FOREIGN, _MANAGERS),
+        (nothing and facts.mx is MxFact.MAIL_MANAGER, states.FOREIGN, _MANAGERS),
         (nothing, states.ADD_ADDRESS, first),
         (rules in _BLOCKED, states.BLOCKED, _BLOCKED.get(rules, "")),
         (rules is RulesFact.NOT_SET_UP, states.NOT_SET_UP, region),
@@ -396,5 +394,6 @@ def _mx_elsewhere_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
         (is_waiting, states.APPLYING, rule),
         (not facts.is_verified, states.UNVERIFIED, verified),
         (facts.mx is MxFact.NOT_CHECKED, states.NOT_CHECKED, "The MX record of {name} hasn't been checked yet."),
+        (facts.mx is MxFact.BEHIND, states.PUBLISH_MX, _BEHIND),
         (True, states.PUBLISH_MX, ready),
     )

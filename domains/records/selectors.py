@@ -180,12 +180,16 @@ FIRST_AN_ADDRESS = "Add an address first. The MX record comes last."
 
 @dataclass(frozen=True)
 class AspectLine:
-    """`receiving` is set for the line about receiving, which has its own states."""
+    """`receiving` is set for the line about receiving, which has its own states.
+
+    `is_marked`: a required record below has something to do.
+    """
 
     title: str
     state: State
     sentence: str
     receiving: Receiving | None = None
+    is_marked: bool = True
 
     @property
     def detail(self) -> str:
@@ -194,7 +198,7 @@ class AspectLine:
             return FIRST_AN_ADDRESS if self.receiving.asks_for_address else self.sentence
         if self.state is State.VERIFIED:
             return self.sentence if self.sentence == BY_DKIM else ""
-        return "Fix the records marked below." if self.state is State.WRONG else self.sentence
+        return "Fix the records marked below." if self.state is State.WRONG and self.is_marked else self.sentence
 
 
 @dataclass(frozen=True)
@@ -330,6 +334,13 @@ def label_of(record: Record) -> str:
     return LABELS[record.key]
 
 
+def purpose_of(record: Record) -> str:
+    """Return what the record is for. The claim's proves the ownership to us, before SES is asked."""
+    if record.key == ownership_core.KEY:
+        return "Proves to us that you own the domain. Setup in Amazon SES starts after that."
+    return TITLES[record.purpose][1]
+
+
 def records_summary(rows: Sequence[RecordRow]) -> str:
     """Return, for example, "6 required and 2 recommended records"."""
     numbers = {need: sum(row.record.need is need for row in rows) for need in Need}
@@ -349,7 +360,10 @@ def _groups(rows: Sequence[RecordRow]) -> tuple[Group, ...]:
 def _aspects(domain: Domain, rows: Sequence[RecordRow]) -> tuple[AspectLine, ...]:
     judged = [Judgement(r.record.key, r.record.need, r.state, r.found, r.code, r.sentence) for r in rows]
     aspects = [each for each in judge_aspects(judged, domain.ses_statuses) if each.aspect is not Aspect.RECEIVING]
-    lines = [AspectLine(ASPECTS[each.aspect], each.state, _sentence(domain, each)) for each in aspects]
+    is_marked = any(row.record.need is Need.REQUIRED and not row.counts_as_done for row in rows)
+    lines = [
+        AspectLine(ASPECTS[each.aspect], each.state, _sentence(domain, each), is_marked=is_marked) for each in aspects
+    ]
     own, title = domain.receiving, ASPECTS[Aspect.RECEIVING]
     if own.state is ReceivingState.ADD_ADDRESS and (below := most_severe(domain.receiving_below)):
         own, title = below, f"{title} for {below.name}"

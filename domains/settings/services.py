@@ -23,7 +23,7 @@ from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
 from domains.identity import services as identity_services
 from domains.jobs import check_soon, configure_soon, set_up_soon
-from domains.models.domains import Domain, OnMxFailure, Stage
+from domains.models.domains import WISH, Domain, OnMxFailure, Stage
 from domains.models.record_checks import RecordCheck
 from domains.names.core import is_label, parse_mail_from_label
 from domains.ownership.selectors import held_domains
@@ -70,7 +70,7 @@ def configure(*, domain: Domain, desired: DesiredSettings, actor: User, because:
         locked.mail_from_label = desired.mail_from_label
         locked.on_mx_failure = desired.on_mx_failure
         locked.dkim_signing = desired.dkim_signing
-        locked.wanted_by, locked.wanted_because = actor, because
+        locked.set_wish(actor, because)
         locked.watched_from = timezone.now()
         locked.save()
         if locked.is_configuring:
@@ -112,8 +112,9 @@ def rotate_dkim(*, domain: Domain, actor: User, because: str) -> None:
         audit_services.record_staff_request(
             "domain.keys_asked", about=domain_subject(locked), actor=actor, because=because
         )
-        fields = {"new_dkim_wanted": True, "wanted_by": actor, "wanted_because": because.strip()}
-        Domain.objects.filter(pk=locked.pk).update(**fields, watched_from=timezone.now())
+        locked.set_wish(actor, because.strip())
+        locked.new_dkim_wanted, locked.watched_from = True, timezone.now()
+        locked.save(update_fields=("new_dkim_wanted", "watched_from", *WISH))
         configure_soon(locked)
 
 
@@ -247,7 +248,7 @@ def _record_change(
     audit_services.record(
         what,
         about=domain_subject(domain),
-        actor=domain.wanted_by,
+        actor=domain.wish_actor,
         because=domain.wanted_because,
         before=before,
         after=after,

@@ -21,6 +21,8 @@ from tenants.models.tenants import Tenant, TenantResource
 from tenants.policy.core import SUPPRESSED_FOR_CUSTOMER
 from tenants.status import core as status_core
 
+PAGE = "domains/settings/settings.html"
+
 
 @require_http_methods(["GET", "POST"])
 def settings(request: SignedIn, domain_id: str) -> HttpResponse:
@@ -39,13 +41,16 @@ def settings(request: SignedIn, domain_id: str) -> HttpResponse:
             return redirect("domains:settings", domain.id)
     context = {"domain": domain, "form": form, "keys_form": BecauseForm(prefix="keys"), "tab": "settings"}
     status = 422 if form.errors else status
-    return TemplateResponse(request, "domains/settings/settings.html", context, status=status)
+    return TemplateResponse(request, PAGE, context, status=status)
 
 
 @require_POST
 def new_keys(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     form = BecauseForm(request.POST, prefix="keys")
+    if not form.is_valid():
+        context = {"domain": domain, "form": SettingsForm(domain=domain), "keys_form": form, "tab": "settings"}
+        return TemplateResponse(request, PAGE, context, status=422)
     services.rotate_dkim(domain=domain, actor=request.user, because=form.because_text)
     messages.success(request, "Rotating the DKIM keys. The new records will appear here in a few seconds.")
     return redirect("domains:detail", domain.id)

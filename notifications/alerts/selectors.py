@@ -91,6 +91,8 @@ def open_objects(kind: str) -> QuerySet[Alert, str]:
 
 def page_of_object(object_type: str, object_id: str, *, staff: bool) -> str:
     """Return the path of the page of an alert's or event's object that the reader may open; "" if there is none."""
+    if object_type == "record":
+        object_type, object_id = "domain", object_id.partition("/")[0]
     if staff and object_type in REGION_PAGES:
         return reverse(REGION_PAGES[object_type])
     if name := PAGES.get(object_type) or (staff and STAFF_PAGES.get(object_type)):

@@ -38,6 +38,8 @@ from notifications.models.preferences import NotificationPreference
 from notifications.models.webhooks import Delivery, DeliveryState, Event, WebhookTarget
 from notifications.webhooks.selectors import targets_of
 
+NEWS_EVERY = timedelta(minutes=10)  # of one kind to one person: 40 domains that are verified in turn are few emails
+
 
 def notify_raised(alert: Alert, *, now: datetime) -> None:
     event = _event(RAISED, alert, now)
@@ -87,10 +89,20 @@ def _event(name: str, alert: Alert, now: datetime) -> Any:
     return event
 
 
+def _earliest_news(person_id: int, kind: str, now: datetime) -> datetime:
+    """Return when a person may get the next email of this kind of news: one at once, then many in one."""
+    recent = Notice.objects.filter(person_id=person_id, alert__kind=kind, sent_at__gt=now - NEWS_EVERY)
+    last = recent.order_by("-sent_at").values_list("sent_at", flat=True).first()
+    return last + NEWS_EVERY if last else now
+
+
 def _mail(alert: Alert, phase: str, people: Iterable[tuple[int, EmailSchedule]], now: datetime) -> None:
     local = timezone.localtime(now)
     due = [(pk, mail_due(schedule, now=local)) for pk, schedule in people]
     rows = [Notice(alert=alert, person_id=pk, phase=phase, due_at=at) for pk, at in due if at is not None]
+    if kind_named(alert.kind).is_news:
+        for row in rows:
+            row.due_at = max(row.due_at, _earliest_news(row.person_id, alert.kind, now))
     Notice.objects.bulk_create(rows, ignore_conflicts=True)
     if any(row.due_at <= now for row in rows):
         queue_emails()

@@ -104,12 +104,15 @@ def is_authenticated(domain: Domain, checks: Checks) -> bool:
     return status_of(domain) == "verified" and all(key in checks and checks[key].is_correct for key in needed)
 
 
+_ANY_MX = (*MX_POINTS_HERE, MxFact.BEHIND, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
+
+
 def has_mx(domain: Domain, check: RecordCheck | None) -> bool:
     """Whether the domain had any MX when last found. `check` is of its inbound MX, for a lookup that failed."""
     fact = domain.mx_facts.get(domain.name, "")
     if fact == MxFact.UNKNOWN and check is not None and check.known is not None:
         return bool(check.known.found)
-    return fact in (*MX_POINTS_HERE, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
+    return fact in _ANY_MX
 
 
 def records_of(domain: Domain) -> tuple[Record, ...]:

@@ -14,7 +14,7 @@ from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.receiving.core import Receiving
 from domains.records.core import Need, Record
-from domains.records.selectors import TITLES, RecordRow, label_of, records_page
+from domains.records.selectors import RecordRow, label_of, purpose_of, records_page
 from inbound_admin.lib.api.values import Out, given
 from public_api.domains.core import Published, mail_from_word, ses_word
 from public_api.domains.selectors import MX, Checks, checks_of, has_mx, receives_mail, records_of, status_of
@@ -304,7 +304,7 @@ def _ses_details(domain: Domain) -> dict[str, Any]:
 
 def description(record: Record) -> str:
     last = " Publish it last, when an address is ready. Until then SES would reject the mail."
-    return f"{label_of(record)}. {TITLES[record.purpose][1]}{last if record.need is Need.LATER else ''}"
+    return f"{label_of(record)}. {purpose_of(record)}{last if record.need is Need.LATER else ''}"
 
 
 def _checked(record: Record, check: RecordCheck | None) -> CheckedRecordOut:

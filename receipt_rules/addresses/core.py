@@ -53,6 +53,8 @@ def read_recipient(text: str) -> ReadAddress:
     local, at, name = bare.rpartition("@")
     if not at or not name.strip():
         raise Refused("That isn't an email address. Enter one such as billing@example.com.", code="NOT_AN_ADDRESS")
+    if re.search(r"[\s,;]", bare.strip() if bare.count("@") > 1 else name.strip()):
+        raise Refused("Enter one email address at a time, without spaces.", code="NOT_AN_ADDRESS")
     _refuse_star(local.strip(), name.strip())
     plain = local.strip().lower()
     if len(plain) > LONGEST_LOCAL:

@@ -102,7 +102,8 @@ class PasteForm(ForCustomer):
             self.add_error("file", "This file is larger than 100 kB. Split it into several uploads.")
         elif upload:
             try:
-                data["text"] = f"{data.get('text', '')}\n{uploaded_text(upload)}"
+                typed = data.get("text", "")
+                data["text"] = f"{typed}\n{uploaded_text(upload)}" if typed.strip() else uploaded_text(upload)
             except UnicodeDecodeError:
                 self.add_error("file", "This file isn't UTF-8 text. Save it as CSV (UTF-8) and try again.")
         if not data.get("text", "").strip() and not self.errors:

@@ -115,6 +115,8 @@ def refuse_unproven(domain: Domain, *, may_wait: bool = False) -> None:
     waits = may_wait and domain.stage in (Stage.STARTING, Stage.READY)
     if not waits and (domain.stage != Stage.READY or not domain.is_proven):
         sentence = f"Ownership of {domain} isn't verified yet. You can add addresses once SES has verified its records."
+        if domain.stage == Stage.CLAIM:
+            sentence = f"Prove that you own {domain} first: publish its ownership record. Then you can add addresses."
         raise Refused(sentence, code="DOMAIN_NOT_VERIFIED")
     if not domain.receives:
         sentence = f"{domain} is set to send only. To receive mail, change this under Settings."

@@ -62,6 +62,13 @@ from receipt_rules.probes.selectors import schedule_of
 MOST_LINES = 500
 TOO_MANY_LINES = f"You can add up to {MOST_LINES} addresses at a time. Add this line and the rest separately."
 
+HEADINGS = {  # of a first column, which isn't an address
+    *("address", "addresses", "email", "e-mail", "mail", "email address", "e-mail address", "recipient", "recipients"),
+    *("adresse", "adressen", "e-mail-adresse", "e-mail-adressen", "emailadresse", "mailadresse", "empfänger"),
+    *("courriel", "adresse e-mail", "adresse email", "correo", "dirección", "correo electrónico", "indirizzo"),
+    *("indirizzo email", "indirizzo e-mail", "adres", "e-mailadres", "emailadres", "endereço", "endereço de email"),
+}
+
 
 @dataclass(frozen=True)
 class PastedLine:
@@ -108,10 +115,11 @@ def _left_out(given: Sequence[tuple[int, list[str]]]) -> list[PastedLine]:
 
 
 def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Read each line separately: an unclosed quote affects no other line."""
-    for number, line in enumerate(text.replace("\x00", "").replace(";", ",").splitlines(), start=1):
-        cells = [cell.strip() for cell in next(csv.reader([line]), [])]
-        if not any(cells) or cells[0].lower() in ("address", "email", "e-mail"):
+    """Read each line separately: an unclosed quote affects no other line. Cells of a spreadsheet have tabs between."""
+    for number, line in enumerate(text.replace("\x00", "").splitlines(), start=1):
+        given = [line.strip("\r\n")] if "\t" in line else [line.replace(";", ",")]
+        cells = [cell.strip() for cell in next(csv.reader(given, delimiter="\t" if "\t" in line else ","), [])]
+        if not any(cells) or cells[0].casefold() in HEADINGS:
             continue
         yield number, cells
 

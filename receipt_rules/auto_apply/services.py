@@ -89,7 +89,7 @@ def apply_pending_changes(*, stops_only: bool = False, collect: bool = False) ->
     alerts_services.update_not_set_up_alert(is_set_up=was_set_up, customers=[each.customer for each in pending])
     if not live.is_active:
         if was_set_up:
-            outage = live_services.record_active_set(live.unmanaged_set, now=timezone.now())
+            outage = live_services.record_active_set(live.unmanaged_set, now=live.read_at)
             alerts_services.update_active_set_alert(outage)
         receiving_services.record_live_rules(live.active, is_ours=False)
     for change in pending:

@@ -78,7 +78,7 @@ def check_drift() -> tuple[RuleDifference, ...]:
     with transaction.atomic():
         receiving_services.record_live_rules(active, is_ours=live.is_active)
         alerts_services.update_active_set_alert(
-            live_services.record_active_set(active if active.name and live.sets.active else None, now=timezone.now())
+            live_services.record_active_set(active if active.name and live.sets.active else None, now=live.read_at)
         )
         news = {each.key for each in found} - {each["key"] for each in _last_differences()}
         for each in found:
@@ -192,7 +192,7 @@ def adopt_rule_set(*, name: str, because: str, actor: User) -> None:
         if not is_new:
             raise Refused(f"{name} was just adopted by somebody else.", code="RULE_SET_MISSING")
         live_services.store_snapshot(live.unmanaged_set)
-        alerts_services.update_active_set_alert(live_services.record_active_set(live.unmanaged_set, now=timezone.now()))
+        alerts_services.update_active_set_alert(live_services.record_active_set(live.unmanaged_set, now=live.read_at))
         audit_services.record(
             "rules.adopted",
             about=rule_set_subject(name),

@@ -10,7 +10,7 @@ from domains.receiving.core import DELIVERED, MxFact, RulesFact
 from receipt_rules.planner.core.rules import RuleDelivery
 
 MOST_NAMED = 3  # addresses that a sentence names one by one; more are counted
-_ELSEWHERE = (MxFact.ELSEWHERE, MxFact.MAIL_MANAGER, MxFact.NOWHERE)  # then SES has no mail to reject
+_ELSEWHERE = (MxFact.BEHIND, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER, MxFact.NOWHERE)  # then SES has no mail to reject
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Reads and stores the live rules."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.conf import settings
@@ -10,6 +10,7 @@ from django.utils import timezone
 from domains.ownership.selectors import Holders
 from domains.records.core import can_receive
 from inbound_admin.lib.errors import AwsProblem
+from inbound_admin.lib.freshness import not_newer
 from receipt_rules.live import gateway
 from receipt_rules.live.core import IpFilter
 from receipt_rules.live.selectors import LastRead, ReceivingOutage, content_of, last_known, receiving_outage
@@ -33,6 +34,7 @@ class Live:
     sets: RuleSetNames
     has_all_names: bool
     unmanaged_set: RuleSet | None = None
+    read_at: datetime = field(default_factory=timezone.now, compare=False)  # when SES was asked
 
     @property
     def is_active(self) -> bool:
@@ -51,14 +53,16 @@ def receives_here() -> bool:
 
 def read_live(*, all_sets: bool = False) -> Live:
     """Read the live rules: one call if a managed set is active, else two or three. Raises AwsProblem."""
-    active = read_active()
+    asked_at, active = timezone.now(), read_active()
     if active is not None and is_own(active.name):
         names = _all_names() if all_sets else frozenset([active.name])
-        return Live(active, RuleSetNames(names | {active.name}, active.name), has_all_names=all_sets)
+        sets = RuleSetNames(names | {active.name}, active.name)
+        return Live(active, sets, has_all_names=all_sets, read_at=asked_at)
     names = _all_names()
     name = _own_among(names)
     rule_set = gateway.describe_rule_set(name) if name in names else RuleSet(name)
-    return Live(rule_set, RuleSetNames(names, active.name if active else ""), has_all_names=True, unmanaged_set=active)
+    sets = RuleSetNames(names, active.name if active else "")
+    return Live(rule_set, sets, has_all_names=True, unmanaged_set=active, read_at=asked_at)
 
 
 def read_active() -> RuleSet | None:
@@ -142,7 +146,7 @@ def read_filters() -> tuple[IpFilter, ...]:
 
 
 def record_active_set(active: RuleSet | None, *, now: datetime) -> ReceivingOutage | None:
-    """Store the active set as just read. Return the outage, if any."""
+    """Store the active set as read at `now`, unless a newer read is stored. Return the outage, if any."""
     name = active.name if active else ""
     fields = {"name": name, "is_ours": bool(name) and is_own(name), "read_at": now}
     row, is_new = ActiveRuleSet.objects.get_or_create(
@@ -150,7 +154,7 @@ def record_active_set(active: RuleSet | None, *, now: datetime) -> ReceivingOuta
     )
     if not is_new:
         moved = {} if row.name == name else {"changed_at": now}
-        ActiveRuleSet.objects.filter(pk=row.pk).update(**fields, **moved)
+        ActiveRuleSet.objects.filter(not_newer("read_at", now), pk=row.pk).update(**fields, **moved)
     return receiving_outage()
 
 

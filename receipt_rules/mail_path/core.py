@@ -101,6 +101,7 @@ class End(Labelled):
 _MX = {
     MxFact.HERE: (HopState.OK, "Points to SES"),
     MxFact.SHARED: (HopState.WARNING, "Another MX record has the same priority, so only some mail arrives"),
+    MxFact.BEHIND: (HopState.WARNING, "Senders use another MX record before ours"),
     MxFact.ELSEWHERE: (HopState.PENDING, "Points to another mail service"),
     MxFact.MAIL_MANAGER: (HopState.PENDING, "Points to SES Mail Manager"),
     MxFact.NOWHERE: (HopState.PENDING, "No MX record"),

@@ -212,15 +212,17 @@ def _mark_disrupted(now: datetime) -> None:
 
 
 def _evaluate(schedule: ProbeSchedule, now: datetime) -> None:
-    """Update the alert at every check, so that one that was lost with a process is raised or resolved next time."""
-    probe = schedule.last_probe
-    if probe is None:
-        return
-    found = evaluate_probe(facts_of_probe(probe), probe.recipient, now)
+    """Update the alert at every check, so that one that was lost with a process is raised or resolved next time.
+
+    The message is read with the schedule locked: no older result replaces a newer one.
+    """
+    own = ProbeSchedule.objects.filter(pk=schedule.pk, customer=schedule.customer_id, last_probe=schedule.last_probe_id)
     with transaction.atomic():
-        rows = ProbeSchedule.objects.filter(pk=schedule.pk, customer=schedule.customer_id, last_probe=probe)
-        if not rows.update(verdict=found.verdict, sentence=found.sentence, judged_at=now):
+        probe = locked.last_probe if (locked := own.select_for_update(of=("self",)).first()) else None
+        if probe is None:
             return
+        found = evaluate_probe(facts_of_probe(probe), probe.recipient, now)
+        own.update(verdict=found.verdict, sentence=found.sentence, judged_at=now)
         if found.verdict in (ProbeVerdict.ARRIVED, ProbeVerdict.MISSING):
             _update_alert(schedule.domain, missing=found.verdict is ProbeVerdict.MISSING, why=found.sentence, now=now)
 

@@ -7,7 +7,7 @@ review date. `refresh` queues a read of status, recommendations and rates, a job
 
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import structlog
 from django.conf import settings
@@ -23,6 +23,7 @@ from accounts.roles import PAUSE
 from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsMissing, AwsProblem, RateLimited, Refused
+from inbound_admin.lib.freshness import is_outdated
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from notifications.email import services as email_services
@@ -30,7 +31,7 @@ from notifications.events import services as events_services
 from tenants import jobs
 from tenants.jobs import queue_owner_email
 from tenants.lifecycle import gateway as lifecycle_gateway
-from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED, REJECTED, Entity
+from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED, REJECTED, Account, Entity
 from tenants.lifecycle.selectors import due_for_review, tenant_subject, tenants_in_region
 from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantResource, TenantStage
 from tenants.reputation.services import sync_if_impact_changed
@@ -38,7 +39,6 @@ from tenants.status import core
 from tenants.status.core import RESUMED, LayerName, TenantStatus, derive, is_by_policy, is_settled
 
 STOPPED = (TenantStatus.PAUSED, TenantStatus.SUSPENDED)
-MOST_SKEW = timedelta(minutes=1)  # between our machines' clocks
 
 
 def notify_of_change(tenant: Tenant, *, old: str, now: datetime) -> None:
@@ -101,7 +101,8 @@ def read_tenant(*, tenant_id: str) -> None:
         _read_set(tenant)
         _read_suppression(tenant)
     except AwsProblem as problem:
-        Tenant.objects.filter(pk=tenant.pk).update(read_problem=str(problem))
+        not_newer = Tenant.objects.filter(pk=tenant.pk, read_at=tenant.read_at)
+        not_newer.update(read_problem=str(problem))
         raise
 
 
@@ -122,6 +123,7 @@ def entity_of(tenant: Tenant) -> Entity | None:
 
     SES may keep no reputation of a tenant that never sent.
     """
+    asked_at = timezone.now()
     try:
         return lifecycle_gateway.get_entity(tenant.arn)
     except AwsMissing:
@@ -129,10 +131,10 @@ def entity_of(tenant: Tenant) -> Entity | None:
     try:
         found = lifecycle_gateway.get_tenant(tenant.name)
     except AwsMissing:
-        _record_gone(tenant, GONE)
+        _record_gone(tenant, GONE, asked_at)
         return None
     if found.arn != tenant.arn:
-        _record_gone(tenant, ANOTHER)
+        _record_gone(tenant, ANOTHER, asked_at)
         return None
     nothing = ("", "", None)
     return Entity(tenant.arn, tenant.ses_policy, nothing, nothing, found.status, "")
@@ -140,20 +142,28 @@ def entity_of(tenant: Tenant) -> Entity | None:
 
 def read_account() -> SesAccount:
     """Read and store the account's state. If it can't be read, the reason is stored and the known state is kept."""
-    account, _ = SesAccount.objects.get_or_create(region=settings.AWS_REGION)
+    SesAccount.objects.get_or_create(region=settings.AWS_REGION)
+    asked_at, found, problem = timezone.now(), None, ""
     try:
-        now = lifecycle_gateway.get_account()
-    except AwsProblem as problem:
-        account.problem = str(problem)
-        account.save(update_fields=("problem",))
+        found = lifecycle_gateway.get_account()
+    except AwsProblem as error:
+        problem = str(error)
+    with transaction.atomic():
+        account = SesAccount.objects.select_for_update().get(region=settings.AWS_REGION)
+        if not is_outdated(asked_at, account.read_at):
+            _record_account(account, found, problem, asked_at)
         return account
-    if (account.enforcement, account.sends) != (now.enforcement, now.sends):
-        account.since = timezone.now()
-    account.enforcement, account.sends, account.in_production = now.enforcement, now.sends, now.in_production
-    account.most_in_24_hours, account.sent_in_24_hours = now.most_in_24_hours, now.sent_in_24_hours
-    account.read_at, account.problem = timezone.now(), ""
+
+
+def _record_account(account: SesAccount, found: Account | None, problem: str, asked_at: datetime) -> None:
+    account.problem = problem
+    if found is not None:
+        if (account.enforcement, account.sends) != (found.enforcement, found.sends):
+            account.since = asked_at
+        account.enforcement, account.sends, account.in_production = found.enforcement, found.sends, found.in_production
+        account.most_in_24_hours, account.sent_in_24_hours = found.most_in_24_hours, found.sent_in_24_hours
+        account.read_at = asked_at
     account.save()
-    return account
 
 
 @transaction.atomic
@@ -164,7 +174,7 @@ def store(tenant: Tenant, entity: Entity, *, asked_at: datetime | None = None, r
     """
     asked_at = asked_at or timezone.now()
     locked = Tenant.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=tenant.pk).first()
-    if locked is None or any(_is_later(each, asked_at) for each in (locked.read_at, locked.status_told_at)):
+    if locked is None or is_outdated(asked_at, locked.read_at, locked.status_told_at):
         return
     before, impact = _statuses(locked), locked.impact
     _record_layers(locked, entity)
@@ -177,11 +187,6 @@ def store(tenant: Tenant, entity: Entity, *, asked_at: datetime | None = None, r
     locked.save()
     sync_if_impact_changed(locked, impact_before=impact, now=timezone.now())
     tenant.refresh_from_db()
-
-
-def _is_later(moment: datetime | None, asked_at: datetime) -> bool:
-    """A moment in the future was stored before the clock was set back, so it blocks nothing."""
-    return moment is not None and asked_at < moment < timezone.now() + MOST_SKEW
 
 
 def locked_tenant(tenant: Tenant) -> Tenant:
@@ -290,10 +295,15 @@ def _read_suppression(tenant: Tenant) -> None:
 
 
 @transaction.atomic
-def _record_gone(tenant: Tenant, why: str) -> None:
-    """Record that SES doesn't have the tenant. SES's earlier values are kept for the page; the status is not."""
+def _record_gone(tenant: Tenant, why: str, asked_at: datetime) -> None:
+    """Record that SES doesn't have the tenant, unless a newer read is stored.
+
+    SES's earlier values are kept for the page; the status is not.
+    """
     locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
-    locked.read_problem, locked.aggregate, locked.read_at = why, "", timezone.now()
+    if is_outdated(asked_at, locked.read_at):
+        return
+    locked.read_problem, locked.aggregate, locked.read_at = why, "", asked_at
     locked.amazon_status = locked.staff_status = ""
     recompute_status(locked)
     locked.save()

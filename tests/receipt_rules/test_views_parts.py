@@ -1,15 +1,18 @@
 """htmx requests: filters, progress and parts of pages, which also work as whole pages."""
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models.people import Customer
+from receipt_rules.addresses.forms import PasteForm
 from receipt_rules.addresses.views import MOST_LINES, TOO_MANY_LINES, read_lines
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.runs import PendingChange, Run, RunKind, RunState
 from sandbox.process import Sandbox
+from tests.factories import make_member
 from tests.receipt_rules.factories import (
     make_address,
     make_endpoint,
@@ -115,3 +118,27 @@ def test_nothing_is_read_of_a_paste_after_the_first_line_over_the_limit(alices: 
     lines = read_lines("\n".join(f"a{number}@shop.com" for number in range(MOST_LINES + 200)), alices)
     assert (len(lines), sum(line.is_good for line in lines)) == (MOST_LINES + 1, MOST_LINES)
     assert lines[-1].refused == TOO_MANY_LINES
+
+
+def test_columns_and_a_heading_of_a_spreadsheet_are_understood(alices: Customer) -> None:
+    make_verified("shop.com", customer=alices)
+    make_endpoint(alices, name="Demo sink")
+    for heading, between in (("Adresse\tEndpoint\n", "\t"), ("E-Mail;Endpoint\n", ";"), ("", ",")):
+        (line,) = read_lines(f"{heading}a@shop.com{between}Demo sink", alices)
+        assert (line.refused, line.address, str(line.endpoint)) == ("", "a@shop.com", "Demo sink")
+
+
+def test_two_addresses_on_one_line_are_refused_in_words_about_addresses(alices: Customer) -> None:
+    make_verified("shop.com", customer=alices)
+    (line,) = read_lines("a@shop.com b@shop.com", alices)
+    assert "one email address at a time" in line.refused
+
+
+def test_the_lines_of_a_file_are_numbered_from_its_first(alices: Customer) -> None:
+    owner = make_member(alices)
+    files = {"file": SimpleUploadedFile("a.csv", b"a@shop.com\nb@shop.com")}
+    for typed, expected in (("", "a@shop.com\nb@shop.com"), ("c@shop.com", "c@shop.com\na@shop.com\nb@shop.com")):
+        form = PasteForm({"text": typed, "customer": alices.pk}, files, viewer=owner)
+        assert form.is_valid(), form.errors
+        assert form.cleaned_data["text"] == expected
+        files["file"].seek(0)

@@ -147,7 +147,8 @@ _BY_DNS = {
     State.WAITING: "Publish {missing}.",
     State.SPREADING: "{subject} is published and propagating.",
     State.VERIFIED: "{subject} is correct.",
-    State.AT_RISK: "{subject} was verified, but a record has changed or disappeared. Restore it as shown.",
+    State.AT_RISK: "{subject} was correct, but a record has changed, disappeared or conflicts with another. "
+    "Correct it as shown.",
     State.WRONG: "{subject} needs fixing.",
     State.COULD_NOT_CHECK: "{subject} couldn't be checked. Your records may be fine; we'll try again shortly.",
 }
@@ -287,8 +288,8 @@ def _with_ses_status(aspect: Aspect, in_dns: State, ses: SesStatus) -> tuple[Sta
     if aspect is Aspect.RECEIVING:
         return in_dns, _BY_DNS[in_dns]
     if ses is SesStatus.FAILED:
-        ask = "Restart verification." if in_dns is State.VERIFIED else "Fix the records, then restart verification."
-        return State.WRONG, "{subject} wasn't found within 72 hours, so Amazon SES stopped checking. " + ask
+        gave_up = "{subject} wasn't found within 72 hours, so Amazon SES stopped checking. "
+        return State.WRONG, gave_up + sentences.restart(in_dns)
     if ses is SesStatus.TEMPORARY_FAILURE:
         return State.AT_RISK, "{subject} was verified, but Amazon SES can't find the records now. " + _advice(in_dns)
     return _BY_SES.get((in_dns, ses), (in_dns, _BY_DNS[in_dns]))
@@ -320,8 +321,7 @@ def _summary(state: State, concerned: Sequence[Judgement], aspects: Sequence[Asp
     if one and state is State.WAITING and is_inbound(concerned[0].key):
         return "Publish the MX record."
     return {
-        State.AT_RISK: f"{count} {'has' if one else 'have'} changed or disappeared. "
-        f"Restore {'it' if one else 'them'} before the domain loses its verification.",
+        State.AT_RISK: sentences.at_risk(concerned, count),
         State.WRONG: f"{count} {'needs' if one else 'need'} fixing.",
         State.WAITING: f"Publish {number} {'' if number == required else 'more '}DNS {'record' if one else 'records'}.",
         State.COULD_NOT_CHECK: f"We couldn't check {count}. We'll try again shortly.",
@@ -342,7 +342,8 @@ def _counts(judgements: Sequence[Judgement]) -> str:
     """Return "Of 9 records: 1 to fix, 6 to publish."; "" if all records to do are in one class."""
     counted = [(sum(each.state is state for each in judgements), words) for state, words in _TO_DO]
     parts = [f"{number} {words}" for number, words in counted if number]
-    return f"Of {len(judgements)} records: {', '.join(parts)}." if len(parts) > 1 else ""
+    harm = sentences.harm_of([each for each in judgements if each.state is State.AT_RISK])
+    return f"Of {len(judgements)} records: {', '.join(parts)}. {harm}".rstrip() if len(parts) > 1 else ""
 
 
 FRESH_FOR = timedelta(minutes=15)

@@ -1,6 +1,7 @@
 """The sentence for each code: what is wrong with the record, then what to do at the DNS host."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from domains.checking.core.amazon_hosts import amazon_host
 from domains.dmarc import core as dmarc_core
@@ -173,8 +174,70 @@ _VALUE_SHOWN = {
     " Keep one with the value shown and delete the other.": " Keep only one of them.",
     " Replace it with the value shown.": "",
 }
+LAPSED = "{domain} doesn't exist in DNS any more. Renew it at your registrar, or ask there why it was removed."
+MOVED = "{domain} moved to other nameservers ({servers}), which don't have its records. Publish them there."
+NEVER_THERE = "{domain} doesn't exist in DNS. Check the spelling, or register the domain first."
 _WITHOUT_POLICY = "{subject} is optional and not published. Add it only after you host the policy that it announces."
 CODES = frozenset(_SENTENCES)
+
+
+_BESIDE = (
+    "dns.rival.mx_shared",
+    "dns.rival.null_mx_beside",
+    "dns.rival.spf",
+    "dns.rival.mail_from_mx",
+)  # ours is there
+
+
+class Lost(Protocol):
+    """What the summary of lost records needs of a judgement."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def code(self) -> str: ...
+
+
+def at_risk(lost: Sequence[Lost], count: str) -> str:
+    """Return the domain's summary while records that were correct no longer are: what is at stake, and what to do.
+
+    `count` is "2 of 6 records". Only the ownership and DKIM records concern the verification.
+    """
+    one, keys = len(lost) == 1, [each.key for each in lost]
+    if all(each.code in _BESIDE for each in lost):
+        news, ask = f"{'conflicts' if one else 'conflict'} with another record", "Correct"
+    else:
+        news, ask = f"{'has' if one else 'have'} changed or disappeared", "Restore"
+    before = ""
+    if any(key == "identity" or key.startswith("dkim-") for key in keys):
+        before = " before the domain loses its verification"
+    elif "mail-from-mx" in keys:
+        before = " before SES stops using the MAIL FROM domain"
+    harm = harm_of(lost)
+    return f"{count} {news}. {harm}{' ' if harm else ''}{ask} {'it' if one else 'them'}{before}."
+
+
+def restart(state: str) -> str:
+    """Return what to do once SES stopped checking, by the state of the records in DNS."""
+    failed = "We couldn't check the records, which may be correct. Check them again, then restart verification."
+    asks = {"verified": "Restart verification.", "could_not_check": failed, "not_checked": failed}
+    return asks.get(state, "Fix the records, then restart verification.")
+
+
+def harm_of(lost: Sequence[Lost]) -> str:
+    """Return what already happens because of lost records, "" if nothing does yet."""
+    codes = [each.code for each in lost if is_inbound(each.key)]
+    said = [next((_HARM[code] for code in codes if code in _HARM), "Mail no longer arrives here.")] if codes else []
+    if any(each.key == "mail-from-spf" for each in lost):
+        said.append("SPF fails for mail that SES sends.")
+    return " ".join(said)
+
+
+_HARM = {  # the worst first, for the inbound MX
+    "dns.rival.mx": "Mail goes elsewhere now.",
+    "dns.rival.null_mx_beside": "Some senders reject all mail now.",
+    "dns.rival.mx_shared": "Only some of the mail arrives here now.",
+}
 
 
 def subject(record: Record) -> str:

@@ -214,3 +214,17 @@ def test_the_add_form_has_the_notice_ticked_and_keeps_the_choice(sandbox: Sandbo
     client.post(add_url, {"name": "shop.com", "tell_when_verified": "on", "confirm": "1"})
     client.post(add_url, {"name": "quiet.com", "confirm": "1"})
     assert [row.domain.name for row in VerifiedNotice.objects.all()] == ["shop.com"]
+
+
+def test_many_domains_verified_in_turn_are_two_emails(alice: User, acme: Customer) -> None:
+    now = timezone.now()
+    for number in range(5):
+        domain = make_domain(f"d{number}.com", customer=acme)
+        VerifiedNotice.objects.create(domain=domain, person=alice)
+        announcements_services.send_notices(domain, now=now + timedelta(minutes=number))
+        email_services.send_due(now=now + timedelta(minutes=number))
+    assert [mail.subject for mail in outbox.outbox] == ["d0.com: A domain you asked about is verified"]
+    email_services.send_due(now=now + timedelta(minutes=11))
+    (_, rest) = outbox.outbox
+    assert rest.subject.endswith("4 notices")
+    assert all(f"d{number}.com" in rest.body for number in range(1, 5))

@@ -176,3 +176,64 @@ def test_a_domain_with_pending_addresses_is_not_verified(
     is_published_next = rules in (RulesFact.CARRIED, RulesFact.COPIED)  # then the MX itself is a required record
     assert result.state is (State.VERIFIED if is_published_next else State.SPREADING)
     assert result.next_actor is (NextActor.NOBODY if is_published_next else NextActor.US)
+
+
+def lost(*found: tuple[str, str]) -> list[Judgement]:
+    return [Judgement(key, Need.REQUIRED, State.AT_RISK, (), code, "") for key, code in found]
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (
+            [("dkim-1", "dns.absent")],
+            "1 of 7 records has changed or disappeared. Restore it before the domain loses its verification.",
+        ),
+        (
+            [("mail-from-mx", "dns.absent")],
+            "1 of 7 records has changed or disappeared. Restore it before SES stops using the MAIL FROM domain.",
+        ),
+        (
+            [("mail-from-spf", "dns.rival.spf")],
+            "1 of 7 records conflicts with another record. SPF fails for mail that SES sends. Correct it.",
+        ),
+        (
+            [("inbound-mx", "dns.rival.mx")],
+            "1 of 7 records has changed or disappeared. Mail goes elsewhere now. Restore it.",
+        ),
+        (
+            [("inbound-mx", "dns.rival.mx_shared")],
+            "1 of 7 records conflicts with another record. Only some of the mail arrives here now. Correct it.",
+        ),
+        (
+            [("inbound-mx", "dns.rival.null_mx_beside")],
+            "1 of 7 records conflicts with another record. Some senders reject all mail now. Correct it.",
+        ),
+        (
+            [("inbound-mx", "dns.absent"), ("dkim-2", "dns.absent")],
+            (
+                "2 of 7 records have changed or disappeared. Mail no longer arrives here. "
+                "Restore them before the domain loses its verification."
+            ),
+        ),
+    ],
+)
+def test_a_lost_record_says_what_is_at_stake_and_only_that(found: list[tuple[str, str]], sentence: str) -> None:
+    keys = {key for key, _ in found}
+    rest = [each for each in judgements() if each.key not in keys]
+    all_ = [*lost(*found), *rest]
+    assert judge_domain(judge_aspects(all_, ALL_GOOD), all_).sentence == sentence
+
+
+def test_several_classes_of_records_still_say_that_mail_goes_elsewhere() -> None:
+    rest = [each for each in judgements(dkim_1=State.WRONG) if each.key != "inbound-mx"]
+    all_ = [*lost(("inbound-mx", "dns.rival.mx")), *rest]
+    sentence = judge_domain(judge_aspects(all_, ALL_GOOD), all_).sentence
+    assert sentence == "Of 7 records: 1 to restore, 1 to fix. Mail goes elsewhere now."
+
+
+def test_records_that_could_not_be_checked_are_not_called_wrong_once_ses_gave_up() -> None:
+    unclear = judge_aspect(Aspect.DKIM, judgements(dkim_1=State.COULD_NOT_CHECK), SesStatus.FAILED).sentence
+    assert "which may be correct" in unclear
+    assert "Fix the records" not in unclear
+    assert "Fix the records" in judge_aspect(Aspect.DKIM, judgements(dkim_1=State.WRONG), SesStatus.FAILED).sentence

@@ -14,6 +14,7 @@ from audit.models import Change
 from domains import tasks as domains_tasks
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import SesStatus, State
+from domains.checking.core.sentences import LAPSED
 from domains.dns import services as dns_services
 from domains.dns.core import Answer, Question
 from domains.dns.services import look_up
@@ -197,13 +198,14 @@ def test_two_workers_that_see_the_same_change_log_it_once(sandbox: Sandbox) -> N
 
 def test_a_failed_ses_call_keeps_the_statuses_and_reports_the_problem(sandbox: Sandbox) -> None:
     domain = verified_domain(sandbox)
+    read_at = domain.last_ses_check
     sandbox.control.add_fault("error", "GetEmailIdentity", times=3)
     message = checking_services.check_now(domain=domain)
     domain.refresh_from_db()
     assert (domain.identity_status, domain.dkim_status) == (SesStatus.SUCCESS, SesStatus.SUCCESS)
     assert domain.ses_problem
     assert domain.ses_problem in message
-    assert domain.last_ses_check == NOW
+    assert domain.last_ses_check == read_at
     assert check_domain(domain).ses_problem == ""
 
 
@@ -232,7 +234,7 @@ def test_a_failed_call_marks_only_the_unread_domains(
     identity_status_services.read_statuses(domains, now=NOW)
     problems = [bool(domain.ses_problem) for domain in domains]
     assert problems == [False] * (how_many - unread) + [True] * unread
-    assert [domain.last_ses_check for domain in domains] == [None if problem else NOW for problem in problems]
+    assert [domain.last_ses_check is None for domain in domains] == problems
 
 
 def test_one_domain_is_read_in_one_call(sandbox: Sandbox) -> None:
@@ -325,7 +327,7 @@ def test_a_check_that_finds_new_dkim_keys_itself_blames_no_record(sandbox: Sandb
 def test_a_domain_that_no_longer_exists_in_dns_is_said_to_have_lapsed(sandbox: Sandbox) -> None:
     domain = verified_domain(sandbox)
     sandbox.control.remove_zone(domain.name)
-    assert check_domain(domain).summary == checking_services.LAPSED.format(domain=domain)
+    assert check_domain(domain).summary == LAPSED.format(domain=domain)
 
 
 def test_the_list_of_a_large_region_takes_at_most_a_tenth_of_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,3 +388,15 @@ def test_the_existing_spf_record_is_merged_and_survives_a_failed_lookup(sandbox:
     sandbox.control.set_dns_fault("shop.com", "servfail")
     check_domain(domain)
     assert domain.published.spf["shop.com"] == ("v=spf1 include:_spf.google.com ~all",)
+
+
+def test_a_domain_that_moved_to_other_nameservers_without_its_records_is_said_to_have_moved(sandbox: Sandbox) -> None:
+    sandbox.control.add_zone("shop.com", ("ns1.olddns.example",))
+    domain = verified_domain(sandbox)
+    sandbox.control.remove_zone(domain.name)
+    sandbox.control.add_zone(domain.name, ("ns1.newdns.example",))
+    summary = check_domain(domain, NOW + HOUR).summary
+    assert summary == (
+        f"{domain} moved to other nameservers (ns1.newdns.example), which don't have its records. Publish them there."
+    )
+    assert check_domain(domain, NOW + 2 * HOUR).summary == summary

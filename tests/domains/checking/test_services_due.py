@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
 from domains.dns.services import HostLookup
 from domains.identity import services as identity_services
+from domains.identity_status import services as identity_status_services
+from domains.jobs import CHECK_DUE
 from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
 from domains.ownership_claims import services as ownership_claims_services
@@ -19,13 +22,15 @@ from domains.receiving import services as receiving_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import RateLimited, Refused
 from sandbox.process import Sandbox
-from tests.domains.checking.factories import HOUR, NOW, states
+from tests.domains.checking.factories import HOUR, NOW, check_domain, states, verified_domain
 from tests.domains.factories import (
     make_domain,
     make_zone,
     publish_proof,
+    set_identity_status,
     set_up_domain,
     waiting_jobs,
+    zone_of,
 )
 from tests.factories import make_member, make_user
 
@@ -205,3 +210,31 @@ def test_watching_a_domain_that_cannot_change_schedules_nothing(sandbox: Sandbox
     checking_services.schedule_for_open_page(domain)
     domain.refresh_from_db()
     assert domain.next_check_at == later
+
+
+def test_failed_checks_of_a_person_do_not_delay_the_automatic_one(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    sandbox.control.set_dns_fault(zone_of(domain), "servfail")
+    first = check_domain(domain, NOW + HOUR).next_check_at
+    assert first is not None
+    assert first <= NOW + HOUR + timedelta(minutes=6)
+    for seconds in (4, 8, 12):
+        assert check_domain(domain, NOW + HOUR + timedelta(seconds=seconds)).next_check_at == first
+    automatic = check_domain(domain, first)
+    assert (automatic.failed_checks, automatic.next_check_at) > (1, first + timedelta(minutes=9))
+
+
+def test_a_domain_that_never_existed_in_dns_is_said_to_not_exist(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, "misspelt.com")
+    sandbox.control.remove_zone("misspelt.com")
+    summary = check_domain(domain).summary
+    assert summary == "misspelt.com doesn't exist in DNS. Check the spelling, or register the domain first."
+
+
+def test_a_new_status_at_ses_queues_the_check_that_shows_it(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now() + HOUR)
+    ProcrastinateJob.objects.filter(task_name=CHECK_DUE).delete()
+    set_identity_status("shop.com", dkim="Failed")
+    assert identity_status_services.read_all_statuses(now=timezone.now()) == 1
+    assert ProcrastinateJob.objects.filter(task_name=CHECK_DUE).count() == 1

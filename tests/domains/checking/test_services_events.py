@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models.people import Customer, User
 from domains.checking import services as checking_services
 from domains.deletion import services as deletion_services
 from domains.models.domains import Domain
+from notifications.email.services import link_to
 from notifications.models.alerts import Alert
 from notifications.models.webhooks import Event
 from sandbox.process import Sandbox
@@ -137,3 +139,15 @@ def test_a_deleted_domain_leaves_no_open_alert(shop: Domain, sandbox: Sandbox, a
     deletion_services.mark_for_deletion(domain=shop, typed_name="shop.com", actor=alice)
     delete_marked_domain(domain_id=shop.id)
     assert Alert.objects.get().state == "recovered"
+
+
+def test_the_event_of_a_record_links_to_its_domain_and_names_no_button_of_the_page(
+    sandbox: Sandbox, shop: Domain, settings: Settings
+) -> None:
+    settings.SITE_URL = "https://panel.example"
+    _remove_record(sandbox, shop)
+    _check(shop)
+    event = Event.objects.get(event="record.mismatch")
+    assert link_to(event.object_type, event.object_id, staff=False) == f"https://panel.example/domains/{shop.pk}/"
+    assert "diagnose" not in event.data["why"]
+    assert "diagnose" not in Alert.objects.get(kind="domain.at_risk").why

@@ -203,8 +203,8 @@ def test_a_transfer_hands_no_address_for_dmarc_reports_over(olga: User) -> None:
 
 
 CLEARED = frozenset(
-    "wanted_by wanted_because expectations dmarc_reports_to said_added_at override_state override_until override_at "
-    "override_by override_because".split()
+    "wanted_by wanted_because wanted_with_key expectations dmarc_reports_to said_added_at override_state "
+    "override_until override_at override_by override_because".split()
 )
 # SES or DNS has these, or they are the operator's: without them, the domain's mail would change.
 KEPT = frozenset(

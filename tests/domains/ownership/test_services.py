@@ -65,6 +65,9 @@ def test_the_customers_own_domain_is_refused_as_already_listed(sandbox: Sandbox,
     make_domain("shop.com", customer=alice)
     with pytest.raises(Refused, match="already in your list"):
         preflight_services.add(text="shop.com", customer=alice, actor=None)
+    Domain.objects.update(stage=Stage.DELETING)
+    with pytest.raises(Refused, match="is being deleted. Add it again once it has left your list"):
+        preflight_services.add(text="shop.com", customer=alice, actor=None)
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,8 @@ def test_a_partly_lost_name_is_not_called_lost_and_keeps_its_mx() -> None:
 
 def test_without_an_address_the_sentence_asks_to_add_one() -> None:
     assert (
-        judge(replace(READY, rules=RulesFact.NOTHING)).sentence == "SES rejects all mail for shop.com: add an address."
+        judge(replace(READY, rules=RulesFact.NOTHING)).sentence
+        == "SES rejects all mail for shop.com: no address is on. Add one or turn one on."
     )
 
 
@@ -127,10 +128,18 @@ def test_an_address_is_requested_before_the_mx() -> None:
     waiting = replace(new, rules=RulesFact.WAITING)
     assert judge(waiting).state is ReceivingState.APPLYING
     assert not requires_mx(waiting)
-    carried = replace(new, rules=RulesFact.CARRIED, found="aspmx.l.google.com")
+    carried = replace(new, rules=RulesFact.CARRIED)
     assert judge(carried).state is ReceivingState.PUBLISH_MX
     assert requires_mx(carried)
-    assert "goes to aspmx.l.google.com" in judge(carried).sentence
+    assert "goes to another mail service. Publish the MX record" in judge(carried).sentence
+
+
+@pytest.mark.parametrize("mx", [Mx.SHARED, Mx.BEHIND])
+def test_a_published_mx_beside_another_is_not_called_missing(mx: Mx) -> None:
+    found = judge(replace(READY, mx=mx))
+    assert (found.state, found.word) == (ReceivingState.PUBLISH_MX, "Conflicting MX record")
+    assert "Publish" not in found.sentence
+    assert requires_mx(replace(READY, mx=mx))
 
 
 def test_an_outage_of_the_rules_keeps_the_mx_required() -> None:
@@ -200,7 +209,8 @@ def test_only_the_subdomain_catch_all_mentions_mx_records_of_subdomains(name: st
         ([(f"10 {HOST}",)], "", Mx.HERE),
         ([(f"10 {HOST}", "20 backup.example.com")], "", Mx.HERE),
         ([(f"10 {HOST}", "10 mail.example.com")], "", Mx.SHARED),
-        ([(f"20 {HOST}", "10 mail.example.com")], "", Mx.ELSEWHERE),
+        ([(f"20 {HOST}", "10 mail.example.com")], "", Mx.BEHIND),
+        ([(f"10 {HOST}", "0 .")], "", Mx.BEHIND),
         ([("0 .",)], "", Mx.NOWHERE),
         ([()], "here", Mx.NOWHERE),
         ([(), (f"10 {HOST}",)], "", Mx.HERE),

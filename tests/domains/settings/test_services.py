@@ -5,6 +5,7 @@ SES.
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from accounts.models.people import User
@@ -29,7 +30,7 @@ from tests.domains.factories import (
     set_up_domain,
     waiting_jobs,
 )
-from tests.factories import make_customer, make_member, make_staff
+from tests.factories import make_customer, make_member, make_staff, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -303,3 +304,26 @@ def test_verification_that_ses_has_not_given_up_cannot_be_restarted(sandbox: San
     domain = set_up_domain(sandbox, "shop.com")
     with pytest.raises(Refused, match="can't be restarted"):
         settings_services.restart_verification(domain=domain, actor=make_member())
+
+
+def test_an_empty_reason_for_new_keys_shows_the_form_again(client: Client) -> None:
+    domain = make_domain(stage=Stage.READY)
+    client.force_login(make_member(domain.customer))
+    answer = client.post(f"/domains/{domain.pk}/new-keys/", {"keys-because": " "})
+    assert answer.status_code == 422
+    assert "Rotate 3 DKIM keys" in answer.text
+    assert "This field is required." in answer.text
+
+
+def test_what_the_worker_does_for_an_api_key_is_logged_with_the_key(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, "shop.com")
+    actor = make_user()
+    actor.acts_by_key = "deploy (abc…)"
+    settings_services.configure(domain=domain, desired=desired_settings(domain, mail_from_label="mf"), actor=actor)
+    settings_services.apply_settings(domain_id=domain.pk)
+    change = Change.objects.get(what="domain.mail_from")
+    assert (change.actor_kind, change.actor_name) == ("key", f"{actor.email} with API key deploy (abc…)")
+    by_person = make_user()
+    settings_services.configure(domain=domain, desired=desired_settings(domain, mail_from_label="m2"), actor=by_person)
+    settings_services.apply_settings(domain_id=domain.pk)
+    assert Change.objects.filter(what="domain.mail_from", actor_kind="person", actor_name=by_person.email).exists()

@@ -104,10 +104,10 @@ def test_rejected_mail_is_reported_before_the_records() -> None:
     assert (ours.wrong, ours.who) == ("Mail rejected", "Our team")
     assert "rejects mail for shop.com" in ours.reply
     assert "don’t need to do anything" not in ours.reply
-    add = "SES rejects all mail for shop.com: add an address."
+    add = "SES rejects all mail for shop.com: no address is on. Add one or turn one on."
     theirs = summary_of(replace(BROKEN, rejected=add, rejected_word="Mail rejected"))
     assert theirs.who == "The customer"
-    assert "add an address" in theirs.reply
+    assert "Add one or turn one on" in theirs.reply
     assert "DKIM record 2" in theirs.reply
 
 

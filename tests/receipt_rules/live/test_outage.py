@@ -21,6 +21,7 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.live import gateway
+from receipt_rules.live import services as live_services
 from receipt_rules.live.selectors import receiving_outage
 from receipt_rules.models.live import RulesCheck
 from receipt_rules.planner import services as planner_services
@@ -255,3 +256,11 @@ def test_no_forecast_is_shown_for_a_region_that_was_never_read(client: Client, s
     text = page(client, make_staff(Role.OPERATOR))
     assert "have not been read from SES yet" in text
     assert "full by about" not in text
+
+
+def test_an_older_read_of_the_active_set_does_not_end_a_newer_outage(shop: Domain, olga: User) -> None:
+    active, before = live(), timezone.now()
+    deactivate()
+    assert receiving_outage() is not None
+    assert live_services.record_active_set(active, now=before) is not None
+    assert live_services.record_active_set(active, now=timezone.now()) is None

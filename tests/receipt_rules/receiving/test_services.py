@@ -104,7 +104,7 @@ def test_an_mx_that_points_here_without_an_address_is_red_everywhere(
 ) -> None:
     set_up_receiving()
     domain = verified_domain(sandbox, mx=HERE, customer=alices)
-    sentence = "SES rejects all mail for shop.com: add an address."
+    sentence = "SES rejects all mail for shop.com: no address is on. Add one or turn one on."
     assert domain.state == State.WRONG
     assert domain.summary == sentence
     assert Alert.objects.get(kind="domain.rejects_mail", state="open").why == sentence
@@ -128,7 +128,7 @@ def test_removing_the_last_address_behind_the_mx_is_red_at_once(sandbox: Sandbox
     addresses_services.remove_address(address=made, actor=None)
     domain.refresh_from_db()
     assert domain.receiving_state == ReceivingState.REJECTED
-    assert domain.headline == "SES rejects all mail for shop.com: add an address."
+    assert domain.headline == "SES rejects all mail for shop.com: no address is on. Add one or turn one on."
 
 
 def test_a_failed_lookup_is_never_reported_as_absent(sandbox: Sandbox) -> None:
@@ -264,7 +264,7 @@ def test_the_api_shows_the_receiving_status_of_domain_and_address(sandbox: Sandb
     api = api_of(make_member(alices))
     found = api.get(f"/api/v2/domains/{domain.pk}").json()
     assert (found["receiving"], found["canReceiveEmails"], found["sendOnly"]) == ("rejected", False, False)
-    assert found["receivingMessage"] == "SES rejects all mail for shop.com: add an address."
+    assert found["receivingMessage"] == "SES rejects all mail for shop.com: no address is on. Add one or turn one on."
     made = addresses_services.add_address(text="a@shop.com", customer=alices, actor=None)
     auto_apply_services.work()
     check_domain(domain)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from audit.models import Change
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsProblem
+from inbound_admin.lib.errors import AwsMissing, AwsProblem
 from notifications.models.alerts import Alert
 from notifications.models.webhooks import Event
 from sandbox.aws.state import WORLD, regions
@@ -189,3 +189,41 @@ def test_the_account_is_a_layer_and_a_failed_read_keeps_its_last_status(
     account = status_services.read_account()
     assert (account.enforcement, account.since) == ("SHUTDOWN", since)
     assert "AWS had an internal error" in account.problem
+
+
+def test_an_older_read_that_found_no_tenant_does_not_replace_a_newer_status(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = set_up_tenant()
+    newer = timezone.now() + timedelta(seconds=30)
+
+    def missing(arn: str) -> None:
+        Tenant.objects.filter(pk=tenant.pk).update(read_at=newer)
+        raise AwsMissing("no such tenant")
+
+    monkeypatch.setattr(lifecycle_gateway, "get_entity", missing)
+    monkeypatch.setattr(lifecycle_gateway, "get_tenant", missing)
+    assert status_services.entity_of(tenant) is None
+    tenant.refresh_from_db()
+    assert (tenant.standing, tenant.read_problem, tenant.read_at) == (TenantStatus.ACTIVE, "", newer)
+
+
+def test_an_older_read_of_the_account_does_not_replace_a_newer_one(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status_services.read_account()
+    right, newer = lifecycle_gateway.get_account, timezone.now() + timedelta(seconds=30)
+
+    def slow() -> object:
+        found = right()
+        SesAccount.objects.update(enforcement="SHUTDOWN", sends=False, read_at=newer, pass_place="page 2")
+        return found
+
+    monkeypatch.setattr(lifecycle_gateway, "get_account", slow)
+    account = status_services.read_account()
+    assert (account.enforcement, account.sends, account.read_at, account.pass_place) == (
+        "SHUTDOWN",
+        False,
+        newer,
+        "page 2",
+    )
