@@ -122,7 +122,7 @@ def test_nameservers_are_asked_only_once_all_required_records_are_correct(sandbo
     check_domain(domain, NOW + HOUR)
     assert sandbox.queries[question] == asked + 2
     assert sandbox.queries.total - before <= MOST
-    remove_record(sandbox, domain, "identity")
+    remove_record(sandbox, domain, "mail-from-mx")
     asked = sandbox.queries[question]
     check_domain(domain, NOW + 2 * HOUR)
     assert sandbox.queries[question] == asked
