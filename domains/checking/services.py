@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from audit import services as audit_services
 from domains.announcements import services as announcements_services
+from domains.checking.core.conflicts import conflict_questions, with_conflict
 from domains.checking.core.judgement import (
     EVERY_FEW_MINUTES,
     Judgement,
@@ -182,7 +183,7 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
         if judgement.state is not State.VERIFIED
         for question in further_questions(record, domain.hosted)
     ]
-    further = dns_services.query_other_places(unclear)
+    further = dns_services.query_other_places(unclear) | _query_conflicts(domains, judged)
     to_read = [d for d in domains if read_ses or _needs_ses_read(d, judged[d.pk], now)]
     individually = {d.pk for d in to_read if not (d.dkim_zone or d.own_dkim_key or is_signed(judged[d.pk]))}
     keys = {d.pk: d.dkim_tokens for d in domains}
@@ -192,6 +193,12 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
     history_services.record_answers(domains, seen.all, now=now)
     for domain in domains:  # judged again: SES's answer changes which records are required
         _save(domain, _judge(domain, seen, further, before, now), now, seen)
+
+
+def _query_conflicts(domains: Sequence[Domain], judged: Mapping[str, list[Judgement]]) -> AnswersByQuestion:
+    """Ask the nameservers of domains that would be verified whether they agree, and what excludes a correct record."""
+    wanted = [(d.hosted.zone, each) for d in domains for each in conflict_questions(d.records, judged[d.pk])]
+    return dns_services.query_nameservers(wanted)
 
 
 def _needs_ses_read(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> bool:
@@ -242,7 +249,7 @@ def _judge(
     before: dict[tuple[str, str], datetime | None],
     now: datetime,
 ) -> list[Judgement]:
-    return [
+    judged = [
         judge(
             record,
             seen.answers_for_record(record),
@@ -253,6 +260,8 @@ def _judge(
         )
         for record in domain.records
     ]
+    pairs = zip(domain.records, judged, strict=True)
+    return [with_conflict(record, judgement, further, domain.name) for record, judgement in pairs]
 
 
 @transaction.atomic

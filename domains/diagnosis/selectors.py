@@ -122,12 +122,13 @@ def _shown(finding: DiagnosisFinding, record: Record | None, host: DnsHost, zone
 
 
 def _form_values(finding: DiagnosisFinding, record: Record, host: DnsHost, zone: str) -> FormValues | None:
+    zone = finding.data_value("in_zone") or zone
     is_inside = record.name == zone or record.name.endswith(f".{zone}")
     if merged := finding.data_value("merged"):
         record = replace(record, value=merged)
     elif finding.code not in _RETYPED or not record.value:
         return None
-    if not is_inside:
+    if not is_inside or finding.data_value("occupied"):
         return None
     boxes = form_values(record, host.provider, zone)
     if finding.code != "dns.value.zone_appended" or record.type == "TXT" or boxes.value.endswith("."):

@@ -18,6 +18,9 @@ class LookupStatus(StrEnum):
     FAILED = "failed"
 
 
+ANSWERED = "the resolver answered"  # how the error of an answer with a code such as SERVFAIL begins
+
+
 @dataclass(frozen=True)
 class Question:
     """An absolute ASCII name without a trailing dot, and a record type such as "TXT"."""

@@ -8,11 +8,15 @@ from domains.providers.core import PROVIDERS, DnsProvider, provider_named, provi
 
 @dataclass(frozen=True)
 class DnsHost:
-    """`page` is where its records are edited, "" if it differs for each customer. `providers` are the choices."""
+    """`page` is where its records are edited, "" if it differs for each customer. `providers` are the choices.
+
+    `own_zone`: the subdomain's zone, if it isn't part of the registered domain's.
+    """
 
     provider: DnsProvider
     detected: DnsProvider
     page: str
+    own_zone: str = ""
     providers: tuple[DnsProvider, ...] = PROVIDERS
 
     @property
@@ -24,4 +28,5 @@ def dns_host(domain: Domain, chosen: str = "") -> DnsHost:
     """Return the host to show. `chosen` is a provider's key; "" or an unknown key means no choice."""
     detected = provider_named(domain.provider)
     provider = provider_with_key(chosen) or detected
-    return DnsHost(provider, detected, provider.page_for(domain.hosted.zone))
+    zone = domain.hosted.zone
+    return DnsHost(provider, detected, provider.page_for(zone), zone if zone != domain.parsed.zone else "")

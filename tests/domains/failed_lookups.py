@@ -20,7 +20,9 @@ LESS_EXACT = frozenset(
     )
 )
 # A nameserver that does not answer is reported as a note, with what to ask the DNS host.
-OF_SERVERS = frozenset({"dns.server.lame", "dns.server.silent", "dns.dnssec.broken"})
+OF_SERVERS = frozenset(
+    {"dns.server.lame", "dns.server.late", "dns.server.silent", "dns.server.failing", "dns.dnssec.broken"}
+)
 
 
 def failed(answer: Answer) -> Answer:

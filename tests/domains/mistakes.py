@@ -73,7 +73,7 @@ FROM_MENU = (
     _menu("M32", "dns.server.disagree", "inbound-mx", "zone.disagree"),
     _menu("M32", "dns.server.disagree", "dkim-3", "zone.disagree"),
     _menu("M33", "dns.dnssec.broken", "identity", "zone.bogus"),
-    _menu("M35", "dns.server.silent", "identity", "zone.servfail"),
+    _menu("M35", "dns.server.failing", "identity", "zone.servfail"),
     _menu("M35", "dns.server.silent", "identity", "zone.silent"),
     _menu("M35", "dns.server.lame", "identity", "zone.lame"),
 )

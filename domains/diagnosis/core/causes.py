@@ -10,22 +10,32 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
-from domains.checking.core.comparison import INHERITED_CODE, OTHER_HOST_CODE, Verdict, compare
+from domains.checking.core.comparison import DNAME_CODE, INHERITED_CODE, OTHER_HOST_CODE, Verdict, compare
 from domains.checking.core.comparison import Comparison as Compared
 from domains.checking.core.nearness import is_close
 from domains.diagnosis.core import observations, words
-from domains.diagnosis.core.findings import Case, Cause, LinkState
+from domains.diagnosis.core.findings import IN_ZONE, Case, Cause, LinkState
 from domains.diagnosis.core.observations import (
+    Cut,
     contains_record,
     is_forwarding,
     mx_hosts,
     rival_question,
     serial_of,
+    wildcard_of,
 )
-from domains.diagnosis.core.places import accepts_underscores, in_the_way, misplaced, underscore_questions
+from domains.diagnosis.core.places import (
+    accepts_underscores,
+    as_occupied,
+    at_domain,
+    damaged_there,
+    in_the_way,
+    misplaced,
+    underscore_questions,
+)
 from domains.diagnosis.core.policies import INSIDE_SPF, ignored_terms, strict_policy, unwelcome_reports
 from domains.dns.core import Answer, LookupStatus, Question, question_for
-from domains.records.core import RECEIVING_REGIONS, SPF_KEYS, Purpose, Record
+from domains.records.core import RECEIVING_REGIONS, SPF_KEYS, Need, Purpose, Record
 from domains.spf.core.grammar import spf_records
 
 PUBLISHED_WITHIN = timedelta(minutes=10)  # a host whose serial is still unchanged then has published nothing
@@ -46,7 +56,7 @@ def _explain_hidden(record: Record, case: Case) -> Cause | None:
     """Return the cause if a wildcard or alias answers at the name."""
     aliases = _aliases(record, case)
     if is_wildcard(record, case):
-        return Cause("dns.rival.wildcard", record, aliases, at=f"*.{record.name.partition('.')[2]}")
+        return Cause("dns.rival.wildcard", record, aliases, at=wildcard_of(record, case.domain.zone))
     if record.key == "mail-from-mx" and aliases:
         return Cause("dns.rival.mail_from_in_use", record, aliases)
     if aliases and record.type != "CNAME" and not _has_own_cause(aliases, record, case):
@@ -88,13 +98,21 @@ def _explain_lost(record: Record, case: Case) -> Cause | None:
     verified = case.history.verified_at(record.key)
     if verified:
         return Cause("dns.change.gone", record, until=verified)
-    cut = case.seen.cut_of(record.name)
-    if cut:
-        return Cause("dns.delegation.sub_zone", record, cut.servers, at=cut.zone)
+    if zone := _zone_of_its_own(record, case):
+        return Cause("dns.delegation.sub_zone", record, zone.servers, at=zone.zone, data=((IN_ZONE, zone.zone),))
     since = case.history.said_added_at
     if since and _serial_is_unchanged(case) and case.now - since >= PUBLISHED_WITHIN:
         return Cause("dns.time.unpublished", record, until=case.history.serial_since)
     return Cause("dns.name.underscore", record) if _only_underscores_missing(record, case) else None
+
+
+def _zone_of_its_own(record: Record, case: Case) -> Cut | None:
+    """Return the zone below the registered domain's that a missing record belongs in, if there is one. What is added
+    in the zone above it has no effect, and nobody can look it up there.
+    """
+    own = case.domain.zone
+    is_below = own != case.facts.domain.zone and record.need is Need.REQUIRED
+    return case.seen.cut_of(record.name) or (Cut(own, case.seen.servers) if is_below and case.seen.servers else None)
 
 
 def _serial_is_unchanged(case: Case) -> bool:
@@ -116,23 +134,42 @@ def _only_underscores_missing(record: Record, case: Case) -> bool:
 _ELSEWHERE = frozenset({"dns.rival.mx", "dns.rival.mx_shared", "dns.rival.mail_from_mx", OTHER_HOST_CODE})
 
 
-def explain_mismatch(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
+def explain_mismatch(record: Record, case: Case, code: str, found: tuple[str, ...]) -> tuple[Cause, ...]:
     """Return why a value is wrong. `code` is the result of comparing the values alone."""
     if is_wildcard(record, case) and not contains_record(record, found):
-        return Cause("dns.rival.wildcard", record, found, at=f"*.{record.name.partition('.')[2]}")
+        return (Cause("dns.rival.wildcard", record, found, at=wildcard_of(record, case.domain.zone)),)
     if not contains_record(record, found) and not case.seen.is_answered(
         Question(observations.wildcard_name(record), record.type)
     ):
-        return Cause("dns.lookup_failed", record, found)
+        return (Cause("dns.lookup_failed", record, found),)
     if _is_dotted(record, found):
-        return Cause("dns.value.dot", record, found)
+        return (Cause("dns.value.dot", record, found),)
     if code == "dns.value.other_region" and _is_unknown_region(record, found):
         code = "dns.value.typo"
     if code in INSIDE_SPF:
-        return Cause(code, record, found, data=INSIDE_SPF[code](spf_records(found)[0], case.facts.policies.names))
+        return (Cause(code, record, found, data=INSIDE_SPF[code](spf_records(found)[0], case.facts.policies.names)),)
     if code in _ELSEWHERE or code == "dns.value.differs":
-        return misplaced(record, case) or _explain_in_place(record, case, code, found)
-    return Cause(code, record, found)
+        return _explain_rival(record, case, code, found)
+    return (Cause(code, record, found),)
+
+
+def _explain_rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> tuple[Cause, ...]:
+    """The value belongs to somebody else, unless a failed lookup hides that ours is elsewhere. If ours is, both are
+    named: our record only moves to its name if nothing else has to leave it first.
+    """
+    elsewhere = misplaced(record, case)
+    if elsewhere is None and code != "dns.value.differs" and not case.seen.is_fully_searched(record, case.domain):
+        return (Cause("dns.lookup_failed", record, found),)
+    if elsewhere and record.type == "TXT":
+        return (elsewhere,)  # other text may stay beside ours
+    here = _rival(record, case, code, found) if code in _ELSEWHERE else (_differs(record, case, code, found),)
+    if elsewhere is None:
+        return here
+    return (elsewhere if record.purpose is Purpose.RECEIVING else as_occupied(elsewhere), *here)
+
+
+def _differs(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
+    return _changed(record, case, found) or Cause(code, record, found)
 
 
 def _values_of_other_domains(record: Record, case: Case, found: tuple[str, ...]) -> tuple[str, ...]:
@@ -143,15 +180,6 @@ def _values_of_other_domains(record: Record, case: Case, found: tuple[str, ...])
     return tuple(
         v for v in found if not contains_record(record, (v,)) and any(contains_record(other, (v,)) for other in others)
     )
-
-
-def _explain_in_place(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
-    """The value belongs to somebody else, unless a failed lookup hides that ours is elsewhere."""
-    if code != "dns.value.differs" and not case.seen.is_fully_searched(record, case.domain):
-        return Cause("dns.lookup_failed", record, found)
-    if code in _ELSEWHERE:
-        return _rival(record, case, code, found)
-    return _changed(record, case, found) or Cause(code, record, found)
 
 
 def conflicts_of_correct(record: Record, case: Case, found: tuple[str, ...], signed: bool) -> Iterator[Cause]:
@@ -176,28 +204,35 @@ def _leads_to_record(case: Case, record: Record, rivals: tuple[str, ...]) -> boo
     return followed or _has_own_cause(rivals, record, case)
 
 
-def _rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
-    """Return the cause for somebody else's mail servers at the name."""
+def _rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> tuple[Cause, ...]:
+    """Return the causes for somebody else's mail servers at the name."""
     alias = _alias_to_ours(record, case, found)
     if alias:
-        return Cause("dns.value.mx_alias", record, found, at=alias)
+        return (Cause("dns.value.mx_alias", record, found, at=alias),)
     if any(map(partial(_alias_lookup_failed, case), mx_hosts(found))):
-        return Cause("dns.lookup_failed", record, found)
+        return (Cause("dns.lookup_failed", record, found),)
     if record.purpose is Purpose.RECEIVING:
         return _inbound_rival(record, case, code, found)
     if code == OTHER_HOST_CODE:
-        return Cause(code, record, found)
-    return Cause(code if contains_record(record, found) else "dns.rival.mail_from_in_use", record, found)
+        return (Cause(code, record, found),)
+    return (Cause(code if contains_record(record, found) else "dns.rival.mail_from_in_use", record, found),)
 
 
-def _inbound_rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
-    """A MAIL FROM host at a registered domain is misplaced. Below one, it may be the parent domain's MAIL FROM."""
+def _inbound_rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> tuple[Cause, ...]:
+    """A MAIL FROM host at a registered domain is misplaced. Below one, it may be the parent domain's MAIL FROM.
+
+    Once it is removed, our inbound MX is still to be added, beside whoever else receives there.
+    """
     ours = [r for r in case.seen.records if r.key == "mail-from-mx" and r.value.lower() in mx_hosts(found)]
-    if ours and record.name == case.facts.domain.zone:
-        return Cause("dns.name.apex_mx", ours[0], found, at=record.name)
-    if ours:
-        return Cause("dns.rival.mx", record, found)
-    return Cause("dns.rival.forwarding" if is_forwarding(found) else code, record, found)
+    if not ours or record.name != case.facts.domain.zone:
+        code = "dns.rival.mx" if ours else "dns.rival.forwarding" if is_forwarding(found) else code
+        return (Cause(code, record, found),)
+    others = tuple(value for value in found if ours[0].value.lower() not in mx_hosts((value,)))
+    rest = compare(
+        record, Answer(question_for(record), "", LookupStatus.FOUND if others else LookupStatus.NO_DATA, others)
+    )
+    left = () if rest.verdict is Verdict.CORRECT else (Cause(rest.code, record, others),)
+    return (at_domain(ours[0], case, found, record.name), *left)
 
 
 def _alias_to_ours(record: Record, case: Case, found: tuple[str, ...]) -> str:
@@ -267,7 +302,7 @@ def _judge(record: Record, case: Case, compared: list[tuple[Answer, Compared]], 
         return JudgedRecord(record, host, LinkState.NOT_REACHED, (), (Cause("dns.lookup_failed", record, errors),))
     if host is LinkState.BROKEN:
         strict = strict_policy(record, case, signed) if record.key == "dmarc" else ()
-        return JudgedRecord(record, host, LinkState.NOT_REACHED, found, (_broken(record, case, compared), *strict))
+        return JudgedRecord(record, host, LinkState.NOT_REACHED, found, (*_broken(record, case, compared), *strict))
     if any(finding.code == INHERITED_CODE for _, finding in compared):
         return JudgedRecord(record, host, LinkState.OK, (), tuple(strict_policy(record, case, signed)))
     beside = tuple(conflicts_of_correct(record, case, found, signed))
@@ -307,21 +342,22 @@ def _found(compared: list[tuple[Answer, Compared]]) -> tuple[str, ...]:
     return next((answer.values for answer, _ in compared if answer.values), ())
 
 
-def _broken(record: Record, case: Case, compared: list[tuple[Answer, Compared]]) -> Cause:
+def _broken(record: Record, case: Case, compared: list[tuple[Answer, Compared]]) -> tuple[Cause, ...]:
     right = [answer for answer, finding in compared if finding.verdict is Verdict.CORRECT]
     bad = [(a, finding) for a, finding in compared if finding.verdict in (Verdict.ABSENT, Verdict.WRONG)]
     if right:
         count = f"{len(right)} of {len(right) + len(bad)}"
         lines = tuple(f"{answer.resolver}: {', '.join(answer.values) or 'nothing'}" for answer, _ in compared)
-        return Cause("dns.server.disagree", record, lines, at=bad[0][0].resolver, data=(("count", count),))
-    finding = min(
-        (each for _, each in bad), key=lambda each: each.code == "dns.absent"
-    )  # prefer the more specific code
+        return (Cause("dns.server.disagree", record, lines, at=bad[0][0].resolver, data=(("count", count),)),)
+    answer, finding = min(bad, key=lambda each: each[1].code == "dns.absent")  # prefer the more specific code
     if finding.verdict is Verdict.ABSENT:
         other = "" if finding.code == "dns.absent" else finding.code
-        return explain_absence(record, case, wrong=other, found=finding.found)
+        cause = explain_absence(record, case, wrong=other, found=finding.found)
+        return (cause, *damaged_there(cause))
+    if finding.code == DNAME_CODE:
+        return (Cause(DNAME_CODE, record, (answer.dname,), data=(("target", next(iter(answer.aliases), "")),)),)
     if theirs := _values_of_other_domains(record, case, _found(compared)):
-        return Cause("dns.rival.mail_from_in_use", record, theirs)
+        return (Cause("dns.rival.mail_from_in_use", record, theirs),)
     return explain_mismatch(record, case, finding.code, _found(compared) or finding.found)
 
 

@@ -34,9 +34,11 @@ from domains.diagnosis.core.observations import (
     Observations,
     RecordHistory,
     SesView,
+    has_replied,
     is_authoritative_soa,
     primary_of,
     serial_of,
+    server_error,
 )
 from domains.diagnosis.core.words import finding_of
 from domains.dns.core import Answer, LookupStatus, question_for
@@ -55,7 +57,10 @@ def zone_causes(case: Case) -> tuple[Cause, ...]:
 
 def is_unanswered(case: Case) -> bool:
     """Return True if no server answered for the zone, so that no record can be judged."""
-    return bool(_existence(case)) or any(cause.code == "dns.server.silent" for cause in _servers(case))
+    return bool(_existence(case)) or any(cause.code in _UNREADABLE for cause in _servers(case))
+
+
+_UNREADABLE = ("dns.server.silent", "dns.server.failing")
 
 
 def silent_servers(case: Case) -> tuple[str, ...]:
@@ -89,28 +94,35 @@ def _nameservers_changed(case: Case) -> tuple[Cause, ...]:
 
 
 def _servers(case: Case) -> tuple[Cause, ...]:
-    """If all servers are silent, the cause is unknown. If only some are, they are lame."""
+    """If no server can be read, the cause is unknown. Of some, those that replied don't serve the zone."""
     silent, soas = silent_servers(case), case.seen.soas
     if case.seen.by_resolver or not silent:
         return _unreachable(case)
+    lost = [soa for soa in soas if not is_authoritative_soa(soa)]
     if len(silent) == len(soas):
-        return (Cause("dns.server.silent", found=_server_errors(case)),)
-    return (Cause("dns.server.lame", found=_server_errors(case), at=silent[0]),)
+        return (Cause(_unreadable(lost), found=_server_errors(lost)),)
+    kinds = {"dns.server.lame": True, "dns.server.late": False}
+    by_code = {code: [soa for soa in lost if has_replied(soa) is replied] for code, replied in kinds.items()}
+    return tuple(
+        Cause(code, found=_server_errors(some), at=", ".join(soa.resolver for soa in some))
+        for code, some in by_code.items()
+        if some
+    )
+
+
+def _unreadable(answers: Sequence[Answer]) -> str:
+    return "dns.server.failing" if any(map(has_replied, answers)) else "dns.server.silent"
 
 
 def _unreachable(case: Case) -> tuple[Cause, ...]:
     """Report that no nameservers are known and the resolvers cannot reach them either."""
     answers = (*case.seen.public_soas, *case.seen.unchecked)
     lost = bool(answers) and not case.seen.soas and all(answer.status is LookupStatus.FAILED for answer in answers)
-    return (Cause("dns.server.silent", found=tuple(answer.error for answer in answers)[:1]),) if lost else ()
+    return (Cause(_unreadable(answers), found=tuple(answer.error for answer in answers)[:1]),) if lost else ()
 
 
-def _server_errors(case: Case) -> tuple[str, ...]:
-    return tuple(
-        f"{soa.resolver}: {soa.error or 'it does not know the domain'}"
-        for soa in case.seen.soas
-        if not is_authoritative_soa(soa)
-    )
+def _server_errors(lost: Sequence[Answer]) -> tuple[str, ...]:
+    return tuple(f"{soa.resolver}: {server_error(soa)}" for soa in lost)
 
 
 def _dnssec(case: Case) -> tuple[Cause, ...]:

@@ -323,13 +323,14 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def as_reply(diagnosis: Diagnosis) -> str:
-    """Return support's plain-text reply to the customer: the first break in full, the others by title."""
+    """Return support's plain-text reply to the customer: all problems with their steps, recommendations by title."""
     if diagnosis.finding is None:
         return f"{diagnosis.domain}: no problems found. No action needed.\n"
     lines = [f"{diagnosis.domain}", "", *reply_lines(diagnosis.finding)]
-    if diagnosis.further:
-        lines += ["", "Other problems found:"]
-        lines += [f"- {finding.verdict}" for finding in diagnosis.further]
+    for finding in (each for each in diagnosis.further if not each.is_recommendation):
+        lines += ["", "Another problem:", *reply_lines(finding)]
+    optional = [f"- {each.verdict}" for each in diagnosis.further if each.is_recommendation]
+    lines += ["", "Recommended:", *optional] if optional else []
     made_at = diagnosis.now.astimezone(UTC)
     return "\n".join([*lines, "", f"(Checked on {made_at:%-d %B %Y, %H:%M} UTC.)", ""])
 
@@ -380,6 +381,10 @@ class Case:
     def domain(self) -> DomainName:
         """Return the domain with the zone that contains it, which may be a delegated subzone."""
         return replace(self.facts.domain, zone=self.seen.zone or self.facts.domain.zone)
+
+
+OCCUPIED = ("occupied", "yes")  # in a cause's data: another record is where the misplaced one belongs
+IN_ZONE = "in_zone"  # in a cause's data: the zone that the record is added in, if it isn't the domain's
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from domains.checking.core.judgement import Aspect, SesStatus
 from domains.dmarc import core as dmarc_core
-from domains.dns.core import Answer, LookupStatus, Question, question_for
+from domains.dns.core import ANSWERED, Answer, LookupStatus, Question, question_for
 from domains.names.core import LONGEST_LABEL, LONGEST_NAME, DomainName
 from domains.policies.core import PublishedPolicies, dmarc_lines
 from domains.records.core import SPF_KEYS, Purpose, Record
@@ -171,6 +171,15 @@ def is_authoritative_soa(soa: Answer) -> bool:
     return soa.status is LookupStatus.FOUND and soa.authoritative
 
 
+def has_replied(soa: Answer) -> bool:
+    """Return True if the server answered, even with an error. A timeout says nothing about what it serves."""
+    return soa.status is not LookupStatus.FAILED or bool(soa.cut) or soa.error.startswith(ANSWERED)
+
+
+def server_error(soa: Answer) -> str:
+    return soa.error.replace(ANSWERED, "it answered") or "it does not know the domain"
+
+
 def serial_of(soa: Answer) -> str:
     """Return the serial of an SOA answer, "" if there is none."""
     parts = soa.values[0].split() if soa.status is LookupStatus.FOUND and soa.values else []
@@ -289,6 +298,7 @@ def probes(record: Record, domain: DomainName) -> tuple[Probe, ...]:
     zone, types = domain.zone, _other_types(record)
     found = [Probe(ProbePlace.DOUBLED, Question(f"{record.name}.{zone}", record.type))]
     found += [Probe(ProbePlace.TYPE, Question(record.name, kind)) for kind in types[:1]]
+    found += [Probe(ProbePlace.WILDCARD, Question(wildcard_name(record), "TXT"))] if record.type == "CNAME" else []
     found += [Probe(ProbePlace.APEX, Question(name, record.type)) for name in _apex_names(record, domain)]
     found += [Probe(ProbePlace.PARENT, Question(name, record.type)) for name in _shortened_names(record, domain)]
     found += [Probe(ProbePlace.WILDCARD, Question(wildcard_name(record), record.type))] if record.name != zone else []
@@ -309,6 +319,12 @@ def rival_question(record: Record) -> Question:
 def wildcard_name(record: Record) -> str:
     """Return a sibling name that answers only if there is a wildcard."""
     return f"{UNUSED_LABEL}.{record.name.partition('.')[2]}"
+
+
+def wildcard_of(record: Record, zone: str) -> str:
+    """Return the wildcard that answers at the record's name. Below the zone's first level it may be any above it."""
+    parent = record.name.partition(".")[2]
+    return f"*.{parent}" if parent == zone else "*"
 
 
 def interleave(wanted: Sequence[Sequence[Probe]]) -> tuple[Probe, ...]:

@@ -10,11 +10,12 @@ have it. Otherwise nobody is told to edit or remove it.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from domains.checking.core.comparison import ONE_BOX_CODE, PASTED_KEY_CODE, names_inside
+from domains.checking.core.comparison import ONE_BOX_CODE, PASTED_KEY_CODE, compare, names_inside
 from domains.checking.core.nearness import is_in_other_type, is_pasted_key
 from domains.diagnosis.core import observations
-from domains.diagnosis.core.findings import Case, Cause
+from domains.diagnosis.core.findings import OCCUPIED, Case, Cause
 from domains.diagnosis.core.observations import (
     ProbePlace,
     contains_record,
@@ -22,8 +23,9 @@ from domains.diagnosis.core.observations import (
     is_proxied,
     is_same_content,
     is_unique,
+    mx_hosts,
 )
-from domains.dns.core import LookupStatus, Question, question_for
+from domains.dns.core import Answer, LookupStatus, Question, question_for
 from domains.records.core import Record, is_inbound
 
 
@@ -41,7 +43,12 @@ def misplaced(record: Record, case: Case) -> Cause | None:
         other = belongs_to_another_domain(record, case, probe.question) or _may_be_wildcard(
             record, case, probe.question.type, values
         )
-        if values and not other and (cause := _cause_at(record, case, probe, values)):
+        if (
+            values
+            and not other
+            and probe.place is not ProbePlace.WILDCARD
+            and (cause := _cause_at(record, case, probe, values))
+        ):
             return cause
     return None
 
@@ -78,8 +85,8 @@ def _cause_at(record: Record, case: Case, probe: observations.Probe, values: tup
         return _in_wrong_box(record, case, name, values)
     if place is ProbePlace.APEX and (typed := names_inside(record, values)):
         return Cause(ONE_BOX_CODE, record, typed, at=name)
-    if place is ProbePlace.WILDCARD or not contains_record(record, values):
-        return None
+    if not contains_record(record, values):
+        return _damaged(record, case, place, name, values)
     codes = {ProbePlace.DOUBLED: "dns.name.doubled_zone", ProbePlace.UNDERSCORE: _of_underscore(case)}
     if place in codes:
         return Cause(codes[place], record, values, at=name)
@@ -116,7 +123,67 @@ def _too_high(record: Record, case: Case, place: ProbePlace, name: str, values: 
         return Cause("dns.name.dmarc", record, values, at=name)
     if place is ProbePlace.PARENT:
         return Cause("dns.name.wrong_parent", record, values, at=name)
-    return Cause("dns.name.apex_mx" if record.type == "MX" else "dns.name.apex", record, values, at=name)
+    is_mx = record.type == "MX"
+    return at_domain(record, case, values, name) if is_mx else Cause("dns.name.apex", record, values, at=name)
+
+
+def at_domain(record: Record, case: Case, values: tuple[str, ...], name: str) -> Cause:
+    """Return the cause for the MAIL FROM MX at the domain itself. It diverts mail only with the best priority."""
+    pairs = [(int(value.partition(" ")[0]), mx_hosts((value,))[0]) for value in values]
+    best = min(pairs)[0]
+    hosts = {host for priority, host in pairs if priority == best}
+    share = (
+        "all mail" if hosts == {record.value.lower()} else "part of the mail" if record.value.lower() in hosts else ""
+    )
+    there = case.seen.values(record.name, record.type)
+    is_free = case.seen.is_answered(question_for(record)) and (
+        not there or _may_be_wildcard(record, case, record.type, there)
+    )
+    data = (("share", share),) if share else ()
+    cause = Cause("dns.name.apex_mx" if share else "dns.name.apex", record, values, at=name, data=data)
+    return cause if is_free else as_occupied(cause)
+
+
+def as_occupied(cause: Cause) -> Cause:
+    """Return the cause of a misplaced record with only its removal, since another record is where it belongs."""
+    return cause if OCCUPIED in cause.data else replace(cause, data=(*cause.data, OCCUPIED))
+
+
+_DAMAGED = frozenset(
+    (
+        *("dns.value.zone_appended", "dns.value.dot", "dns.value.quoted", "dns.value.cut", "dns.value.typo"),
+        *("dns.value.case", "dns.value.spaces", "dns.value.priority_inside"),
+    )
+)
+
+
+def _damaged(record: Record, case: Case, place: ProbePlace, name: str, values: tuple[str, ...]) -> Cause | None:
+    """Return the cause if our record is there with a damaged value, so that name and value have a mistake each.
+
+    Only where nobody else's record can be: at a name that has the zone twice, or a value that is this domain's alone.
+    """
+    if place is not ProbePlace.DOUBLED and not is_unique(record):
+        return None
+    answer = Answer(question_for(record), "", LookupStatus.FOUND, values)
+    code = compare(record, answer).code
+    whole = {value.rstrip(".\\").lower() for value in (mx_hosts(values) if record.type == "MX" else values)}
+    code = "dns.value.dot" if code not in _DAMAGED and record.value.lower() in whole else code
+    if code not in _DAMAGED:
+        return None
+    codes = {
+        ProbePlace.DOUBLED: "dns.name.doubled_zone",
+        ProbePlace.UNDERSCORE: _of_underscore(case),
+        ProbePlace.PARENT: "dns.name.wrong_parent",
+        ProbePlace.APEX: "dns.name.apex",
+    }
+    found = Cause(codes[place], record, values, at=name, data=(("damage", code),))
+    return None if found.code == "dns.absent" else found
+
+
+def damaged_there(cause: Cause) -> tuple[Cause, ...]:
+    """Return the second mistake of a misplaced record: that of its value."""
+    code = dict(cause.data).get("damage", "")
+    return (Cause(code, cause.record, cause.found),) if code else ()
 
 
 def _of_another_type(record: Record, kind: str, values: tuple[str, ...]) -> Cause | None:
@@ -137,8 +204,13 @@ def in_the_way(record: Record, case: Case) -> Cause | None:
         return None
     for probe in observations.probes(record, case.domain):
         kind, values = probe.question.type, case.seen.values(probe.question.name, probe.question.type)
-        if probe.place is ProbePlace.TYPE and values and not _may_be_wildcard(record, case, kind, values):
+        if probe.place is not ProbePlace.TYPE or not values:
+            continue
+        if not _may_be_wildcard(record, case, kind, values):
             return Cause("dns.rival.other_type", record, values, at=kind)
+        if kind == "TXT" and values == case.seen.values(observations.wildcard_name(record), kind):
+            found = tuple(f"TXT {value}" for value in values)
+            return Cause("dns.rival.wildcard", record, found, at=observations.wildcard_of(record, case.domain.zone))
     return None
 
 

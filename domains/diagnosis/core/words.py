@@ -5,14 +5,15 @@ mailboxes by the names of the mail servers.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from domains.checking.core import sentences
 from domains.checking.core.sentences import problems_in
 from domains.diagnosis.core import findings
-from domains.diagnosis.core.codes import CODES
-from domains.diagnosis.core.findings import Case, Cause, DiagnosisFinding, Severity
+from domains.diagnosis.core.codes import CODES, Code
+from domains.diagnosis.core.findings import IN_ZONE, OCCUPIED, Case, Cause, DiagnosisFinding, Severity
 from domains.diagnosis.core.observations import MAIL_HOSTS, Observations, minimum_of, mx_hosts
 from domains.dns.core import Answer, LookupStatus, question_for
 from domains.policies.core import dmarc_name
@@ -77,9 +78,11 @@ _SEVERITY = {
     "amazon.behind": Severity.WAIT,
     "amazon.lost": Severity.WAIT,
     "dns.server.silent": Severity.UNKNOWN,
+    "dns.server.failing": Severity.UNKNOWN,
     "dns.lookup_failed": Severity.UNKNOWN,
     "amazon.unknown": Severity.UNKNOWN,
     "dns.server.lame": Severity.NOTE,
+    "dns.server.late": Severity.NOTE,
     "dns.spf.ignored": Severity.NOTE,
 }
 _OF_TYPE = (
@@ -120,7 +123,7 @@ def finding_of(cause: Cause, case: Case) -> DiagnosisFinding:
         looked_for=_looked_for(cause),
         found=_found(cause),
         why=why.format_map(fields),
-        steps=(*_prerequisite(cause), *(step.format_map(fields) for step in code.steps)),
+        steps=(*_prerequisite(cause), *_steps(cause, code, fields)),
         then=then.format_map(fields),
         severity=severity,
         blocks=_blocks(cause, case, severity),
@@ -140,6 +143,17 @@ def _why(cause: Cause, record: Record, case: Case) -> str:
     return "Mail is delivered without it." if record.key in _OF_TRANSPORT else _WHY[record.purpose]
 
 
+def _steps(cause: Cause, code: Code, fields: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the steps. Where another record is at the right name, ours is only removed from the wrong one: the
+    finding of that other record says what to publish there.
+    """
+    steps = [step for each in code.steps if (step := each.format_map(fields))]
+    if OCCUPIED not in cause.data:
+        return tuple(steps)
+    at = findings.clean_text(cause.at)
+    return tuple(steps[:1] if len(steps) > 1 else [f"Delete the {fields['type']} record {fields['bare']} from {at}."])
+
+
 def _prerequisite(cause: Cause) -> tuple[str, ...]:
     """Return what must be done first: the policy must be served before the MTA-STS record announces it (RFC 8461)."""
     record = cause.record
@@ -152,8 +166,12 @@ def _replaces_mx(cause: Cause, case: Case) -> bool:
 
 
 def _severity(cause: Cause, case: Case) -> Severity:
-    """An optional record is never more than a note, unless mail is lost."""
-    known = Severity.RED if _replaces_mx(cause, case) else _SEVERITY.get(cause.code, Severity.BROKEN)
+    """An optional record is never more than a note, unless mail that we receive is lost."""
+    known = (
+        Severity.RED
+        if case.facts.receiving and _replaces_mx(cause, case)
+        else _SEVERITY.get(cause.code, Severity.BROKEN)
+    )
     optional = cause.record is not None and cause.record.need is not Need.REQUIRED
     return Severity.NOTE if optional and known is not Severity.RED else known
 
@@ -201,7 +219,8 @@ def _copy_values(cause: Cause, case: Case) -> tuple[tuple[str, str], ...]:
         return ()
     offer = (("withheld", record.withheld),) if record.withheld else (("value", record.value),)
     mended = (("merged", record.value),) if record.value and _is_own(cause, record) else ()
-    typed = (*mended, ("type", record.type), ("name", case.domain.relative(record.name)), *offer)
+    zone = replace(case.domain, zone=dict(cause.data).get(IN_ZONE, case.domain.zone))
+    typed = (*mended, ("type", record.type), ("name", zone.relative(record.name)), *offer)
     return typed if record.priority is None else (*typed, ("priority", str(record.priority)))
 
 
@@ -226,6 +245,7 @@ def _fields(cause: Cause, case: Case) -> dict[str, str]:
         "at": findings.clean_text(cause.at, 100),
         "meant": f" Did you mean {cause.at}?" if cause.at else "",
         "count": dict(cause.data).get("count", ""),
+        "share": dict(cause.data).get("share", ""),
         "day": _time(cause.until, case),
         "time": _time(cause.until, case),
         "until": _time(cause.until, case),
@@ -237,7 +257,7 @@ def _fields(cause: Cause, case: Case) -> dict[str, str]:
 
 
 def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
-    subject, boxes = sentences.subject(record), _form_values(record, case)
+    subject, boxes = sentences.subject(record), _form_values(record, case, dict(cause.data).get(IN_ZONE, ""))
     typed = boxes.name or "(nothing)"
     others = tuple(value for value in cause.found if record.value.lower() not in value.lower())
     rivals = _shorten(findings.clean_values(others or cause.found))
@@ -259,7 +279,7 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
         "remove": removal.format(typed=typed, zone=case.domain.zone, others=rivals),
         "while_gone": _KEPT if record.purpose in (Purpose.OWNERSHIP, Purpose.SIGNING) else _WHY[record.purpose],
         "others": rivals,
-        **_of_hosts(record, cause, rivals),
+        **_of_hosts(record, cause, rivals, boxes),
         **_of_offer(record),
         **_of_broken(record, cause),
         **_of_policy(record, cause),
@@ -269,16 +289,42 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
     }
 
 
-def _of_hosts(record: Record, cause: Cause, rivals: str) -> dict[str, str]:
+def _of_hosts(record: Record, cause: Cause, rivals: str, boxes: FormValues) -> dict[str, str]:
     return {
+        **_of_surplus(record, cause),
+        **_of_dname(record, cause, boxes),
         "mail_at": current_mail_host(cause.found, record.value) or rivals,
         "host": _shorten(findings.clean_values(mx_hosts(cause.found) if record.type == "MX" else cause.found)),
     }
 
 
-def _form_values(record: Record, case: Case) -> FormValues:
-    """A record above a delegated subzone is entered in the registered domain's zone."""
-    zone = case.domain.zone
+def _of_surplus(record: Record, cause: Cause) -> dict[str, str]:
+    """Return the one value of ours to keep, with its priority, and all others. Our host may be there twice."""
+    ours = [value for value in cause.found if record.value.lower() in mx_hosts((value,))] if record.type == "MX" else []
+    kept = record.with_priority if record.with_priority in ours or not ours else ours[0]
+    others = tuple(value for value in cause.found if value != kept)
+    return {"kept": kept, "surplus": ", ".join(findings.clean_values(others))}
+
+
+def _of_dname(record: Record, cause: Cause, boxes: FormValues) -> dict[str, str]:
+    """Return the steps for a name below a DNAME. A CNAME at the target isn't seen: lookups end at the redirection."""
+    target = "" if record.type == "CNAME" else findings.clean_text(dict(cause.data).get("target", ""))
+    priority = f" {boxes.priority}" if boxes.priority_label else ""
+    added = f"add the {record.type} record “{boxes.name}”:{priority} {boxes.value}"
+    return {
+        "at_target": f"At the DNS host of the target, add the {record.type} record {target}:{priority} {boxes.value}"
+        if target
+        else "",
+        "replace_dname": f"{'Or ask' if target else 'Ask'} your DNS host to replace the DNAME with single records, "
+        f"then {added}",
+    }
+
+
+def _form_values(record: Record, case: Case, in_zone: str) -> FormValues:
+    """A record above a delegated subzone is entered in the registered domain's zone. `in_zone`: a subzone."""
+    zone = in_zone or case.domain.zone
+    if zone != case.domain.zone:
+        return typed_at(record, GENERIC, zone)
     is_inside = record.name == zone or record.name.endswith(f".{zone}")
     return typed_at(record, case.provider, zone if is_inside else case.facts.domain.zone)
 

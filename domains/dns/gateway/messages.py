@@ -13,7 +13,7 @@ from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.ANY.TXT import TXT
 from dns.rdtypes.nsbase import NSBase
 
-from domains.dns.core import Answer, LookupStatus, Question
+from domains.dns.core import ANSWERED, Answer, LookupStatus, Question
 from inbound_admin.lib.foreign_text import escaped
 
 MOST_CHARACTERS = 32_768  # of all values in one answer; no mail setup needs more
@@ -123,7 +123,7 @@ def _host(name: dns.name.Name) -> str:
 def _error_text(message: dns.message.Message) -> str:
     """Describe SERVFAIL and similar codes, with the resolver's own reason if it gives one (RFC 8914)."""
     reasons = [" ".join(filter(None, (error.code.name, error.text))) for error in message.extended_errors()]
-    return ": ".join([f"the resolver answered {dns.rcode.to_text(message.rcode())}", *reasons])[:200]
+    return ": ".join([f"{ANSWERED} {dns.rcode.to_text(message.rcode())}", *reasons])[:200]
 
 
 def failed_answer(question: Question, resolver: str, error: str) -> Answer:

@@ -37,6 +37,7 @@ def test_page_files_share_link_and_api_follow_the_delegation(sandbox: Sandbox, c
     page = client.get(reverse("domains:detail", args=[domain.pk])).text
     assert f">{name}<" in page
     assert f">{name}.shop<" not in page
+    assert "shop.example.com is a zone of its own. Add the records in that zone" in page
     zone_file = client.get(reverse("domains:export_file", args=[domain.pk, "zone"])).text
     assert "$ORIGIN shop.example.com." in zone_file
     assert "Add them to the zone shop.example.com" in client.get(reverse("domains:print", args=[domain.pk])).text

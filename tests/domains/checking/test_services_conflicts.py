@@ -1,0 +1,128 @@
+"""What the diagnosis finds beside correct records, the check finds too, so that every page and the API say it."""
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from domains.checking.core.judgement import State
+from domains.diagnosis import services as diagnosis_services
+from domains.models.domains import Domain
+from domains.records.core import Record
+from notifications.models.alerts import Alert
+from sandbox.process import Sandbox
+from tests.domains.checking.factories import HOUR, NOW, check_domain, remove_record, states
+from tests.domains.factories import mark_as_receiving, publish, records_to_publish, set_up_domain, zone_of
+from tests.factories import make_staff
+
+pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])]
+
+
+MOST = 45  # DNS queries of a daily check, with one resolver
+
+
+def verified_domain(sandbox: Sandbox) -> Domain:
+    """Return a verified domain that receives, with two nameservers."""
+    sandbox.control.add_zone("shop.com", nameservers=["ns1.host.example", "ns2.host.example"])
+    domain = set_up_domain(sandbox, "shop.com")
+    mark_as_receiving(domain)
+    publish(sandbox, domain)
+    sandbox.control.tick()
+    return check_domain(domain)
+
+
+def required(domain: Domain, key: str) -> Record:
+    return next(record for record in domain.records if record.key == key)
+
+
+def conflict_of(domain: Domain) -> tuple[str, str, str]:
+    """Return key, code and sentence of the one record that isn't verified."""
+    check = domain.record_checks.get(key=next(key for key, state in states(domain).items() if state == State.WRONG))
+    return check.key, check.code, check.sentence
+
+
+def is_diagnosed_right(domain: Domain) -> bool:
+    cache.clear()
+    return diagnosis_services.diagnose(domain, now=NOW).is_right
+
+
+def beside_key(sandbox: Sandbox, domain: Domain) -> None:
+    sandbox.control.add_record(zone_of(domain), required(domain, "dkim-1").name, "TXT", "foo", force=True)
+
+
+def beside_bounces(sandbox: Sandbox, domain: Domain) -> None:
+    sandbox.control.add_record(zone_of(domain), required(domain, "mail-from-mx").name, "CNAME", "x.example", force=True)
+
+
+def without_key(sandbox: Sandbox, domain: Domain) -> None:
+    wanted = next(each for each in records_to_publish(domain) if each.key == "dkim-1")
+    sandbox.control.make_mistake(zone_of(domain), wanted, "zone.disagree")
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "text"),
+    [
+        (beside_key, "dns.rival.cname", "also has a TXT record: foo."),
+        (beside_bounces, "dns.rival.cname", "also has a CNAME record: x.example."),
+        (without_key, "dns.server.disagree", "is published on 1 of 2 of your nameservers"),
+    ],
+)
+def test_check_and_diagnosis_agree_about_what_excludes_a_correct_record(
+    sandbox: Sandbox, client: Client, make: object, code: str, text: str
+) -> None:
+    domain = verified_domain(sandbox)
+    assert is_diagnosed_right(domain)
+    make(sandbox, domain)  # type: ignore[operator]
+    assert not is_diagnosed_right(domain)
+    check_domain(domain, NOW + HOUR)
+    assert domain.state == State.WRONG
+    assert "needs fixing" in domain.summary or "need fixing" in domain.summary
+    checks = {check.key: check for check in domain.record_checks.all() if check.state == State.WRONG}
+    assert {check.code for check in checks.values()} == {code}
+    assert all(text in check.sentence for check in checks.values())
+    client.force_login(make_staff())
+    page = client.get(reverse("domains:detail", args=[domain.id])).content.decode()
+    assert "Diagnose problem" in page
+    assert Alert.objects.filter(kind="domain.at_risk").exists()
+
+
+def test_a_conflict_that_ends_leaves_the_domain_verified(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    beside_key(sandbox, domain)
+    assert check_domain(domain, NOW + HOUR).state == State.WRONG
+    assert conflict_of(domain)[0] == "dkim-1"
+    for held in sandbox.control.records(zone_of(domain)):
+        if held.type == "TXT" and held.name == required(domain, "dkim-1").name:
+            sandbox.control.remove_record(zone_of(domain), held.id)
+    assert check_domain(domain, NOW + 2 * HOUR).state == State.VERIFIED
+
+
+def test_a_cname_at_the_domain_is_not_to_be_deleted(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    sandbox.control.add_record(zone_of(domain), domain.name, "CNAME", "shops.example.net", force=True)
+    check_domain(domain, NOW + HOUR)
+    key, code, sentence = conflict_of(domain)
+    assert (key, code) == ("inbound-mx", "dns.rival.cname")
+    assert "Ask your website's host for IP addresses" in sentence
+    assert "elete" not in sentence
+
+
+@pytest.mark.parametrize("fault", ["silent", "servfail", "refused"])
+def test_a_nameserver_that_fails_is_no_disagreement(sandbox: Sandbox, fault: str) -> None:
+    domain = verified_domain(sandbox)
+    sandbox.control.set_dns_fault(zone_of(domain), fault, sandbox.control.nameservers(zone_of(domain))[-1])
+    assert check_domain(domain, NOW + HOUR).state in (State.VERIFIED, State.COULD_NOT_CHECK)
+    assert State.WRONG not in states(domain).values()
+
+
+def test_nameservers_are_asked_only_once_all_required_records_are_correct(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    question = (required(domain, "dkim-1").name, "TXT")
+    before, asked = sandbox.queries.total, sandbox.queries[question]
+    check_domain(domain, NOW + HOUR)
+    assert sandbox.queries[question] == asked + 2
+    assert sandbox.queries.total - before <= MOST
+    remove_record(sandbox, domain, "mail-from-mx")
+    asked = sandbox.queries[question]
+    check_domain(domain, NOW + 2 * HOUR)
+    assert sandbox.queries[question] == asked
