@@ -30,6 +30,7 @@ from domains.checking.core.judgement import (
     with_receiving,
 )
 from domains.checking.core.sentences import LAPSED, MOVED, NEVER_THERE, naming_subdomains
+from domains.checking.selectors import has_pending_records, last_verified_times
 from domains.dns import services as dns_services
 from domains.dns.core import LookupStatus, further_questions
 from domains.dns.services import AnswersByQuestion, HostLookup
@@ -130,13 +131,6 @@ def _open_page_interval(domain: Domain, now: datetime) -> timedelta:
     return WATCHED_EVERY if domain.watched_from > now - WATCHED_FOR else OLD_EVERY
 
 
-def has_pending_records(domain: Domain) -> bool:
-    """Return True if a check could still change something, including recommended records but not a missing address."""
-    is_right = domain.state == State.VERIFIED or (domain.verified_at and domain.receiving.asks_for_address)
-    required = domain.record_checks.filter(key__in=[record.key for record in domain.records])
-    return not is_right or required.exclude(state=State.VERIFIED).exists()
-
-
 def check_due(*, now: datetime) -> int:
     """Check all domains that are due and return their number. Held domains are skipped.
 
@@ -172,7 +166,7 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
     if not domains:
         return
     zone_cut_services.update_zones(domains)
-    before = _last_verified_times(domains)
+    before = last_verified_times(domains)
     seen = _query_records(domains, before)
     policies_services.update_policies(domains, seen)
     judged = {d.pk: _judge(d, seen, {}, before, now) for d in domains}
@@ -193,6 +187,14 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
     history_services.record_answers(domains, seen.all, now=now)
     for domain in domains:  # judged again: SES's answer changes which records are required
         _save(domain, _judge(domain, seen, further, before, now), now, seen)
+
+
+def _query_records(domains: Sequence[Domain], before: dict[tuple[str, str], datetime | None]) -> HostLookup:
+    """Ask resolvers for records that were correct before. Ask the domain's own nameservers first for the rest."""
+    pairs = [(domain, record) for domain in domains for record in domain.checked_records]
+    known = [record for domain, record in pairs if before.get((domain.pk, record.key))]
+    unseen = [(domain.hosted, record) for domain, record in pairs if not before.get((domain.pk, record.key))]
+    return dns_services.query_hosts_first(unseen, known)
 
 
 def _query_conflicts(domains: Sequence[Domain], judged: Mapping[str, list[Judgement]]) -> AnswersByQuestion:
@@ -227,19 +229,6 @@ def _reserve_check(domain: Domain, now: datetime) -> None:
 def _schedule_claim(domain: Domain, now: datetime) -> None:
     due = next_check(State.WAITING, changed_at=domain.watched_from, now=now, jitter=jitter_for(domain.name))
     Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM).update(next_check_at=due)
-
-
-def _last_verified_times(domains: Sequence[Domain]) -> dict[tuple[str, str], datetime | None]:
-    rows = RecordCheck.objects.filter(domain__in=domains).values_list("domain_id", "key", "verified_at")
-    return {(domain_id, key): verified_at for domain_id, key, verified_at in rows}
-
-
-def _query_records(domains: Sequence[Domain], before: dict[tuple[str, str], datetime | None]) -> HostLookup:
-    """Ask resolvers for records that were correct before. Ask the domain's own nameservers first for the rest."""
-    pairs = [(domain, record) for domain in domains for record in domain.checked_records]
-    known = [record for domain, record in pairs if before.get((domain.pk, record.key))]
-    unseen = [(domain.hosted, record) for domain, record in pairs if not before.get((domain.pk, record.key))]
-    return dns_services.query_hosts_first(unseen, known)
 
 
 def _judge(

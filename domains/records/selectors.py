@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from domains.checking.core import comparison
 from domains.checking.core.judgement import Aspect, AspectState, Judgement, State, judge_aspects
+from domains.checking.selectors import is_being_checked, upcoming_check
 from domains.diagnosis.core.findings import DiagnosisFinding, Pair, mark_differences
 from domains.diagnosis.selectors import Explanations, diagnosed_reason, explanations
 from domains.models.domains import Domain, Stage
@@ -283,7 +284,7 @@ def records_page(
         next_action=_next_action(domain, required),
         is_gone=domain.is_gone,
         has_new_keys=_has_new_keys(domain),
-        next_check=_next_check(domain, timezone.now()),
+        next_check=upcoming_check(domain, timezone.now()),
     )
 
 
@@ -380,18 +381,6 @@ def _claim(domain: Domain, check: RecordCheck | None, host: DnsHost, explained: 
     if domain.stage != Stage.CLAIM:
         return None
     return _row(domain, ownership_core.challenge(domain.parsed, domain.claim_token), check, host, explained)
-
-
-def is_being_checked(domain: Domain, now: datetime) -> bool:
-    """Return True if a check became due in the last two minutes. One that is overdue for longer has no worker."""
-    due = domain.next_check_at
-    return due is not None and now - timedelta(minutes=2) < due <= now
-
-
-def _next_check(domain: Domain, now: datetime) -> datetime | None:
-    """Return None while the check is due: an open page makes it due again and again."""
-    is_ahead = domain.next_check_at is not None and domain.next_check_at > now
-    return domain.next_check_at if is_ahead and not domain.is_held else None
 
 
 def _poll_seconds(domain: Domain, now: datetime, *, settled: bool) -> int | None:

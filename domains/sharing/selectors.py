@@ -9,11 +9,12 @@ from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from domains.checking.core.judgement import State
+from domains.checking.selectors import is_being_checked
 from domains.models.domains import Domain, Stage
 from domains.models.sharing import ShareLink, ShareVisit
 from domains.providers.selectors import DnsHost
 from domains.records.core import Need, RecordAction
-from domains.records.selectors import RecordRow, RecordsPage, is_being_checked
+from domains.records.selectors import RecordRow, RecordsPage
 from domains.sharing.core import actions_summary
 from inbound_admin.lib.mail_names import mail_name
 

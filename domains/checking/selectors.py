@@ -1,0 +1,32 @@
+"""What the last checks of domains found, and when the next one is."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from domains.checking.core.judgement import State
+from domains.models.domains import Domain
+from domains.models.record_checks import RecordCheck
+
+
+def last_verified_times(domains: Sequence[Domain]) -> dict[tuple[str, str], datetime | None]:
+    rows = RecordCheck.objects.filter(domain__in=domains).values_list("domain_id", "key", "verified_at")
+    return {(domain_id, key): verified_at for domain_id, key, verified_at in rows}
+
+
+def has_pending_records(domain: Domain) -> bool:
+    """Return True if a check could still change something, including recommended records but not a missing address."""
+    is_right = domain.state == State.VERIFIED or (domain.verified_at and domain.receiving.asks_for_address)
+    required = domain.record_checks.filter(key__in=[record.key for record in domain.records])
+    return not is_right or required.exclude(state=State.VERIFIED).exists()
+
+
+def is_being_checked(domain: Domain, now: datetime) -> bool:
+    """Return True if a check became due in the last two minutes. One that is overdue for longer has no worker."""
+    due = domain.next_check_at
+    return due is not None and now - timedelta(minutes=2) < due <= now
+
+
+def upcoming_check(domain: Domain, now: datetime) -> datetime | None:
+    """Return None while the check is due: an open page makes it due again and again."""
+    is_ahead = domain.next_check_at is not None and domain.next_check_at > now
+    return domain.next_check_at if is_ahead and not domain.is_held else None
