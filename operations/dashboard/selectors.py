@@ -173,7 +173,7 @@ def case_facts(domain: Domain, found: Diagnosis | None = None, *, awaits_diagnos
 
 def _off(domain: Domain) -> SendingOff | None:
     tenant = lifecycle_selectors.tenant_of(domain.customer)
-    banner = lifecycle_selectors.banner_for(tenant) if tenant else None
+    banner = lifecycle_selectors.banner_for(tenant) if tenant and tenant.names_tenant else None
     if tenant is None or banner is None:
         return None
     return SendingOff(tenant.standing, banner.title, banner.told, banner.goes_on)

@@ -30,6 +30,10 @@ SUSPENDED = "AWS has already suspended sending. The pause stays when AWS lifts t
 PAUSED = "Already paused. Nothing changes."
 PAUSING = "Already being paused. SES hasn’t confirmed it yet, so mail may still be sent. Nothing changes."
 PAUSES = "Sending stops. The status changes to Paused once SES confirms it."
+STOPS_NOTHING = (
+    "Stops no mail yet: this customer’s sends don’t name the tenant, so their mail still leaves. "
+    "The pause counts once the customer is migrated."
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def preview(*, tenant: Tenant, stops_receiving: bool = False) -> Preview:
         outcome=_outcome(tenant),
         changes_anything=not tenant.is_paused,
         stops=_stops(tenant),
-        through_tenant=tenant.sends_since is not None,
+        through_tenant=tenant.names_tenant,
         shared_sets=_shared_sets(tenant),
         goes_on=_goes_on(tenant, plan),
         receiving=plan,
@@ -200,8 +204,8 @@ def _outcome(tenant: Tenant) -> str:
     if tenant.is_paused:
         return PAUSING if tenant.standing == TenantStatus.PAUSING else PAUSED
     if tenant.standing == TenantStatus.SUSPENDED or tenant.amazon_status == SendingStatus.DISABLED:
-        return SUSPENDED
-    return PAUSES
+        return SUSPENDED if tenant.names_tenant else f"{SUSPENDED} {STOPS_NOTHING}"
+    return PAUSES if tenant.names_tenant else STOPS_NOTHING
 
 
 def _stops(tenant: Tenant) -> tuple[StoppedIdentity, ...]:
@@ -247,6 +251,6 @@ def _goes_on(tenant: Tenant, plan: Plan | None) -> tuple[str, ...]:
         arriving = f"Inbound mail keeps arriving; a pause only stops sending. {mail} mail."
         nothing = "A pause only stops sending. This customer has no address that receives mail."
         sentences.insert(0, arriving if number else nothing)
-    if tenant.sends_since is None:
+    if not tenant.names_tenant:
         sentences.insert(0, "Mail sent without the tenant name. This customer is not migrated yet.")
     return tuple(sentences)

@@ -214,11 +214,11 @@ def _tenant(difference: Difference) -> Tenant:
 
 
 def _recreate(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    recreate_tenant(tenant=tenant)
+    recreate_tenant(tenant=tenant, because=because, actor=actor)
 
 
 def _adopt_new(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    recreate_tenant(tenant=tenant, arn=str(difference.found["arn"]))
+    recreate_tenant(tenant=tenant, arn=str(difference.found["arn"]), because=because, actor=actor)
 
 
 def _restore_policy(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
@@ -324,6 +324,7 @@ def _ours(tenant: Tenant, resources: Sequence[TenantResource]) -> OurTenant:
         unmeasured_set=tenant.configuration_set if tenant.set_measures is False and tenant.set_sends else "",
         associated=associated,
         going=frozenset(row.arn for row in resources if row.arn not in associated),
+        stopped="" if tenant.is_paused else tenant.stopped_as,
         outside=_outside(tenant, {row.arn for row in resources}) if tenant.sends_since else {},
     )
 

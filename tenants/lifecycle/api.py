@@ -18,7 +18,7 @@ from accounts.people import selectors as people_selectors
 from inbound_admin.lib.api.values import Accepted, In, Out, Page, Paged, QueryIn, Text, given, page_of
 from inbound_admin.lib.errors import NotAllowed, Refused
 from tenants.lifecycle import selectors, services
-from tenants.lifecycle.selectors import tenants_for_staff
+from tenants.lifecycle.selectors import stopped_before, tenants_for_staff
 from tenants.models.tenants import StatusChange, Tenant, TenantResource
 from tenants.policy import services as policy_services
 from tenants.status import core as status_core
@@ -122,7 +122,7 @@ def tenant_fields(tenant: Tenant, *, staff: bool) -> dict[str, Any]:
         "stage": str(tenant.stage),
         "standing": str(tenant.standing),
         "standing_since": tenant.standing_since,
-        "sentence": status_core.sentence_of(tenant.stage, tenant.standing, names_tenant=tenant.sends_since is not None),
+        "sentence": status_core.sentence_of(tenant.stage, tenant.standing, names_tenant=tenant.names_tenant),
         "told": banner.told if banner else None,
         "stops_receiving": tenant.stops_receiving,
         "sends_since": tenant.sends_since,
@@ -157,7 +157,11 @@ def _for_staff(tenant: Tenant) -> ForStaffOut:
         open_low=tenant.open_low,
         risk=tenant.risk,
         read_at=tenant.read_at,
-        problems=[each for each in (tenant.stage_problem, tenant.status_problem, tenant.read_problem) if each],
+        problems=[
+            each
+            for each in (tenant.stage_problem, tenant.status_problem, tenant.read_problem, stopped_before(tenant))
+            if each
+        ],
     )
 
 

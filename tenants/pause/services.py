@@ -17,6 +17,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from tenants.jobs import queue_status
 from tenants.lifecycle import gateway as lifecycle_gateway
+from tenants.lifecycle.core import STOPPED_BEFORE
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import PauseReason, Tenant, TenantStage
 from tenants.status import core as status_core
@@ -78,6 +79,22 @@ def _day(day: date | None) -> str | None:
     return day.isoformat() if day else None
 
 
+def kept_pause(tenant: Tenant, because: str, actor: User) -> dict[str, object]:
+    """Log a pause of our own that goes on where SES had stopped the tenant before it was deleted; return its fields."""
+    text = f"{STOPPED_BEFORE[tenant.stopped_as]} {because}".strip()
+    after = {"paused": True, "reason": PauseReason.OTHER.label}
+    _record("tenant.pause_asked", tenant, actor, text, {"paused": False}, after, "")
+    return {
+        "is_paused": True,
+        "pause_is_ours": True,
+        "pause_reason": PauseReason.OTHER,
+        "pause_text": text,
+        "pause_told": status_core.customer_text_for(PauseReason.OTHER),
+        "status_asked_by": actor,
+        "status_problem": "",
+    }
+
+
 def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> None:
     """Store the request; the worker tells SES. Raises Refused while AWS suspends the tenant, or if it isn't paused."""
     require(actor, PAUSE, NOT_YOURS)
@@ -87,6 +104,7 @@ def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> N
         refuse_resume(locked)
         before = {"paused": True, "reason": PauseReason(locked.pause_reason).label if locked.pause_reason else None}
         locked.is_paused, locked.pause_review_on, locked.stops_receiving = False, None, False
+        locked.stopped_as = locked.stopped_as if locked.is_gone else ""
         locked.pause_reason = locked.pause_text = locked.pause_told = ""
         _ask(locked, actor)
         _record("tenant.resume_asked", locked, actor, because, before, {"paused": False}, bulk_id)

@@ -60,7 +60,7 @@ def make_paused_tenant(**fields: Any) -> Tenant:
 
 
 def test_the_preview_shows_what_stops_and_what_continues(tess_client: Client) -> None:
-    tenant = make_tenant(make_customer("Acme"))
+    tenant = make_tenant(make_customer("Acme"), sends_since=None)
     domain = make_domain("acme.example", customer=tenant.customer, tenant=tenant)
     tenant.resources.create(kind="identity", arn="arn:x:identity/acme.example", name=domain.name)
     page = tess_client.get(pause_url(tenant)).text

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tenants.policy.core import open_findings
 from tenants.status.core import (
     BY_AMAZON,
     BY_STAFF,
@@ -19,7 +20,6 @@ from tenants.status.core import (
     customer_text_for,
     customer_words,
     is_current,
-    open_findings,
     owner_email,
     sentence_of,
     shown,
