@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from tenants.lifecycle.core import RESTORED_PAUSED, STOPPED_BEFORE
 from tenants.status.core import is_by_policy
 
 
@@ -155,10 +154,10 @@ PAUSED, SENDS = "DISABLED", "ENABLED"
 class OurTenant:
     """A created tenant as our rows have it. `associated`: ARN to name. `going`: associations being added or removed.
 
-    `policy` and `is_paused` are None until they are sent to SES. `stopped`: as SES had stopped it, if we hadn't.
-    `outside`: identities of the customer that are in no
-    tenant though their sends name this one. `suppression`: the desired scope, "" until it is sent; `found_suppression`:
-    as last read. `unmeasured_set`: its configuration set, if it has no metrics.
+    `policy` and `is_paused` are None until they are sent to SES. `stopped`: what SES had done with it, and what we then
+    do. `outside`: identities of the customer that are in no tenant though their sends name this one. `suppression`: the
+    desired scope, "" until it is sent; `found_suppression`: as last read. `unmeasured_set`: its configuration set, if it
+    has no metrics.
     """
 
     name: str
@@ -203,7 +202,7 @@ def compare_tenants(
 def _of_one_tenant(
     own: OurTenant, at_amazon: SesTenant | None, known: Mapping[str, OurTenant]
 ) -> Iterator[FoundDifference]:
-    stopped = f" {STOPPED_BEFORE[own.stopped]} {RESTORED_PAUSED}" if own.stopped else ""
+    stopped = f" {own.stopped}" if own.stopped else ""
     if at_amazon is None:
         sentence = (
             f"Tenant {own.name} no longer exists in SES: SES rejects mail of {own.customer} that names it.{stopped}"
@@ -211,8 +210,7 @@ def _of_one_tenant(
         yield _found_tenant(MISSING, own, own.name, sentence, wanted={"arn": own.arn}, may_restore=True)
         return
     if at_amazon.arn != own.arn:
-        accepted = stopped.replace("A restore creates it paused", "If you accept it, we pause it")
-        sentence = f"{own.name} was deleted in SES and recreated by someone else.{accepted}"
+        sentence = f"{own.name} was deleted in SES and recreated by someone else.{stopped}"
         values = ({"arn": own.arn}, {"arn": at_amazon.arn})
         yield _found_tenant(REPLACED, own, own.name, sentence, *values, may_adopt=True)
         return

@@ -125,7 +125,8 @@ def pause_tenant(request: HttpRequest, tenant_id: str, asked: PauseWanted) -> St
 def resume_tenant(request: HttpRequest, tenant_id: str, asked: ResumeWanted) -> Status[Accepted]:
     """Resume a paused customer's sending, and its receiving if the pause stopped it.
 
-    Returns 202 with `statusUrl`. Refused: 422 `NOT_PAUSED`, or `SUSPENDED_BY_AMAZON` while AWS suspends the tenant.
+    Returns 202 with `statusUrl`. Refused: 422 `NOT_PAUSED`, or `SUSPENDED_BY_AMAZON` if only AWS
+    suspends the tenant. A pause of ours ends also while AWS suspends it, and the suspension stays.
     """
     tenant = staff_tenant(request, tenant_id)
     services.resume(tenant=tenant, because=asked.because, actor=caller(request))

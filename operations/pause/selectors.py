@@ -14,6 +14,7 @@ from tenants.status.core import BY_AMAZON, STANDING_WORDS, SendingStatus, Tenant
 
 _DONE = {BatchKind.PAUSE: TenantStatus.PAUSED, BatchKind.RESUME: TenantStatus.ACTIVE}
 _WORDS = {BatchKind.PAUSE: ("Paused", "Pausing"), BatchKind.RESUME: ("Resumed", "Resuming")}
+ONLY_OURS = "AWS still suspends the tenant: no mail is sent until AWS lifts the suspension."
 STILL_LEAVES = "This customer’s sends don’t name the tenant yet, so their mail still leaves."
 LEAVES_ANYWAY = "This customer’s sends don’t name the tenant yet: their mail leaves, paused or not."
 
@@ -28,6 +29,8 @@ class ResumeOutcome:
 
 def predict_resume(tenant: Tenant) -> ResumeOutcome:
     """Predict from the database; SES may have changed since."""
+    if tenant.amazon_status == SendingStatus.DISABLED and tenant.is_paused:
+        return ResumeOutcome(f"Ends our pause. {ONLY_OURS}", possible=True)
     if tenant.amazon_status == SendingStatus.DISABLED:
         return ResumeOutcome(f"AWS suspended this tenant, so it can’t be resumed here. {BY_AMAZON}", possible=False)
     if not tenant.is_paused and tenant.staff_status != SendingStatus.DISABLED:

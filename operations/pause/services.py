@@ -20,7 +20,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.planner.core.plans import Plan
 from tenants.models.reputation import RateSample
-from tenants.models.tenants import ResourceKind, Tenant, TenantResource
+from tenants.models.tenants import PauseReason, ResourceKind, Tenant, TenantResource
 from tenants.pause import services as pause_services
 from tenants.status.core import SendingStatus, TenantStatus
 
@@ -146,10 +146,11 @@ def require_permission(actor: User) -> None:
 
 
 def prepare(items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -> Mapping[str, str]:
-    """Return the words of a batch of tenants unchanged. Raises Refused for none or too many."""
+    """Return the words of a batch of tenants, with its reason as shown. Raises Refused for none or too many."""
     if not items or len(items) > MOST_TENANTS:
         raise Refused(f"Select between 1 and {MOST_TENANTS} tenants." if items else "Select at least one tenant.")
-    return words
+    reason = words.get("reason", "")
+    return {**words, "reason_words": PauseReason(reason).label} if reason in PauseReason.values else words
 
 
 @transaction.atomic

@@ -20,7 +20,7 @@ STOPPED_BEFORE = {
     "paused": "Its sending was paused in SES before the tenant was deleted there.",
     "suspended": "AWS had suspended its sending before the tenant was deleted in SES.",
 }
-RESTORED_PAUSED = "A restore creates it paused, until Trust & Safety resumes it."
+RESTORED_PAUSED = "If it is restored or accepted, it is paused until Trust & Safety resumes it."
 REJECTED = "Amazon SES rejects your sends: what they need there is gone. Our team has been notified."
 
 

@@ -168,7 +168,7 @@ def _needs_attention() -> Q:
 
 @dataclass(frozen=True)
 class TenantListFilters(ListFilters):
-    """`q` is part of a name, or a complete ID."""
+    """`q` is part of a name, or a complete ID. `policy` is SES's, once it was read."""
 
     policy: str = ""
 
@@ -178,7 +178,7 @@ class TenantListFilters(ListFilters):
         if self.q:
             yield tenants_named(self.q)
         if self.policy in tuple(Policy):
-            yield Q(policy=self.policy)
+            yield Q(ses_policy=self.policy) | Q(ses_policy="", policy=self.policy)
 
     def groups(self) -> dict[str, Q]:
         return {
@@ -189,6 +189,8 @@ class TenantListFilters(ListFilters):
             "findings": Q(open_high__gt=0) | Q(open_low__gt=0),
             "held_up": _needs_attention(),
             "active": Q(standing=TenantStatus.ACTIVE),
+            "resuming": Q(standing=TenantStatus.RESUMING),
+            "creating": Q(stage=TenantStage.CREATING),
             "unknown": Q(standing=TenantStatus.UNKNOWN, stage=TenantStage.READY),
         }
 
@@ -199,7 +201,18 @@ def search(*, viewer: Viewer, filters: TenantListFilters) -> QuerySet[Tenant]:
 
 
 _LISTED = (
-    *("name", "customer__name", "stage", "standing", "policy", "risk", "open_high", "open_low", "read_at"),
+    *(
+        "name",
+        "customer__name",
+        "stage",
+        "standing",
+        "policy",
+        "ses_policy",
+        "risk",
+        "open_high",
+        "open_low",
+        "read_at",
+    ),
     *("stage_problem", "status_problem", "read_problem", "amazon_status", "bounce_rate", "complaint_rate"),
     "reputation_read__findings_at",
 )
@@ -233,6 +246,10 @@ def _row(tenant: Tenant) -> dict[str, str]:
         "amazon_status": tenant.amazon_status,
         "staff_status": tenant.staff_status,
         "policy": tenant.policy,
+        "ses_policy": tenant.ses_policy,
+        "is_paused": "yes" if tenant.is_paused else "no",
+        "pause_reason": tenant.pause_reason,
+        "sends_since": moment(tenant.sends_since),
         "open_high": str(tenant.open_high),
         "open_low": str(tenant.open_low),
         "bounce_rate": _fraction(tenant.bounce_rate),
@@ -302,7 +319,12 @@ def stopped_before(tenant: Tenant) -> str:
     """Return, for staff, what SES did with a tenant that it no longer has, and what a restore does; "" for nothing."""
     if not tenant.is_gone or tenant.is_paused or not tenant.stopped_as:
         return ""
-    return f"{STOPPED_BEFORE[tenant.stopped_as]} {RESTORED_PAUSED}"
+    return f"{what_stopped(tenant)} {RESTORED_PAUSED}"
+
+
+def what_stopped(tenant: Tenant) -> str:
+    """Return what SES did with a tenant before it was deleted there."""
+    return STOPPED_BEFORE.get(tenant.stopped_as, "SES had stopped its sending.")
 
 
 def tenant_subject(tenant: Tenant) -> Subject:

@@ -24,8 +24,8 @@ from inbound_admin.lib.ids import new_id
 from notifications.alerts import services as alerts_services
 from tenants.jobs import queue_associations, queue_creation, queue_removal, queue_status
 from tenants.lifecycle import gateway
-from tenants.lifecycle.core import STOPPED_BEFORE, TenantFound, is_tenant_name, tenant_name
-from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
+from tenants.lifecycle.core import TenantFound, is_tenant_name, tenant_name
+from tenants.lifecycle.selectors import tenant_subject, tenants_in_region, what_stopped
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage, new_tenant_id
 from tenants.resources import services as resources_services
 from tenants.status import services as status_services
@@ -35,12 +35,17 @@ SUFFIX = 8  # characters of Crockford's base 32 that distinguish customers with 
 NOT_YOURS = "Your role can't create tenants. Ask an operator."
 
 
+def require_permission(actor: User | None) -> None:
+    """Raises NotAllowed unless the actor may create tenants. None is the system itself, which may."""
+    require(actor, MANAGE, NOT_YOURS)
+
+
 def create_tenant(*, customer: Customer, actor: User | None, policy: str = "", sends_at_once: bool = False) -> Tenant:
     """Store the request; the worker creates the tenant. Raises Refused if the customer has one, or NotAllowed.
 
     `sends_at_once` is for a customer who doesn't send yet, so no sends exist that don't name a tenant.
     """
-    require(actor, MANAGE, NOT_YOURS)
+    require_permission(actor)
     tenant = Tenant(pk=new_tenant_id(), customer=customer, policy=_policy(policy or settings.TENANT_POLICY))
     tenant.name = tenant.configuration_set = _name(tenant)
     return _store_new(tenant, actor, sends_at_once=sends_at_once)
@@ -48,7 +53,7 @@ def create_tenant(*, customer: Customer, actor: User | None, policy: str = "", s
 
 def adopt_tenant(*, customer: Customer, name: str, actor: User) -> Tenant:
     """Adopt a tenant that exists in SES. Makes one call. Raises Refused, NotAllowed, AwsProblem."""
-    require(actor, MANAGE, NOT_YOURS)
+    require_permission(actor)
     if not is_tenant_name(name):
         raise Refused("Use up to 64 letters, digits, - and _.")
     _refuse_second(customer)
@@ -296,10 +301,8 @@ def _held_by_stop(tenant: Tenant) -> str:
     if not tenant.is_stopped:
         return ""
     if tenant.is_gone:
-        before = STOPPED_BEFORE.get(tenant.stopped_as, "SES had stopped its sending.")
-        return (
-            f"{before} Without the tenant, the customer could send again. Restore it under Drift: it’s created paused."
-        )
+        before = what_stopped(tenant)
+        return f"{before} Without the tenant, the customer could send again. Restore it under Drift first."
     return f"SES has stopped sending of {tenant}. Without the tenant, the customer could send again."
 
 

@@ -17,8 +17,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from tenants.jobs import queue_status
 from tenants.lifecycle import gateway as lifecycle_gateway
-from tenants.lifecycle.core import STOPPED_BEFORE
-from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
+from tenants.lifecycle.selectors import tenant_subject, tenants_in_region, what_stopped
 from tenants.models.tenants import PauseReason, Tenant, TenantStage
 from tenants.status import core as status_core
 from tenants.status import services as status_services
@@ -79,24 +78,31 @@ def _day(day: date | None) -> str | None:
     return day.isoformat() if day else None
 
 
-def kept_pause(tenant: Tenant, because: str, actor: User) -> dict[str, object]:
-    """Log a pause of our own that goes on where SES had stopped the tenant before it was deleted; return its fields."""
-    text = f"{STOPPED_BEFORE[tenant.stopped_as]} {because}".strip()
+def kept_pause(*, tenant: Tenant, because: str, actor: User) -> dict[str, object]:
+    """Lock the tenant and return the fields of the pause that a restore applies again; empty if nothing stopped it.
+
+    One that SES had stopped before it was deleted there is paused by us: nobody has decided that it may send. Run it in
+    the transaction of the restore.
+    """
+    locked = status_services.locked_tenant(tenant)
+    if not locked.is_stopped:
+        return {}
+    asked = {"status_asked_at": timezone.now(), "status_told_at": None, "status_proven_at": None, "status_problem": ""}
+    if locked.is_paused:
+        return asked
+    text = f"{what_stopped(locked)} {because}".strip()
     after = {"paused": True, "reason": PauseReason.OTHER.label}
-    _record("tenant.pause_asked", tenant, actor, text, {"paused": False}, after, "")
-    return {
-        "is_paused": True,
-        "pause_is_ours": True,
-        "pause_reason": PauseReason.OTHER,
-        "pause_text": text,
-        "pause_told": status_core.customer_text_for(PauseReason.OTHER),
-        "status_asked_by": actor,
-        "status_problem": "",
-    }
+    _record("tenant.pause_asked", locked, actor, text, {"paused": False}, after, "")
+    told = status_core.customer_text_for(PauseReason.OTHER)
+    ours = {"is_paused": True, "pause_is_ours": True, "status_asked_by": actor, "pause_review_on": None}
+    return asked | ours | {"pause_reason": PauseReason.OTHER, "pause_text": text, "pause_told": told}
 
 
 def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> None:
-    """Store the request; the worker tells SES. Raises Refused while AWS suspends the tenant, or if it isn't paused."""
+    """Store the request; the worker tells SES. Raises Refused if staff didn't pause it, and nothing in SES did.
+
+    While AWS suspends the tenant, only a pause by staff can be ended, and the suspension stays.
+    """
     require(actor, PAUSE, NOT_YOURS)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
@@ -113,7 +119,7 @@ def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> N
 
 def refuse_resume(tenant: Tenant) -> None:
     """Raise Refused with who can lift the pause, or because nothing is paused. Used by page and service."""
-    if tenant.amazon_status == SendingStatus.DISABLED:
+    if tenant.amazon_status == SendingStatus.DISABLED and not tenant.is_paused:
         raise Refused(SUSPENDED, code="SUSPENDED_BY_AMAZON")
     if not tenant.is_paused and tenant.standing != TenantStatus.PAUSED:
         raise Refused(f"{tenant} is not paused.", code="NOT_PAUSED")

@@ -26,7 +26,6 @@ from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.core import NOT_ASSOCIATED, Entity, TenantFound, kind_of, name_of
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage
-from tenants.pause.services import kept_pause
 from tenants.status.services import warn_of_rejected
 
 ELSEWHERE = "The resource belongs to another tenant in SES. Our team has to resolve this."
@@ -323,16 +322,12 @@ def identities_in_tenants(tenants: tuple[TenantFound, ...]) -> dict[str, str]:
     return taken
 
 
-@transaction.atomic
-def recreate_tenant(*, tenant: Tenant, because: str, actor: User, arn: str = "") -> None:
-    """Create the tenant again under its name, or, with `arn`, adopt the one that has the name.
+def recreate_tenant(*, tenant: Tenant, pause: Mapping[str, object], arn: str = "") -> None:
+    """Create the tenant again under its name, or, with `arn`, adopt the one that has the name. Run it in a transaction.
 
-    Policy, configuration set, associations and a pause are applied again. One that SES had stopped is paused by us:
-    nobody has decided that it may send. The caller records actor and reason.
+    Policy, configuration set and associations are applied again, and `pause`, as `tenants.pause` keeps it. The caller
+    records actor and reason.
     """
-    rows = Tenant.objects.select_for_update(of=("self",)).select_related("customer")
-    if (locked := rows.filter(pk=tenant.pk, stage=TenantStage.READY).first()) is None:
-        return
     fields: dict[str, object] = {
         "stage": TenantStage.CREATING,
         "stage_problem": "",
@@ -342,11 +337,8 @@ def recreate_tenant(*, tenant: Tenant, because: str, actor: User, arn: str = "")
         "policy_told": "",
         "set_sends": None,
         "read_problem": "",
+        **pause,
     }
-    if locked.stopped_as and not locked.is_paused:
-        fields |= kept_pause(locked, because, actor)
-    if locked.is_stopped:
-        fields |= {"status_asked_at": timezone.now(), "status_told_at": None, "status_proven_at": None}
-    Tenant.objects.filter(pk=tenant.pk).update(**fields, updated_at=timezone.now())
+    Tenant.objects.filter(pk=tenant.pk, stage=TenantStage.READY).update(**fields, updated_at=timezone.now())
     TenantResource.objects.filter(tenant=tenant).update(associated_at=None, problem="", held_by="")
     queue_creation(tenant)

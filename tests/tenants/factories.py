@@ -31,7 +31,7 @@ def make_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
         "arn": f"arn:aws:ses:{settings.AWS_REGION}:123456789012:tenant/{name}/tn-{tenant.pk[-8:]}",
         "ses_id": f"tn-{tenant.pk[-8:]}",
         "policy_told": "standard",
-        "ses_policy": "standard",
+        "ses_policy": fields.get("policy", "standard"),
         "staff_status": "ENABLED",
         "amazon_status": "ENABLED",
         "aggregate": "ENABLED",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from django.db import transaction
 
 from accounts.models.people import User
 from accounts.roles import Role
@@ -65,8 +66,14 @@ def stop_and_delete(sandbox: Sandbox, stop: Callable[[Sandbox, Tenant], None]) -
     return read(tenant)  # a second read changes nothing
 
 
+def ask_to_restore(tenant: Tenant, olga: User) -> None:
+    with transaction.atomic():
+        kept = pause_services.kept_pause(tenant=tenant, because="Deleted by mistake.", actor=olga)
+        resources_services.recreate_tenant(tenant=tenant, pause=kept)
+
+
 def restore(tenant: Tenant, olga: User) -> Tenant:
-    resources_services.recreate_tenant(tenant=tenant, because="Deleted by mistake.", actor=olga)
+    ask_to_restore(tenant, olga)
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     return Tenant.objects.get(pk=tenant.pk)
 
@@ -92,7 +99,7 @@ def test_a_restore_creates_it_paused_and_only_trust_and_safety_resumes_it(
 
 def test_it_is_stopped_in_ses_before_anything_is_associated_with_it(sandbox: Sandbox, olga: User) -> None:
     tenant = stop_and_delete(sandbox, by_policy)
-    resources_services.recreate_tenant(tenant=tenant, because="Deleted by mistake.", actor=olga)
+    ask_to_restore(tenant, olga)
     sandbox.control.add_fault("error", "CreateTenantResourceAssociation", times=9)
     with pytest.raises(Exception, match="."):
         lifecycle_services.create_in_ses(tenant_id=tenant.pk)
