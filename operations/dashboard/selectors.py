@@ -341,7 +341,8 @@ def _tenant_items(viewer: Viewer) -> Iterator[AttentionItem]:
     )
     for show, one, several, tone in words:
         yield AttentionItem(counted[show], _many(counted[show], one, several), "tenants:list", f"show={show}", tone)
-    failed = MigrationItem.objects.filter(~Exists(_NEWER_ITEMS), state=ItemState.FAILED).count()
+    here = MigrationItem.objects.filter(migration__region=settings.AWS_REGION, state=ItemState.FAILED)
+    failed = here.filter(~Exists(_NEWER_ITEMS)).count()
     sentence = _many(failed, "customer could not be migrated", "customers could not be migrated")
     yield AttentionItem(failed, sentence, "operations:migrations")
 

@@ -156,7 +156,7 @@ class OurTenant:
 
     `policy` and `is_paused` are None until they are sent to SES. `stopped`: what SES had done with it, and what we then
     do. `outside`: identities of the customer that are in no tenant though their sends name this one. `suppression`: the
-    desired scope, "" until it is sent; `found_suppression`: as last read. `unmeasured_set`: its configuration set, if it
+    desired scope, "" until it is sent; `found_suppression`: as last read. `unmeasured_set`: its configuration set if it
     has no metrics.
     """
 

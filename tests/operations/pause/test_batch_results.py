@@ -145,3 +145,23 @@ def test_an_event_of_a_suspension_during_a_resume_names_aws(sandbox: Sandbox) ->
     read(tenant)
     event = Event.objects.get(event="tenant.suspended")
     assert (event.data["before"], event.data["by"]) == ("resuming", "amazon")
+
+
+def test_the_details_of_a_batch_show_its_reason(tess_client: Client, sandbox: Sandbox) -> None:
+    page = tess_client.get(start(tess_client, set_up_tenant(), reason="bounces")).text
+    assert "High bounce rate" in page
+    page = tess_client.get(reverse("operations:batch", args=[Batch.objects.get().pk])).text
+    assert " UTC" in page
+
+
+def test_the_page_of_a_suspended_tenant_that_staff_paused_offers_to_end_the_pause(
+    tess_client: Client, sandbox: Sandbox
+) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.suspend_tenant(tenant.name)
+    read(tenant)
+    pause_tenant(tenant)
+    assert "Resume…" in tess_client.get(reverse("tenants:detail", args=[tenant.pk])).text
+    page = tess_client.get(reverse("operations:resume", args=[tenant.pk])).text
+    assert "Ends our pause. AWS still suspends the tenant" in page
+    assert "Sending resumes." not in page

@@ -256,6 +256,20 @@ def test_a_tenant_suspended_during_a_resume_is_suspended_and_our_pause_lifted(sa
     assert (tenant.standing, tenant.staff_status, tenant.is_under_way) == (TenantStatus.SUSPENDED, "ENABLED", False)
 
 
+def test_a_pause_of_a_suspended_tenant_can_be_taken_back_and_the_suspension_stays(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.suspend_tenant(tenant.name)
+    status_services.read_tenant(tenant_id=tenant.pk)
+    pause_tenant(tenant)
+    pause_services.resume(tenant=tenant, because="The wrong tenant.", actor=make_tess())
+    pause_services.apply_status(tenant_id=tenant.pk)
+    tenant = reload(tenant)
+    assert (tenant.standing, tenant.staff_status, tenant.is_paused) == (TenantStatus.SUSPENDED, "ENABLED", False)
+    sandbox.control.release_tenant(tenant.name)
+    status_services.read_tenant(tenant_id=tenant.pk)
+    assert reload(tenant).standing == TenantStatus.ACTIVE
+
+
 def test_an_active_tenant_cannot_be_resumed() -> None:
     with pytest.raises(Refused, match="is not paused"):
         pause_services.resume(tenant=make_tenant(), because="please", actor=make_tess())
