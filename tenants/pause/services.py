@@ -87,7 +87,12 @@ def kept_pause(*, tenant: Tenant, because: str, actor: User) -> dict[str, object
     locked = status_services.locked_tenant(tenant)
     if not locked.is_stopped:
         return {}
-    asked = {"status_asked_at": timezone.now(), "status_told_at": None, "status_proven_at": None, "status_problem": ""}
+    asked: dict[str, object] = {
+        "status_asked_at": timezone.now(),
+        "status_told_at": None,
+        "status_proven_at": None,
+        "status_problem": "",
+    }
     if locked.is_paused:
         return asked
     text = f"{what_stopped(locked)} {because}".strip()

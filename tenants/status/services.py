@@ -51,8 +51,9 @@ def notify_of_change(tenant: Tenant, *, old: str, now: datetime) -> None:
         if new == TenantStatus.PAUSED and tenant.is_paused:
             event = "tenant.paused"
         is_ours = event == "tenant.paused" or (event == "tenant.resumed" and old == TenantStatus.RESUMING)
-        data = {"tenant": tenant.name, "standing": new.value, "before": str(old), "region": tenant.region}
-        data |= {"by": "staff" if is_ours else "amazon", "through_tenant": tenant.names_tenant}
+        data: dict[str, object] = {"tenant": tenant.name, "standing": new.value, "before": str(old)}
+        data |= {"by": "staff" if is_ours else "amazon", "region": tenant.region}
+        data["through_tenant"] = tenant.names_tenant
         events_services.emit(event=event, about=tenant_subject(tenant), data=data, now=now)
     _warn_of_policy(tenant, now)
     warn_of_rejected(tenant, now)

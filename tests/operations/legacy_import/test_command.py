@@ -1,6 +1,7 @@
 """`manage.py import_legacy` previews each row, then imports it."""
 
 import json
+import time
 from io import StringIO
 from pathlib import Path
 
@@ -10,7 +11,6 @@ from django.core.management.base import CommandError
 
 from domains.models.domains import Domain
 from operations.legacy_import import services as legacy_import_services
-from operations.management.commands import import_legacy
 from operations.models import LegacyImport, LegacyImportState
 from sandbox.process import Sandbox
 from tests.domains.factories import seed_identities
@@ -56,7 +56,7 @@ def test_the_command_waits_for_the_worker_that_runs_the_same_import(
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
     turns, work = iter([False, True, False, True]), legacy_import_services.work
     monkeypatch.setattr(legacy_import_services, "work", lambda: work() if next(turns) else None)
-    monkeypatch.setattr(import_legacy.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     assert "6 rows: 6 new." in run_command(file)
     assert LegacyImport.objects.get().state == LegacyImportState.DONE
 
@@ -65,7 +65,7 @@ def test_an_import_that_nobody_continues_is_reported(
     sandbox: Sandbox, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(legacy_import_services, "work", lambda: None)
-    monkeypatch.setattr(import_legacy.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     with pytest.raises(CommandError, match="is waiting for another import"):
         run_command(file)
 
