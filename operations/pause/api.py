@@ -102,8 +102,8 @@ def pause_tenant(request: HttpRequest, tenant_id: str, asked: PauseWanted) -> St
     """Pause a customer's sending, and its receiving if asked.
 
     `told` is shown to the customer, `text` to staff. Returns 202 with `statusUrl`; mail may still be sent until
-    `standing` is `paused`. Refused: 422 `PAUSED_ALREADY`, `TENANT_DELETING`, 409 `PLAN_CHANGED` if the receiving
-    plan has changed since the preview.
+    `standing` is `paused`; for a tenant that AWS suspends, until `forStaff.staffStatus` is `DISABLED`. Refused: 422
+    `PAUSED_ALREADY`, `TENANT_DELETING`, 409 `PLAN_CHANGED` if the receiving plan has changed since the preview.
     """
     tenant = staff_tenant(request, tenant_id)
     services.pause(

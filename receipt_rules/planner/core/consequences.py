@@ -127,7 +127,7 @@ HARMFUL = (
 
 @dataclass(frozen=True)
 class Impact:
-    """How many of the addresses that receive mail now (`served`) a plan affects, and how.
+    """How many of the addresses that receive mail now (`served`), or are bounced after it, a plan affects, and how.
 
     `unmanaged_buckets`: addresses whose mail a plan sends to a bucket that isn't among our stores and wasn't used
     before, or moves out of our stores. `others`: addresses of customers other than the one the plan is for.
@@ -170,8 +170,9 @@ class Impact:
 def impact(found: Iterable[Consequence], *, served: int, stores: frozenset[str], others: Iterable[str] = ()) -> Impact:
     found = tuple(found)
     number = Counter(each.kind for each in found)
+    new_bounces = sum(each.kind is ConsequenceKind.BOUNCES and not each.before for each in found)
     return Impact(
-        served=max(served, sum(bool(each.before) or each.kind is ConsequenceKind.BOUNCES for each in found)),
+        served=max(served, sum(bool(each.before) for each in found)) + new_bounces,
         stops=number[ConsequenceKind.LOSES],
         bounces=number[ConsequenceKind.BOUNCES],
         moves=number[ConsequenceKind.REDIRECTED],
