@@ -155,7 +155,7 @@ class CustomerAdmin(admin.ModelAdmin[Customer]):
         Nobody may delete one alone. Protected objects are listed first.
         """
         tree, counts, forbidden, protected = super().get_deleted_objects(objs, request)
-        read_only: list[type[Model]] = [Invitation, MigrationStep]
+        read_only: list[type[Model]] = [Invitation]
         read_only += [model for model, rows in self.admin_site._registry.items() if isinstance(rows, ReadOnly)]
         forbidden -= {str(model._meta.verbose_name) for model in read_only}
         if protected:  # nothing will be deleted, so no permission is missing

@@ -170,6 +170,7 @@ def store(tenant: Tenant, entity: Entity, *, asked_at: datetime | None = None, r
     if locked is None or any(_is_later(each, asked_at) for each in (locked.read_at, locked.status_told_at)):
         return
     before, impact = _statuses(locked), locked.impact
+    comes_into_use = is_first_in_use(locked, asked_at)
     _record_layers(locked, entity)
     locked.ses_policy = entity.policy
     locked.staff_status, locked.staff_cause, locked.staff_since = entity.staff
@@ -178,10 +179,19 @@ def store(tenant: Tenant, entity: Entity, *, asked_at: datetime | None = None, r
     locked.read_at, locked.read_problem = asked_at, ""
     if not locked.is_paused:
         locked.stopped_as = ""
-    _conclude(locked, before, list(request_ids))
+    _conclude(locked, before, list(request_ids), comes_into_use=comes_into_use)
     locked.save()
     sync_if_impact_changed(locked, impact_before=impact, now=timezone.now())
     tenant.refresh_from_db()
+
+
+def is_first_in_use(tenant: Tenant, asked_at: datetime) -> bool:
+    """Return whether a read at that time is the first since the customer's sends began to name the tenant.
+
+    A pause or suspension from before stops their mail from then on, which is news.
+    """
+    since, last = tenant.sends_since, tenant.read_at
+    return since is not None and last is not None and last < since <= asked_at
 
 
 def _is_later(moment: datetime | None, asked_at: datetime) -> bool:
@@ -210,7 +220,7 @@ def recompute_status(locked: Tenant) -> None:
         locked.standing, locked.standing_since = new, timezone.now()
 
 
-def _conclude(locked: Tenant, before: dict[str, str], request_ids: list[str]) -> None:
+def _conclude(locked: Tenant, before: dict[str, str], request_ids: list[str], *, comes_into_use: bool) -> None:
     asked = locked.is_under_way
     if asked and _is_confirmed(locked):
         locked.status_proven_at, locked.status_problem = timezone.now(), ""
@@ -230,7 +240,7 @@ def _conclude(locked: Tenant, before: dict[str, str], request_ids: list[str]) ->
             after=after,
             aws_request_ids=request_ids,
         )
-    notify_of_change(locked, old=old, now=timezone.now())
+    notify_of_change(locked, old=TenantStatus.ACTIVE if comes_into_use else old, now=timezone.now())
 
 
 def _is_confirmed(locked: Tenant) -> bool:

@@ -4,6 +4,7 @@ import pytest
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models.people import MemberRole
 from accounts.roles import Role
@@ -16,6 +17,7 @@ from tenants.lifecycle.selectors import banner_for, customer_sentence
 from tenants.models.tenants import Tenant
 from tenants.pause import services as pause_services
 from tenants.status import services as status_services
+from tenants.status_pass import services as status_pass_services
 from tests.factories import make_member, make_staff
 from tests.tenants.factories import jobs_of, make_tess, pause_tenant, set_up_tenant
 
@@ -165,3 +167,15 @@ def test_the_page_of_a_suspended_tenant_that_staff_paused_offers_to_end_the_paus
     page = tess_client.get(reverse("operations:resume", args=[tenant.pk])).text
     assert "Ends our pause. AWS still suspends the tenant" in page
     assert "Sending resumes." not in page
+
+
+def test_a_pause_is_told_to_the_customer_once_their_sends_name_the_tenant(sandbox: Sandbox) -> None:
+    """As a migration switches them: the pause stops their mail only from then on."""
+    tenant = set_up_tenant(sends_at_once=False)
+    pause_tenant(tenant)
+    Tenant.objects.filter(pk=tenant.pk).update(sends_since=timezone.now())
+    for _ in range(2):
+        status_pass_services.read_all(now=timezone.now())
+    assert jobs_of(tenant).count("tenants.tell") == 1
+    sent = Event.objects.filter(event="tenant.paused").order_by("at")
+    assert list(sent.values_list("data__through_tenant", "data__before")) == [(False, "pausing"), (True, "active")]

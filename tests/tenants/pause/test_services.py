@@ -107,15 +107,14 @@ def test_a_tenant_stays_pausing_while_ses_does_not_answer(sandbox: Sandbox, monk
     assert reload(tenant).standing == TenantStatus.PAUSED
 
 
-def test_pausing_a_tenant_that_is_being_created_waits_for_its_creation(sandbox: Sandbox) -> None:
-
+def test_pausing_a_tenant_that_is_being_created_is_applied_by_its_creation(sandbox: Sandbox) -> None:
+    """Before anything is associated with it, so no mail can leave with it."""
     tenant = lifecycle_services.create_tenant(customer=make_customer(), actor=None)
     pause_tenant(tenant)
     assert tenant.standing == TenantStatus.PAUSING
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
-    assert "tenants.status" in jobs_of(tenant)
-    pause_services.apply_status(tenant_id=tenant.pk)
     assert reload(tenant).standing == TenantStatus.PAUSED
+    assert reputation_entity_in_ses(tenant)["CustomerManagedStatus"]["Status"] == "DISABLED"
 
 
 @pytest.mark.parametrize(
