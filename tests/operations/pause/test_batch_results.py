@@ -18,6 +18,7 @@ from tenants.models.tenants import Tenant
 from tenants.pause import services as pause_services
 from tenants.status import services as status_services
 from tenants.status_pass import services as status_pass_services
+from tests.domains.factories import make_domain
 from tests.factories import make_member, make_staff
 from tests.tenants.factories import jobs_of, make_tess, pause_tenant, set_up_tenant
 
@@ -179,3 +180,17 @@ def test_a_pause_is_told_to_the_customer_once_their_sends_name_the_tenant(sandbo
     assert jobs_of(tenant).count("tenants.tell") == 1
     sent = Event.objects.filter(event="tenant.paused").order_by("at")
     assert list(sent.values_list("data__through_tenant", "data__before")) == [(False, "pausing"), (True, "active")]
+
+
+def test_pages_of_the_customer_show_the_status_of_their_mail(client: Client, sandbox: Sandbox) -> None:
+    """A suspension of a tenant that their sends don't name yet stops nothing."""
+    tenant = set_up_tenant(sends_at_once=False)
+    verified = {"stage": "ready", "identity_status": "SUCCESS", "verified_at": timezone.now()}
+    domain = make_domain("shop.com", customer=tenant.customer, **verified)
+    sandbox.control.suspend_tenant(tenant.name)
+    read(tenant)
+    client.force_login(make_member(tenant.customer))
+    for url in (reverse("customers:detail", args=[tenant.customer_id]), reverse("domains:sending", args=[domain.pk])):
+        page = client.get(url).text
+        assert "Sending is enabled." in page or "is sent as before" in page
+        assert "uspended" not in page
