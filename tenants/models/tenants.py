@@ -157,9 +157,9 @@ class Tenant(models.Model):
         return self.sends_since is not None
 
     @property
-    def mail_standing(self) -> TenantStatus:
+    def mail_standing(self) -> str:
         """Return the status of the customer's mail, which leaves while its sends don't name the tenant."""
-        return TenantStatus(self.standing) if self.names_tenant else TenantStatus.ACTIVE
+        return self.standing if self.names_tenant else TenantStatus.ACTIVE
 
     @property
     def resumes_as(self) -> SendingStatus:
