@@ -37,6 +37,7 @@ from tenants.reputation.services import sync_if_impact_changed
 from tenants.status import core
 from tenants.status.core import RESUMED, LayerName, SendingStatus, TenantStatus, derive, is_by_policy, is_settled
 
+NOT_IN_USE = "Sends don’t name this tenant yet, so no mail is stopped."
 STOPPED = (TenantStatus.PAUSED, TenantStatus.SUSPENDED)
 MOST_SKEW = timedelta(minutes=1)  # between our machines' clocks
 
@@ -54,6 +55,7 @@ def notify_of_change(tenant: Tenant, *, old: str, now: datetime) -> None:
         data: dict[str, object] = {"tenant": tenant.name, "standing": new.value, "before": str(old)}
         data |= {"by": "staff" if is_ours else "amazon", "region": tenant.region}
         data["through_tenant"] = tenant.names_tenant
+        data |= {} if tenant.names_tenant else {"why": NOT_IN_USE}
         events_services.emit(event=event, about=tenant_subject(tenant), data=data, now=now)
     _warn_of_policy(tenant, now)
     warn_of_rejected(tenant, now)

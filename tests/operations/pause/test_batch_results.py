@@ -114,6 +114,7 @@ def test_a_pause_that_stops_no_mail_is_not_told_to_the_customer(tess_client: Cli
     assert customer_sentence(tenant) == "Sending is enabled."
     event = Event.objects.get(event="tenant.paused")
     assert (event.data["by"], event.data["through_tenant"]) == ("staff", False)
+    assert event.data["why"] == "Sends don’t name this tenant yet, so no mail is stopped."
 
 
 def test_a_pause_that_stops_only_receiving_tells_the_customer_that(sandbox: Sandbox) -> None:
