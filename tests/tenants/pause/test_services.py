@@ -113,7 +113,8 @@ def test_pausing_a_tenant_that_is_being_created_is_applied_by_its_creation(sandb
     pause_tenant(tenant)
     assert tenant.standing == TenantStatus.PAUSING
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
-    assert reload(tenant).standing == TenantStatus.PAUSED
+    tenant = reload(tenant)
+    assert tenant.standing == TenantStatus.PAUSED
     assert reputation_entity_in_ses(tenant)["CustomerManagedStatus"]["Status"] == "DISABLED"
 
 
