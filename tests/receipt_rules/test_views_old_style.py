@@ -9,6 +9,7 @@ from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner.services import PlanRequest, plan_changes
 from sandbox.process import Sandbox
+from tests.domains.factories import seed_identities
 from tests.receipt_rules.factories import (
     live,
     make_address,
@@ -77,6 +78,7 @@ def test_the_plan_names_a_bounce_rule_that_also_hits_an_address_that_it_serves(
     client.force_login(make_operator())
     make_unmanaged_rule("theirs", ["a@else.com"], rule_set="inbound-mail", create_set=True)
     bounce = {"BounceAction": {"SmtpReplyCode": "550", "Message": "No such user.", "Sender": "postmaster@shop.com"}}
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
     make_unmanaged_rule("shop.com-rule", ["noreply@shop.com"], actions=[bounce])
     CatchAll.objects.create(domain=make_verified("shop.com"))
     page = client.get(reverse("receipt_rules:plan")).text
