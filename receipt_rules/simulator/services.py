@@ -109,7 +109,7 @@ def holders_of(routes: Sequence[Route]) -> tuple[Holder, ...]:
         Holder(
             names[key],
             tenants[key].name if key in tenants else "",
-            str(tenants[key].mail_standing) if key in tenants else "",
+            str(tenants[key].standing) if key in tenants else "",
             key in stopped,
         )
         for key in keys
