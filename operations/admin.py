@@ -150,12 +150,14 @@ class CustomerAdmin(admin.ModelAdmin[Customer]):
             create_customer(name=obj.name, owner=None, actor=who(request), customer_id=obj.pk)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Invitations are kept as history while the customer exists, and deleted with it.
+        """Rows that are read-only here, such as invitations and migrations, are history that goes with the customer.
 
-        Protected objects are listed first.
+        Nobody may delete one alone. Protected objects are listed first.
         """
         tree, counts, forbidden, protected = super().get_deleted_objects(objs, request)
-        forbidden.discard(Invitation._meta.verbose_name)
+        read_only: list[type[Model]] = [Invitation]
+        read_only += [model for model, rows in self.admin_site._registry.items() if isinstance(rows, ReadOnly)]
+        forbidden -= {str(model._meta.verbose_name) for model in read_only}
         if protected:  # nothing will be deleted, so no permission is missing
             forbidden.clear()
         return tree, counts, forbidden, protected

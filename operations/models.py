@@ -59,7 +59,7 @@ class Migration(models.Model):
         indexes = (models.Index(fields=("state", "created_at"), name="migration_by_state"),)
 
     def __str__(self) -> str:
-        return f"{self.get_chosen_display()}, {self.created_at:%-d %b %Y %H:%M}"
+        return f"{self.get_chosen_display()}, {self.created_at:%-d %b %Y %H:%M} UTC"
 
     @property
     def is_finished(self) -> bool:
@@ -237,7 +237,7 @@ class Batch(models.Model):
         verbose_name_plural = "batches"
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}, {self.created_at:%-d %b %Y %H:%M}"
+        return f"{self.get_kind_display()}, {self.created_at:%-d %b %Y %H:%M} UTC"
 
 
 class BatchItem(models.Model):

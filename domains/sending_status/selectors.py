@@ -21,6 +21,6 @@ def sending_in(domain: Domain, tenant: Tenant | None) -> DomainSending:
     facts = SendingFacts(domain.name, domain.stage, is_verified, is_gone=domain.is_gone)
     facts = replace(facts, is_held_by_another=domain.is_held_by_another)
     if tenant is not None:
-        facts = replace(facts, standing=tenant.standing, tenant_stage=tenant.stage)
+        facts = replace(facts, standing=tenant.mail_standing, tenant_stage=tenant.stage)
         facts = replace(facts, is_rejected=rejects_sends(tenant, domain.name))
     return judge_sending(facts)

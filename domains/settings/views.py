@@ -81,7 +81,7 @@ def sending(request: SignedIn, domain_id: str) -> HttpResponse:
     context["sending"] = sending_in(domain, tenant)
     if tenant:
         association = context["association"] = identity_in(tenant, domain.name)
-        context["sentence"] = status_core.customer_words(tenant.stage, tenant.standing)
+        context["sentence"] = status_core.customer_words(tenant.stage, tenant.mail_standing)
         context["used_since"] = _used_since(tenant, association)
         context["suppressed"] = SUPPRESSED_FOR_CUSTOMER.get(tenant.suppression_told, "")
         context["banner"] = banner_for(tenant) if context["sees_tenants"] else None  # members see it on every page

@@ -59,6 +59,7 @@ SHOWN_WORDS: Mapping[str, str] = {
     "customer_name": "Customer",
     "receiving": "Receiving",
     "because": "Reason",
+    "reason_words": "Reason",
     "until": "Until",
     "text": "Staff note",
     "told": "Message to customers",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 
 from accounts.people.selectors import Viewer, supports_everyone
 from domains.checking.core.judgement import State
@@ -21,6 +22,7 @@ from notifications.alerts.selectors import open_objects, open_since
 from operations.dashboard.core import KEPT_BY_SES, CaseFacts, RecordToFix, SendingOff
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
+from operations.models import ItemState, MigrationItem
 from receipt_rules.addresses.selectors import addresses_for, endpoints_for
 from receipt_rules.live.selectors import LastRead, Meter, ReceivingOutage, capacity_as_read, forecast, last_read
 from receipt_rules.models.runs import PendingChange, Run, RunState
@@ -31,6 +33,9 @@ NEARLY_FULL_PERCENT = 80
 SHOWN_DAYS = 7
 DOMAINS_SHOWN = 8
 HARM_SHOWN = 5
+_NEWER_ITEMS = MigrationItem.objects.exclude(state=ItemState.CANCELLED).filter(
+    customer=OuterRef("customer"), migration__created_at__gt=OuterRef("migration__created_at")
+)
 FIRST_LINE_AFTER = timedelta(hours=2)  # counts are hourly, and a line needs two
 
 
@@ -173,7 +178,7 @@ def case_facts(domain: Domain, found: Diagnosis | None = None, *, awaits_diagnos
 
 def _off(domain: Domain) -> SendingOff | None:
     tenant = lifecycle_selectors.tenant_of(domain.customer)
-    banner = lifecycle_selectors.banner_for(tenant) if tenant else None
+    banner = lifecycle_selectors.banner_for(tenant) if tenant and tenant.names_tenant else None
     if tenant is None or banner is None:
         return None
     return SendingOff(tenant.standing, banner.title, banner.told, banner.goes_on)
@@ -320,31 +325,26 @@ def _domain_items(counts: Mapping[str, int], rejecting: int) -> Iterator[Attenti
         "domains:list",
         "show=stuck",
     )
-    unclear = counts["unclear"]
-    yield AttentionItem(
-        unclear,
-        _many(unclear, "domain could not be checked", "domains could not be checked"),
-        "domains:list",
-        "show=unclear",
-    )
+    sentence = _many(counts["unclear"], "domain could not be checked", "domains could not be checked")
+    yield AttentionItem(counts["unclear"], sentence, "domains:list", "show=unclear")
 
 
 def _tenant_items(viewer: Viewer) -> Iterator[AttentionItem]:
     counted = lifecycle_selectors.counts(viewer=viewer, filters=lifecycle_selectors.TenantListFilters())
+    pausing = "still pausing: mail may still be sent"
     words = (
         ("suspended", "tenant is suspended by AWS", "tenants are suspended by AWS", "bad"),
         ("held_up", "tenant differs from its requested state", "tenants differ from their requested state", "warn"),
         ("findings", "tenant has an open reputation finding", "tenants have open reputation findings", "warn"),
-        (
-            "pausing",
-            "tenant is still pausing: mail may still be sent",
-            "tenants are still pausing: mail may still be sent",
-            "bad",
-        ),
+        ("pausing", f"tenant is {pausing}", f"tenants are {pausing}", "bad"),
         ("paused", "tenant is paused", "tenants are paused", "warn"),
     )
     for show, one, several, tone in words:
         yield AttentionItem(counted[show], _many(counted[show], one, several), "tenants:list", f"show={show}", tone)
+    here = MigrationItem.objects.filter(migration__region=settings.AWS_REGION, state=ItemState.FAILED)
+    failed = here.filter(~Exists(_NEWER_ITEMS)).count()
+    sentence = _many(failed, "customer could not be migrated", "customers could not be migrated")
+    yield AttentionItem(failed, sentence, "operations:migrations")
 
 
 def _rule_items() -> Iterator[AttentionItem]:

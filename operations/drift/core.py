@@ -154,9 +154,10 @@ PAUSED, SENDS = "DISABLED", "ENABLED"
 class OurTenant:
     """A created tenant as our rows have it. `associated`: ARN to name. `going`: associations being added or removed.
 
-    `policy` and `is_paused` are None until they are sent to SES. `outside`: identities of the customer that are in no
-    tenant though their sends name this one. `suppression`: the desired scope, "" until it is sent; `found_suppression`:
-    as last read. `unmeasured_set`: its configuration set, if it has no metrics.
+    `policy` and `is_paused` are None until they are sent to SES. `stopped`: what SES had done with it, and what we then
+    do. `outside`: identities of the customer that are in no tenant though their sends name this one. `suppression`: the
+    desired scope, "" until it is sent; `found_suppression`: as last read. `unmeasured_set`: its configuration set if it
+    has no metrics.
     """
 
     name: str
@@ -171,6 +172,7 @@ class OurTenant:
     associated: Mapping[str, str] = field(default_factory=dict)
     going: frozenset[str] = frozenset()
     outside: Mapping[str, str] = field(default_factory=dict)
+    stopped: str = ""
 
 
 @dataclass(frozen=True)
@@ -200,12 +202,15 @@ def compare_tenants(
 def _of_one_tenant(
     own: OurTenant, at_amazon: SesTenant | None, known: Mapping[str, OurTenant]
 ) -> Iterator[FoundDifference]:
+    stopped = f" {own.stopped}" if own.stopped else ""
     if at_amazon is None:
-        sentence = f"Tenant {own.name} no longer exists in SES: SES rejects mail of {own.customer} that names it."
+        sentence = (
+            f"Tenant {own.name} no longer exists in SES: SES rejects mail of {own.customer} that names it.{stopped}"
+        )
         yield _found_tenant(MISSING, own, own.name, sentence, wanted={"arn": own.arn}, may_restore=True)
         return
     if at_amazon.arn != own.arn:
-        sentence = f"{own.name} was deleted in SES and recreated by someone else."
+        sentence = f"{own.name} was deleted in SES and recreated by someone else.{stopped}"
         values = ({"arn": own.arn}, {"arn": at_amazon.arn})
         yield _found_tenant(REPLACED, own, own.name, sentence, *values, may_adopt=True)
         return

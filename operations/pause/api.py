@@ -102,8 +102,8 @@ def pause_tenant(request: HttpRequest, tenant_id: str, asked: PauseWanted) -> St
     """Pause a customer's sending, and its receiving if asked.
 
     `told` is shown to the customer, `text` to staff. Returns 202 with `statusUrl`; mail may still be sent until
-    `standing` is `paused`. Refused: 422 `PAUSED_ALREADY`, `TENANT_DELETING`, 409 `PLAN_CHANGED` if the receiving
-    plan has changed since the preview.
+    `standing` is `paused`; for a tenant that AWS suspends, until `forStaff.staffStatus` is `DISABLED`. Refused: 422
+    `PAUSED_ALREADY`, `TENANT_DELETING`, 409 `PLAN_CHANGED` if the receiving plan has changed since the preview.
     """
     tenant = staff_tenant(request, tenant_id)
     services.pause(
@@ -125,7 +125,8 @@ def pause_tenant(request: HttpRequest, tenant_id: str, asked: PauseWanted) -> St
 def resume_tenant(request: HttpRequest, tenant_id: str, asked: ResumeWanted) -> Status[Accepted]:
     """Resume a paused customer's sending, and its receiving if the pause stopped it.
 
-    Returns 202 with `statusUrl`. Refused: 422 `NOT_PAUSED`, or `SUSPENDED_BY_AMAZON` while AWS suspends the tenant.
+    Returns 202 with `statusUrl`. Refused: 422 `NOT_PAUSED`, or `SUSPENDED_BY_AMAZON` if only AWS
+    suspends the tenant. A pause of ours ends also while AWS suspends it, and the suspension stays.
     """
     tenant = staff_tenant(request, tenant_id)
     services.resume(tenant=tenant, because=asked.because, actor=caller(request))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from django.db.models import Count, QuerySet
+from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet
 
 from accounts.models.people import User
 from accounts.roles import PAUSE
@@ -13,8 +13,10 @@ from tenants.models.tenants import Tenant
 from tenants.status.core import BY_AMAZON, STANDING_WORDS, SendingStatus, TenantStatus
 
 _DONE = {BatchKind.PAUSE: TenantStatus.PAUSED, BatchKind.RESUME: TenantStatus.ACTIVE}
-_UNDER_WAY = {BatchKind.PAUSE: TenantStatus.PAUSING, BatchKind.RESUME: TenantStatus.RESUMING}
 _WORDS = {BatchKind.PAUSE: ("Paused", "Pausing"), BatchKind.RESUME: ("Resumed", "Resuming")}
+ONLY_OURS = "AWS still suspends the tenant: no mail is sent until AWS lifts the suspension."
+STILL_LEAVES = "This customer’s sends don’t name the tenant yet, so their mail still leaves."
+LEAVES_ANYWAY = "This customer’s sends don’t name the tenant yet: their mail leaves, paused or not."
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class ResumeOutcome:
 
 def predict_resume(tenant: Tenant) -> ResumeOutcome:
     """Predict from the database; SES may have changed since."""
+    if tenant.amazon_status == SendingStatus.DISABLED and tenant.is_paused:
+        return ResumeOutcome(f"Ends our pause. {ONLY_OURS}", possible=True)
     if tenant.amazon_status == SendingStatus.DISABLED:
         return ResumeOutcome(f"AWS suspended this tenant, so it can’t be resumed here. {BY_AMAZON}", possible=False)
     if not tenant.is_paused and tenant.staff_status != SendingStatus.DISABLED:
@@ -39,6 +43,8 @@ def predict_resume(tenant: Tenant) -> ResumeOutcome:
             "SES changes the status to “enabled” automatically when the tenant is healthy.",
             possible=True,
         )
+    if not tenant.names_tenant:
+        return ResumeOutcome(f"The tenant is resumed in SES. {LEAVES_ANYWAY}", possible=True)
     return ResumeOutcome("Sending resumes. The status changes to Enabled once SES confirms it.", possible=True)
 
 
@@ -67,24 +73,41 @@ def pause_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchResu
 
 def pause_counts(kind: BatchKind, done: QuerySet[BatchItem]) -> list[tuple[BatchResult, int]]:
     """Return the same results without sentences, counted by the database."""
-    counted = done.order_by().values_list("tenant__standing").annotate(number=Count("pk"))
-    return [(_word_of(kind, standing), number) for standing, number in counted]
+    is_under_way = Q(tenant__status_asked_at__isnull=False, tenant__status_proven_at=None)
+    rows = done.order_by().annotate(under_way=ExpressionWrapper(is_under_way, output_field=BooleanField()))
+    found = rows.values_list("tenant__standing", "tenant__is_paused", "tenant__staff_status", "under_way")
+    counted = found.annotate(number=Count("pk"))
+    return [(_word_of(kind, _State(*state)), number) for *state, number in counted]
 
 
-def _word_of(kind: BatchKind, standing: str | None) -> BatchResult:
-    """`standing` None: the tenant was deleted."""
+@dataclass(frozen=True)
+class _State:
+    """What decides the result of an item. `standing` None: the tenant was deleted."""
+
+    standing: str | None
+    is_paused: bool
+    staff_status: str
+    is_under_way: bool
+
+
+def _word_of(kind: BatchKind, now: _State) -> BatchResult:
+    """A pause of a suspended tenant, whose status stays "suspended", counts once SES confirms it too."""
     done, under_way = _WORDS[kind]
-    if standing is None:
+    if now.standing is None:
         return BatchResult("Deleted", "mute", "")
-    if standing == _DONE[kind] or (standing == TenantStatus.SUSPENDED and kind is BatchKind.PAUSE):
-        return BatchResult(done, "good", "")
-    if standing == _UNDER_WAY[kind]:
+    if now.is_paused is not (kind is BatchKind.PAUSE):
+        return BatchResult("Changed", "mute", "")
+    if now.is_under_way:
         return BatchResult(under_way, "info", "", waits=True)
+    below = now.standing == TenantStatus.SUSPENDED and kind is BatchKind.PAUSE
+    if now.standing == _DONE[kind] or (below and now.staff_status == SendingStatus.DISABLED):
+        return BatchResult(done, "good", "")
     return BatchResult("Changed", "mute", "")
 
 
 def _pause_result(kind: BatchKind, tenant: Tenant | None) -> BatchResult:
-    found = _word_of(kind, tenant.standing if tenant else None)
+    state = (tenant.standing, tenant.is_paused, tenant.staff_status, tenant.is_under_way) if tenant else None
+    found = _word_of(kind, _State(*state) if state else _State(None, False, "", False))
     return replace(found, sentence=_sentence(kind, tenant, found))
 
 
@@ -93,8 +116,10 @@ def _sentence(kind: BatchKind, tenant: Tenant | None, found: BatchResult) -> str
         return "The tenant was deleted."
     if found.waits:
         return tenant.status_problem or "The change is being applied in SES."
-    if tenant.standing == TenantStatus.SUSPENDED and kind is BatchKind.PAUSE:
-        return "AWS suspended this tenant. The pause stays when AWS lifts the suspension."
-    if tenant.standing == _DONE[kind]:
-        return f"{found.word}, confirmed by SES."
+    done, _ = _WORDS[kind]
+    if found.word == done:
+        also = "" if tenant.names_tenant else f" {STILL_LEAVES if kind is BatchKind.PAUSE else LEAVES_ANYWAY}"
+        if tenant.standing == TenantStatus.SUSPENDED:
+            return f"AWS suspended this tenant. The pause stays when AWS lifts the suspension.{also}"
+        return f"{done}, confirmed by SES.{also}"
     return f"The tenant’s status is now: {STANDING_WORDS[tenant.standing]}."

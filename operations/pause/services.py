@@ -20,7 +20,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.planner.core.plans import Plan
 from tenants.models.reputation import RateSample
-from tenants.models.tenants import ResourceKind, Tenant, TenantResource
+from tenants.models.tenants import PauseReason, ResourceKind, Tenant, TenantResource
 from tenants.pause import services as pause_services
 from tenants.status.core import SendingStatus, TenantStatus
 
@@ -30,6 +30,10 @@ SUSPENDED = "AWS has already suspended sending. The pause stays when AWS lifts t
 PAUSED = "Already paused. Nothing changes."
 PAUSING = "Already being paused. SES hasn’t confirmed it yet, so mail may still be sent. Nothing changes."
 PAUSES = "Sending stops. The status changes to Paused once SES confirms it."
+STOPS_NOTHING = (
+    "Stops no mail yet: this customer’s sends don’t name the tenant, so their mail still leaves. "
+    "The pause counts once the customer is migrated."
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def preview(*, tenant: Tenant, stops_receiving: bool = False) -> Preview:
         outcome=_outcome(tenant),
         changes_anything=not tenant.is_paused,
         stops=_stops(tenant),
-        through_tenant=tenant.sends_since is not None,
+        through_tenant=tenant.names_tenant,
         shared_sets=_shared_sets(tenant),
         goes_on=_goes_on(tenant, plan),
         receiving=plan,
@@ -142,10 +146,11 @@ def require_permission(actor: User) -> None:
 
 
 def prepare(items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -> Mapping[str, str]:
-    """Return the words of a batch of tenants unchanged. Raises Refused for none or too many."""
+    """Return the words of a batch of tenants, with its reason as shown. Raises Refused for none or too many."""
     if not items or len(items) > MOST_TENANTS:
         raise Refused(f"Select between 1 and {MOST_TENANTS} tenants." if items else "Select at least one tenant.")
-    return words
+    reason = words.get("reason", "")
+    return {**words, "reason_words": PauseReason(reason).label} if reason in PauseReason.values else words
 
 
 @transaction.atomic
@@ -200,8 +205,8 @@ def _outcome(tenant: Tenant) -> str:
     if tenant.is_paused:
         return PAUSING if tenant.standing == TenantStatus.PAUSING else PAUSED
     if tenant.standing == TenantStatus.SUSPENDED or tenant.amazon_status == SendingStatus.DISABLED:
-        return SUSPENDED
-    return PAUSES
+        return SUSPENDED if tenant.names_tenant else f"{SUSPENDED} {STOPS_NOTHING}"
+    return PAUSES if tenant.names_tenant else STOPS_NOTHING
 
 
 def _stops(tenant: Tenant) -> tuple[StoppedIdentity, ...]:
@@ -247,6 +252,6 @@ def _goes_on(tenant: Tenant, plan: Plan | None) -> tuple[str, ...]:
         arriving = f"Inbound mail keeps arriving; a pause only stops sending. {mail} mail."
         nothing = "A pause only stops sending. This customer has no address that receives mail."
         sentences.insert(0, arriving if number else nothing)
-    if tenant.sends_since is None:
+    if not tenant.names_tenant:
         sentences.insert(0, "Mail sent without the tenant name. This customer is not migrated yet.")
     return tuple(sentences)

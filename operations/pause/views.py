@@ -70,9 +70,8 @@ def _preview(request: SignedIn, tenant: Tenant, form: PauseForm) -> HttpResponse
         context = {"tenant": tenant, "form": form, "preview": preview}
         return TemplateResponse(request, "operations/pause/pause.html", context, status=422)
     name, told, stops_receiving = tenant.customer.name, given["told"], given["stops_receiving"]
-    title, text = status_core.owner_email(
-        TenantStatus.PAUSED, customer=name, told=told, stops_receiving=stops_receiving
-    )
+    facts = {"stops_receiving": stops_receiving, "names_tenant": tenant.names_tenant}
+    mail = status_core.owner_email(TenantStatus.PAUSED, customer=name, told=told, **facts)
     context = {
         "tenant": tenant,
         "form": form,
@@ -81,8 +80,8 @@ def _preview(request: SignedIn, tenant: Tenant, form: PauseForm) -> HttpResponse
         "preview": preview,
         "reason": PauseReason(given["reason"]).label,
         "steps": preview.receiving.steps if preview.receiving else (),
-        "banner": status_core.banner_of(name, TenantStatus.PAUSED, told, stops_receiving=stops_receiving),
-        "mail": {"title": title, "text": text},
+        "banner": status_core.banner_of(name, TenantStatus.PAUSED, told, **facts),
+        "mail": {"title": mail[0], "text": mail[1]} if mail else None,
         "owners": [owner.email for owner in owners_of(tenant.customer)],
     }
     return TemplateResponse(

@@ -26,7 +26,7 @@ from operations.models import Difference, DriftCheck
 from receipt_rules.auto_apply import services as auto_apply_services
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import ANOTHER, GONE, Entity, TenantFound
-from tenants.lifecycle.selectors import tenants_in_region
+from tenants.lifecycle.selectors import stopped_before, tenants_in_region
 from tenants.models.tenants import Tenant, TenantResource, TenantStage
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
@@ -112,7 +112,7 @@ def _check_part(listed: _RemoteTenants, names: frozenset[str], *, now: datetime)
     several = [listed.tenants[name] for name in sorted(names - single) if name in listed.tenants]
     surveyed = resources_services.read_inventories(several, listed.entities)
     status_pass_services.store_listed(_entities(surveyed), asked_at=listed.asked_at)
-    return _recheck(single, names, surveyed, now=now)
+    return _recheck(single, names, surveyed, now=now, since=listed.asked_at)
 
 
 def queue_if_unlisted() -> None:
@@ -132,16 +132,22 @@ def _unlisted() -> frozenset[str]:
 
 def check_named(places: frozenset[str], *, now: datetime) -> int:
     """Check only the tenants with these names: three calls each. Raises AwsProblem."""
-    return _recheck(places, places, (), now=now)
+    return _recheck(places, places, (), now=now, since=timezone.now())
 
 
 def _recheck(
-    single: frozenset[str], places: frozenset[str], known: tuple[TenantInventory, ...], *, now: datetime
+    single: frozenset[str],
+    places: frozenset[str],
+    known: tuple[TenantInventory, ...],
+    *,
+    now: datetime,
+    since: datetime,
 ) -> int:
+    """Compare what was read with our rows. A pause or resume requested after `since`, when the read began, is newer."""
     asked_at = timezone.now()
     read = resources_services.read_inventories_of(single)
     status_pass_services.store_listed(_entities(read), asked_at=asked_at)
-    found = _compare(tenants_in_region().filter(name__in=places), (*known, *read))
+    found = _compare(tenants_in_region().filter(name__in=places), (*known, *read), since)
     lost = {(each.place, each.subject) for each in found if each.kind == drift_core.NOT_ASSOCIATED}
     resources_services.record_lost(tenants=places, lost=lost)
     return drift_store_services.store(area=TENANTS_AREA, found=found, now=now, places=places)
@@ -214,11 +220,12 @@ def _tenant(difference: Difference) -> Tenant:
 
 
 def _recreate(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    recreate_tenant(tenant=tenant)
+    recreate_tenant(tenant=tenant, pause=pause_services.kept_pause(tenant=tenant, because=because, actor=actor))
 
 
 def _adopt_new(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    recreate_tenant(tenant=tenant, arn=str(difference.found["arn"]))
+    kept = pause_services.kept_pause(tenant=tenant, because=because, actor=actor)
+    recreate_tenant(tenant=tenant, arn=str(difference.found["arn"]), pause=kept)
 
 
 def _restore_policy(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
@@ -299,18 +306,22 @@ def _apply_by_worker() -> None:
         policy_services.enable_metrics(tenant=tenant)
 
 
-def _compare(tenants: QuerySet[Tenant], surveyed: Iterable[TenantInventory]) -> tuple[FoundDifference, ...]:
+def _compare(
+    tenants: QuerySet[Tenant], surveyed: Iterable[TenantInventory], since: datetime
+) -> tuple[FoundDifference, ...]:
     rows = list(tenants.select_related("customer"))
     on_their_way = {tenant.name for tenant in rows if tenant.stage != TenantStage.READY}
     resources: dict[str, list[TenantResource]] = {}
     for each in TenantResource.objects.filter(tenant__in=rows):
         resources.setdefault(each.tenant_id, []).append(each)
-    ours = [_ours(tenant, resources.get(tenant.pk, [])) for tenant in rows if tenant.name not in on_their_way]
+    ready = [tenant for tenant in rows if tenant.name not in on_their_way]
+    ours = [_ours(tenant, resources.get(tenant.pk, []), since) for tenant in ready]
     theirs = [_remote(each) for each in surveyed if each.tenant.name not in on_their_way]
     return drift_core.compare_tenants(ours, theirs, _owners(arn for each in theirs for arn in each.resources))
 
 
-def _ours(tenant: Tenant, resources: Sequence[TenantResource]) -> OurTenant:
+def _ours(tenant: Tenant, resources: Sequence[TenantResource], since: datetime) -> OurTenant:
+    is_newer = tenant.status_asked_at is not None and tenant.status_asked_at >= since
     associated = {row.arn: row.name for row in resources if row.associated_at and row.wanted}
     return OurTenant(
         name=tenant.name,
@@ -318,12 +329,13 @@ def _ours(tenant: Tenant, resources: Sequence[TenantResource]) -> OurTenant:
         customer_id=tenant.customer_id,
         customer=tenant.customer.name,
         policy=tenant.policy if tenant.policy_told == tenant.policy else None,
-        is_paused=None if tenant.is_under_way else tenant.is_paused,
+        is_paused=None if tenant.is_under_way or is_newer else tenant.is_paused,
         suppression=tenant.suppression if tenant.suppression == tenant.suppression_told else "",
         found_suppression=tenant.ses_suppression,
         unmeasured_set=tenant.configuration_set if tenant.set_measures is False and tenant.set_sends else "",
         associated=associated,
         going=frozenset(row.arn for row in resources if row.arn not in associated),
+        stopped=stopped_before(tenant),
         outside=_outside(tenant, {row.arn for row in resources}) if tenant.sends_since else {},
     )
 

@@ -75,6 +75,7 @@ class ImpactOut(Out):
     stop: int
     change_place: int
     stored_twice: int
+    also_bounced: int = Field(description="Delivered, and also returned to the senders by a Bounce action")
     to_strangers: int
     other_customers: int
 
@@ -280,6 +281,7 @@ def _impact(found: Impact) -> ImpactOut:
         stop=found.stops,
         change_place=found.moves,
         stored_twice=found.twice,
+        also_bounced=found.bounces,
         to_strangers=found.unmanaged_buckets,
         other_customers=len(found.others),
     )

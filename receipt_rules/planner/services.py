@@ -25,7 +25,7 @@ from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.runs import OPEN, UNFINISHED, Run, RunKind, RunState, RunStep
 from receipt_rules.planner import selectors
-from receipt_rules.planner.core.consequences import Impact, impact, layout_warnings, served
+from receipt_rules.planner.core.consequences import Impact, impact, layout_warnings, served, tls_warnings
 from receipt_rules.planner.core.desired import DesiredEntries, sorted_entries, without_covered
 from receipt_rules.planner.core.planner import make_plan, replaceable_rules
 from receipt_rules.planner.core.plans import MOST_SENTENCES, Method, Plan, dump
@@ -216,7 +216,8 @@ def _plan_from(request: PlanRequest, live: Live, state: DesiredState) -> Plan:
     )
     made = _without_stopped(made, request, live, state)
     taken = {rule.name for rule in made.before.foreign} - set(made.after.names)
-    return replace(made, warnings=(*made.warnings, *layout_warnings(made.consequences))) if taken else made
+    layout = layout_warnings(made.consequences) if taken else ()
+    return replace(made, warnings=(*made.warnings, *layout, *tls_warnings(made.consequences)))
 
 
 def _without_stopped(made: Plan, request: PlanRequest, live: Live, state: DesiredState) -> Plan:

@@ -16,9 +16,9 @@ from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.models.people import Customer
 from accounts.people import selectors as people_selectors
 from inbound_admin.lib.api.values import Accepted, In, Out, Page, Paged, QueryIn, Text, given, page_of
-from inbound_admin.lib.errors import NotAllowed, Refused
+from inbound_admin.lib.errors import Refused
 from tenants.lifecycle import selectors, services
-from tenants.lifecycle.selectors import tenants_for_staff
+from tenants.lifecycle.selectors import stopped_before, tenants_for_staff
 from tenants.models.tenants import StatusChange, Tenant, TenantResource
 from tenants.policy import services as policy_services
 from tenants.status import core as status_core
@@ -122,7 +122,7 @@ def tenant_fields(tenant: Tenant, *, staff: bool) -> dict[str, Any]:
         "stage": str(tenant.stage),
         "standing": str(tenant.standing),
         "standing_since": tenant.standing_since,
-        "sentence": status_core.sentence_of(tenant.stage, tenant.standing, names_tenant=tenant.sends_since is not None),
+        "sentence": status_core.sentence_of(tenant.stage, tenant.standing, names_tenant=tenant.names_tenant),
         "told": banner.told if banner else None,
         "stops_receiving": tenant.stops_receiving,
         "sends_since": tenant.sends_since,
@@ -157,7 +157,11 @@ def _for_staff(tenant: Tenant) -> ForStaffOut:
         open_low=tenant.open_low,
         risk=tenant.risk,
         read_at=tenant.read_at,
-        problems=[each for each in (tenant.stage_problem, tenant.status_problem, tenant.read_problem) if each],
+        problems=[
+            each
+            for each in (tenant.stage_problem, tenant.status_problem, tenant.read_problem, stopped_before(tenant))
+            if each
+        ],
     )
 
 
@@ -267,6 +271,7 @@ def create_tenant(request: HttpRequest, asked: TenantWanted) -> Status[Accepted]
     imported.
     """
     actor = caller(request)
+    services.require_permission(actor)
     customer = _customer(request, asked.customer_id)
     if asked.name is not None:
         tenant = services.adopt_tenant(customer=customer, name=asked.name, actor=actor)
@@ -350,8 +355,6 @@ def list_tenant_statuses(
 
 def _customer(request: HttpRequest, customer_id: str) -> Customer:
     viewer = caller(request)
-    if not selectors.sees_tenants(viewer):
-        raise NotAllowed("Only operators can create tenants.")
     found = people_selectors.customers_for(viewer).filter(pk=customer_id).first()
     if found is None:
         raise Refused("No customer has this ID.", code="CUSTOMER_MISSING")

@@ -17,7 +17,7 @@ from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
 from inbound_admin.lib.lists import ListFilters, ListPage, Order, exactly, has_part_in_any_case, kept_count
-from tenants.lifecycle.core import REJECTED
+from tenants.lifecycle.core import REJECTED, RESTORED_PAUSED, STOPPED_BEFORE
 from tenants.models.tenants import ResourceKind, SesAccount, StatusChange, Tenant, TenantResource, TenantStage
 from tenants.status.core import Banner, Layer, Policy, StatusFacts, TenantStatus, banner_of, customer_words, layers
 
@@ -168,7 +168,7 @@ def _needs_attention() -> Q:
 
 @dataclass(frozen=True)
 class TenantListFilters(ListFilters):
-    """`q` is part of a name, or a complete ID."""
+    """`q` is part of a name, or a complete ID. `policy` is SES's, once it was read."""
 
     policy: str = ""
 
@@ -178,7 +178,7 @@ class TenantListFilters(ListFilters):
         if self.q:
             yield tenants_named(self.q)
         if self.policy in tuple(Policy):
-            yield Q(policy=self.policy)
+            yield Q(ses_policy=self.policy) | Q(ses_policy="", policy=self.policy)
 
     def groups(self) -> dict[str, Q]:
         return {
@@ -189,6 +189,8 @@ class TenantListFilters(ListFilters):
             "findings": Q(open_high__gt=0) | Q(open_low__gt=0),
             "held_up": _needs_attention(),
             "active": Q(standing=TenantStatus.ACTIVE),
+            "resuming": Q(standing=TenantStatus.RESUMING),
+            "creating": Q(stage=TenantStage.CREATING),
             "unknown": Q(standing=TenantStatus.UNKNOWN, stage=TenantStage.READY),
         }
 
@@ -199,7 +201,18 @@ def search(*, viewer: Viewer, filters: TenantListFilters) -> QuerySet[Tenant]:
 
 
 _LISTED = (
-    *("name", "customer__name", "stage", "standing", "policy", "risk", "open_high", "open_low", "read_at"),
+    *(
+        "name",
+        "customer__name",
+        "stage",
+        "standing",
+        "policy",
+        "ses_policy",
+        "risk",
+        "open_high",
+        "open_low",
+        "read_at",
+    ),
     *("stage_problem", "status_problem", "read_problem", "amazon_status", "bounce_rate", "complaint_rate"),
     "reputation_read__findings_at",
 )
@@ -233,6 +246,10 @@ def _row(tenant: Tenant) -> dict[str, str]:
         "amazon_status": tenant.amazon_status,
         "staff_status": tenant.staff_status,
         "policy": tenant.policy,
+        "ses_policy": tenant.ses_policy,
+        "is_paused": "yes" if tenant.is_paused else "no",
+        "pause_reason": tenant.pause_reason,
+        "sends_since": moment(tenant.sends_since),
         "open_high": str(tenant.open_high),
         "open_low": str(tenant.open_low),
         "bounce_rate": _fraction(tenant.bounce_rate),
@@ -262,18 +279,21 @@ def banners_for(viewer: Viewer) -> tuple[CustomerBanner, ...]:
     if not isinstance(viewer, User) or not viewer.is_active or not viewer.may_be_member:
         return ()
     own = Tenant.objects.filter(region=settings.AWS_REGION, customer__memberships__user=viewer)
-    columns = ("customer_id", "customer__name", "standing", "pause_told", "stops_receiving")
-    found = own.order_by("customer__name", "pk").values_list(*columns)
-    shown = (
-        (key, banner_of(name, standing, told, stops_receiving=stops)) for key, name, standing, told, stops in found
-    )
+    columns = ("customer_id", "customer__name", "standing", "pause_told", "stops_receiving", "sends_since")
+    found = own.order_by("customer__name", "pk").select_related("customer").only(*columns)
+    shown = ((tenant.customer_id, banner_for(tenant)) for tenant in found)
     return tuple(CustomerBanner(key, banner) for key, banner in shown if banner)
 
 
 def banner_for(tenant: Tenant) -> Banner | None:
     """The caller has fetched the tenant with its customer, for its viewer."""
-    told = tenant.pause_told
-    return banner_of(tenant.customer.name, tenant.standing, told, stops_receiving=tenant.stops_receiving)
+    return banner_of(
+        tenant.customer.name,
+        tenant.standing,
+        tenant.pause_told,
+        stops_receiving=tenant.stops_receiving,
+        names_tenant=tenant.names_tenant,
+    )
 
 
 def identity_in(tenant: Tenant, name: str) -> TenantResource | None:
@@ -285,7 +305,7 @@ def customer_sentence(tenant: Tenant) -> str:
     """Return the customer's sending status in words for customers."""
     if tenant.is_gone and tenant.sends_since is not None and tenant.stage == TenantStage.READY:
         return REJECTED
-    return customer_words(tenant.stage, tenant.standing)
+    return customer_words(tenant.stage, tenant.mail_standing)
 
 
 def rejects_sends(tenant: Tenant, name: str) -> bool:
@@ -293,6 +313,18 @@ def rejects_sends(tenant: Tenant, name: str) -> bool:
     if tenant.sends_since is None or tenant.stage != TenantStage.READY:
         return False
     return tenant.is_gone or ((association := identity_in(tenant, name)) is not None and association.is_lost)
+
+
+def stopped_before(tenant: Tenant) -> str:
+    """Return, for staff, what SES did with a tenant that it no longer has, and what a restore does; "" for nothing."""
+    if not tenant.is_gone or tenant.is_paused or not tenant.stopped_as:
+        return ""
+    return f"{what_stopped(tenant)} {RESTORED_PAUSED}"
+
+
+def what_stopped(tenant: Tenant) -> str:
+    """Return what SES did with a tenant before it was deleted there."""
+    return STOPPED_BEFORE.get(tenant.stopped_as, "SES had stopped its sending.")
 
 
 def tenant_subject(tenant: Tenant) -> Subject:

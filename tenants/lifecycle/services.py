@@ -25,14 +25,19 @@ from notifications.alerts import services as alerts_services
 from tenants.jobs import queue_associations, queue_creation, queue_removal, queue_status
 from tenants.lifecycle import gateway
 from tenants.lifecycle.core import TenantFound, is_tenant_name, tenant_name
-from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
+from tenants.lifecycle.selectors import tenant_subject, tenants_in_region, what_stopped
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage, new_tenant_id
 from tenants.resources import services as resources_services
 from tenants.status import services as status_services
-from tenants.status.core import Policy
+from tenants.status.core import Policy, SendingStatus
 
 SUFFIX = 8  # characters of Crockford's base 32 that distinguish customers with the same name
 NOT_YOURS = "Your role can't create tenants. Ask an operator."
+
+
+def require_permission(actor: User | None) -> None:
+    """Raises NotAllowed unless the actor may create tenants. None is the system itself, which may."""
+    require(actor, MANAGE, NOT_YOURS)
 
 
 def create_tenant(*, customer: Customer, actor: User | None, policy: str = "", sends_at_once: bool = False) -> Tenant:
@@ -40,7 +45,7 @@ def create_tenant(*, customer: Customer, actor: User | None, policy: str = "", s
 
     `sends_at_once` is for a customer who doesn't send yet, so no sends exist that don't name a tenant.
     """
-    require(actor, MANAGE, NOT_YOURS)
+    require_permission(actor)
     tenant = Tenant(pk=new_tenant_id(), customer=customer, policy=_policy(policy or settings.TENANT_POLICY))
     tenant.name = tenant.configuration_set = _name(tenant)
     return _store_new(tenant, actor, sends_at_once=sends_at_once)
@@ -48,7 +53,7 @@ def create_tenant(*, customer: Customer, actor: User | None, policy: str = "", s
 
 def adopt_tenant(*, customer: Customer, name: str, actor: User) -> Tenant:
     """Adopt a tenant that exists in SES. Makes one call. Raises Refused, NotAllowed, AwsProblem."""
-    require(actor, MANAGE, NOT_YOURS)
+    require_permission(actor)
     if not is_tenant_name(name):
         raise Refused("Use up to 64 letters, digits, - and _.")
     _refuse_second(customer)
@@ -84,7 +89,9 @@ def create_in_ses(*, tenant_id: str) -> None:
         return
     with aws.recording() as request_ids:
         try:
-            if all(step(tenant) for step in (_tenant, _adopt_state, _set_policy, _set, _associate_own_set, _read)):
+            if all(
+                step(tenant) for step in (_tenant, _stop, _adopt_state, _set_policy, _set, _associate_own_set, _read)
+            ):
                 _finish(tenant, request_ids)
         except AwsProblem as problem:
             _store(tenant, stage_problem=str(problem))
@@ -103,6 +110,15 @@ def _tenant(tenant: Tenant) -> bool:
     if (gateway.OURS, tenant.pk) in found.tags:  # our own first attempt, whose answer was lost
         return _store_found(tenant, found)
     return _choose_other_name(tenant) and _tenant(tenant)
+
+
+def _stop(tenant: Tenant) -> bool:
+    """Pause a tenant that is restored paused, before anything can be sent with it."""
+    if tenant.is_paused and tenant.is_under_way and tenant.status_told_at is None:
+        gateway.set_status(tenant.arn, SendingStatus.DISABLED)
+        same = Tenant.objects.filter(pk=tenant.pk, status_asked_at=tenant.status_asked_at, status_told_at=None)
+        same.update(status_told_at=timezone.now())
+    return True
 
 
 def _adopted(tenant: Tenant) -> bool:
@@ -247,11 +263,12 @@ class TenantConsequences:
     resources: tuple[TenantResource, ...]  # they leave the tenant and remain in SES
     configuration_set: str  # deleted with it if we created it
     in_use: tuple[str, ...]  # domains and others that use the tenant and must be removed first
+    held: str = ""  # why a pause or suspension prevents the deletion
 
 
 def consequences(tenant: Tenant) -> TenantConsequences:
     resources = tuple(TenantResource.objects.filter(tenant=tenant))
-    return TenantConsequences(resources, tenant.configuration_set, _users_of(tenant))
+    return TenantConsequences(resources, tenant.configuration_set, _users_of(tenant), _held_by_stop(tenant))
 
 
 def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
@@ -263,7 +280,8 @@ def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
         locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
         if locked.stage == TenantStage.DELETING:
             return
-        _refuse_while_stopped(locked)
+        if held := _held_by_stop(locked):
+            raise Refused(held, code="TENANT_PAUSED")
         _refuse_while_in_use(locked)
         before = {"stage": locked.stage}
         locked.stage, locked.stage_problem = TenantStage.DELETING, ""
@@ -276,14 +294,16 @@ def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
     tenant.refresh_from_db()
 
 
-def _refuse_while_stopped(tenant: Tenant) -> None:
-    """One that SES no longer has may be deleted, although it was stopped when last read."""
+def _held_by_stop(tenant: Tenant) -> str:
+    """Return why it can't be deleted while it is stopped, by staff or by SES; "" if it isn't."""
     if tenant.is_paused:
-        sentence = f"{tenant} is paused. Deleting it would end the pause, so resume it first."
-        raise Refused(sentence, code="TENANT_PAUSED")
-    if tenant.is_stopped and not tenant.is_gone:
-        sentence = f"SES has stopped sending of {tenant}. Without the tenant, the customer could send again."
-        raise Refused(sentence, code="TENANT_PAUSED")
+        return f"{tenant} is paused. Deleting it would end the pause, so resume it first."
+    if not tenant.is_stopped:
+        return ""
+    if tenant.is_gone:
+        before = what_stopped(tenant)
+        return f"{before} Without the tenant, the customer could send again. Restore it under Drift first."
+    return f"SES has stopped sending of {tenant}. Without the tenant, the customer could send again."
 
 
 def delete_in_ses(*, tenant_id: str) -> None:

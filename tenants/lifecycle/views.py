@@ -22,7 +22,7 @@ from tenants.lifecycle.forms import NewTenantForm, PolicyForm
 from tenants.lifecycle.selectors import WORST_FIRST
 from tenants.models.tenants import Tenant, TenantStage
 from tenants.policy import services as policy_services
-from tenants.policy.core import POLICIES, SUPPRESSIONS
+from tenants.policy.core import POLICIES, SUPPRESSIONS, open_findings
 from tenants.status import core as status_core
 from tenants.status.core import LayerName, TenantStatus
 
@@ -121,7 +121,7 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
         "tenant": tenant,
         "tab": "overview",
         "row": TenantRow(tenant),
-        "sentence": status_core.sentence_of(tenant.stage, tenant.standing, names_tenant=tenant.sends_since is not None),
+        "sentence": status_core.sentence_of(tenant.stage, tenant.standing, names_tenant=tenant.names_tenant),
         "main_layers": [main[name] for name in MAIN_LAYERS],
         "other_layers": others,
         "others_forbid": any(layer.allows is False for layer in others),
@@ -130,6 +130,7 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
         "suppression": SUPPRESSIONS[tenant.suppression],
         "review_is_due": review_on is not None and review_on <= timezone.localdate(),
         "next_attempt": next_status_attempt(tenant) if tenant.status_problem and tenant.is_under_way else None,
+        "stopped_before": selectors.stopped_before(tenant),
         "poll_seconds": POLL_SECONDS if _is_changing(tenant) else None,
     }
     return TemplateResponse(request, template(request, "tenants/lifecycle/detail.html", "live"), context)
@@ -199,7 +200,7 @@ def policy(request: SignedIn, tenant_id: str) -> HttpResponse:
     context = {
         "tenant": tenant,
         "form": form,
-        "open_sentence": status_core.open_findings(tenant.open_high, tenant.open_low),
+        "open_sentence": open_findings(tenant.open_high, tenant.open_low),
     }
     return form_page(request, "tenants/lifecycle/policy.html", context)
 

@@ -7,8 +7,8 @@ from django.db.models.functions import Now
 from inbound_admin.lib.ids import new_id
 from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED
 from tenants.lifecycle.core import TenantStage as TenantStage  # noqa: PLC0414  who queries the column finds its values here
-from tenants.policy.core import Suppression
-from tenants.status.core import LayerName, Policy, SendingStatus, TenantStatus, status_to_resume
+from tenants.policy.core import Suppression, status_to_resume
+from tenants.status.core import LayerName, Policy, SendingStatus, TenantStatus
 
 
 def new_tenant_id() -> str:
@@ -87,6 +87,13 @@ class Tenant(models.Model):
         null=True, blank=True, help_text="When the customer's sends started naming the tenant."
     )
 
+    stopped_as = models.CharField(
+        max_length=10,
+        blank=True,
+        db_default="",
+        help_text="What SES did with it (paused, suspended) before it was deleted there; until it is resumed.",
+    )
+
     # state read from SES
     ses_id = models.CharField(max_length=100, blank=True)
     arn = models.CharField(max_length=300, blank=True)
@@ -138,8 +145,21 @@ class Tenant(models.Model):
 
     @property
     def is_stopped(self) -> bool:
-        """Return whether staff paused it, also unconfirmed, or SES stops its sending by the last read."""
-        return self.is_paused or SendingStatus.DISABLED in (self.aggregate, self.amazon_status)
+        """Return whether staff paused it, also unconfirmed, or SES stops its sending by the last read.
+
+        SES's pause also counts after somebody has deleted the tenant there.
+        """
+        return self.is_paused or bool(self.stopped_as) or SendingStatus.DISABLED in (self.aggregate, self.amazon_status)
+
+    @property
+    def names_tenant(self) -> bool:
+        """Return whether the customer's sends name it. Until then a pause or suspension stops none of their mail."""
+        return self.sends_since is not None
+
+    @property
+    def mail_standing(self) -> str:
+        """Return the status of the customer's mail, which leaves while its sends don't name the tenant."""
+        return self.standing if self.names_tenant else TenantStatus.ACTIVE
 
     @property
     def resumes_as(self) -> SendingStatus:

@@ -17,7 +17,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from tenants.jobs import queue_status
 from tenants.lifecycle import gateway as lifecycle_gateway
-from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
+from tenants.lifecycle.selectors import tenant_subject, tenants_in_region, what_stopped
 from tenants.models.tenants import PauseReason, Tenant, TenantStage
 from tenants.status import core as status_core
 from tenants.status import services as status_services
@@ -78,8 +78,36 @@ def _day(day: date | None) -> str | None:
     return day.isoformat() if day else None
 
 
+def kept_pause(*, tenant: Tenant, because: str, actor: User) -> dict[str, object]:
+    """Lock the tenant and return the fields of the pause that a restore applies again; empty if nothing stopped it.
+
+    One that SES had stopped before it was deleted there is paused by us: nobody has decided that it may send. Run it in
+    the transaction of the restore.
+    """
+    locked = status_services.locked_tenant(tenant)
+    if not locked.is_stopped:
+        return {}
+    asked: dict[str, object] = {
+        "status_asked_at": timezone.now(),
+        "status_told_at": None,
+        "status_proven_at": None,
+        "status_problem": "",
+    }
+    if locked.is_paused:
+        return asked
+    text = f"{what_stopped(locked)} {because}".strip()
+    after = {"paused": True, "reason": PauseReason.OTHER.label}
+    _record("tenant.pause_asked", locked, actor, text, {"paused": False}, after, "")
+    told = status_core.customer_text_for(PauseReason.OTHER)
+    ours = {"is_paused": True, "pause_is_ours": True, "status_asked_by": actor, "pause_review_on": None}
+    return asked | ours | {"pause_reason": PauseReason.OTHER, "pause_text": text, "pause_told": told}
+
+
 def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> None:
-    """Store the request; the worker tells SES. Raises Refused while AWS suspends the tenant, or if it isn't paused."""
+    """Store the request; the worker tells SES. Raises Refused if staff didn't pause it, and nothing in SES did.
+
+    While AWS suspends the tenant, only a pause by staff can be ended, and the suspension stays.
+    """
     require(actor, PAUSE, NOT_YOURS)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
@@ -87,6 +115,7 @@ def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> N
         refuse_resume(locked)
         before = {"paused": True, "reason": PauseReason(locked.pause_reason).label if locked.pause_reason else None}
         locked.is_paused, locked.pause_review_on, locked.stops_receiving = False, None, False
+        locked.stopped_as = locked.stopped_as if locked.is_gone else ""
         locked.pause_reason = locked.pause_text = locked.pause_told = ""
         _ask(locked, actor)
         _record("tenant.resume_asked", locked, actor, because, before, {"paused": False}, bulk_id)
@@ -95,7 +124,7 @@ def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> N
 
 def refuse_resume(tenant: Tenant) -> None:
     """Raise Refused with who can lift the pause, or because nothing is paused. Used by page and service."""
-    if tenant.amazon_status == SendingStatus.DISABLED:
+    if tenant.amazon_status == SendingStatus.DISABLED and not tenant.is_paused:
         raise Refused(SUSPENDED, code="SUSPENDED_BY_AMAZON")
     if not tenant.is_paused and tenant.standing != TenantStatus.PAUSED:
         raise Refused(f"{tenant} is not paused.", code="NOT_PAUSED")

@@ -1,10 +1,10 @@
-"""Words for a tenant's reputation policy and suppression scope. Pure."""
+"""A tenant's reputation policy and suppression scope: words, and when a policy pauses. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tenants.status.core import Policy
+from tenants.status.core import Policy, SendingStatus
 
 
 @dataclass(frozen=True)
@@ -49,3 +49,29 @@ SUPPRESSED_FOR_CUSTOMER: Mapping[str, str] = {
     Suppression.ACCOUNT: "We don't send to addresses that bounced or complained, for you or for another customer.",
     Suppression.TENANT: "We don't send to addresses that bounced or complained when you sent to them.",
 }
+
+# ses.md E: the impacts of open findings on which each policy pauses.
+PAUSES_ON: Mapping[str, tuple[str, ...]] = {
+    Policy.STANDARD: ("HIGH",),
+    Policy.STRICT: ("HIGH", "LOW"),
+    Policy.NONE: (),
+}
+
+
+def status_to_resume(*, policy: str, impacts: Iterable[str], is_ours: bool) -> SendingStatus:
+    """Return REINSTATED if the policy would pause the tenant again, or has paused it (`is_ours` False); else ENABLED.
+
+    `impacts`: SES's, and those of open findings. A Cause proves nothing: SES's samples have one for any pause.
+    """
+    pauses_on = PAUSES_ON.get(policy, ())
+    if set(impacts) & set(pauses_on) or (pauses_on and not is_ours):
+        return SendingStatus.REINSTATED
+    return SendingStatus.ENABLED
+
+
+def open_findings(high: int, low: int) -> str:
+    """Return what a change of policy may do at once; "" without open findings."""
+    if not high and not low:
+        return ""
+    found = [f"{number} of {impact}" for number, impact in ((high, "high"), (low, "low")) if number]
+    return f"Open findings: {' and '.join(found)} impact. A policy that pauses on them pauses the tenant immediately."

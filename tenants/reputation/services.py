@@ -16,11 +16,11 @@ from accounts.roles import PAUSE
 from audit import services as audit_services
 from audit.services import Subject
 from inbound_admin.lib import isolation
-from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable
+from inbound_admin.lib.errors import AwsBusy, AwsMissing, AwsProblem, AwsUnreachable
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from tenants.jobs import queue_recommendations_sync
-from tenants.lifecycle.gateway import all_pages
+from tenants.lifecycle.gateway import all_pages, get_tenant
 from tenants.lifecycle.selectors import tenant_subject
 from tenants.metrics.core import ACCOUNT_LIMITS, TENANT_LIMITS, Grade, Measure, grade, pauses_above
 from tenants.models.reputation import Finding, ReputationRead
@@ -28,7 +28,7 @@ from tenants.models.tenants import Tenant
 from tenants.reputation import gateway, selectors
 from tenants.reputation.core import HIGH, LOW, FoundRecommendation
 from tenants.reputation.selectors import risk_now
-from tenants.status.core import SendingStatus
+from tenants.status.core import SendingStatus, TenantStatus
 
 STAFF = alerts_core.Staff(PAUSE)
 UNMEASURED = "tenant.unmeasured"
@@ -66,7 +66,7 @@ def warn_of_suspension(tenant: Tenant, *, now: datetime) -> None:
     """Observe the suspension. While AWS's status is unread, nothing is known, so no observation is made."""
     if not tenant.amazon_status:
         return
-    stopped = tenant.amazon_status == SendingStatus.DISABLED
+    stopped = tenant.amazon_status == SendingStatus.DISABLED or tenant.stopped_as == TenantStatus.SUSPENDED
     why = f"AWS suspended sending for {tenant.name}. {tenant.amazon_cause}".strip()
     _observe("tenant.suspended", tenant, firing=stopped, why=why, severity="high", now=now)
 
@@ -177,10 +177,26 @@ def sync_recommendations(*, tenant_id: str, now: datetime) -> None:
         return
     try:
         found = all_pages(gateway.findings_page_of, tenant.arn)
+        if _misses_some(tenant, found) and not _is_in_ses(tenant):
+            return
     except AwsProblem as problem:
         _record_read(tenant, findings_problem=str(problem))
         raise
     _store(tenant, found, now)
+
+
+def _misses_some(tenant: Tenant, found: Sequence[FoundRecommendation]) -> bool:
+    """Return whether a finding that is open here isn't listed any more."""
+    held = Finding.objects.filter(tenant=tenant, over_at=None).values_list("kind", "opened_at")
+    return bool(set(held) - {(each.kind, each.opened_at) for each in found})
+
+
+def _is_in_ses(tenant: Tenant) -> bool:
+    """Return whether SES still has this tenant. A deleted one lists no findings, which resolves none."""
+    try:
+        return get_tenant(tenant.name).arn == tenant.arn
+    except AwsMissing:
+        return False
 
 
 def _needs_own_read(tenant: Tenant, listed: Sequence[FoundRecommendation]) -> bool:
@@ -189,13 +205,15 @@ def _needs_own_read(tenant: Tenant, listed: Sequence[FoundRecommendation]) -> bo
         return True
     if not tenant.open_high + tenant.open_low:
         return False
-    held = Finding.objects.filter(tenant=tenant, over_at=None).values_list("kind", "opened_at")
-    return bool(set(held) - {(each.kind, each.opened_at) for each in listed})
+    return _misses_some(tenant, listed)
 
 
 @transaction.atomic
 def _store(tenant: Tenant, found: Sequence[FoundRecommendation], now: datetime) -> None:
-    """Store the tenant's complete list `found`: stored open findings that are missing from it are resolved."""
+    """Store the tenant's complete list `found`: stored open findings that are missing from it are resolved.
+
+    Not while it is paused because SES had stopped the tenant of this name that was deleted: they are the reason.
+    """
     locked = Tenant.objects.select_for_update().filter(pk=tenant.pk).first()
     if locked is None:
         return
@@ -203,7 +221,7 @@ def _store(tenant: Tenant, found: Sequence[FoundRecommendation], now: datetime) 
     for each in found:
         _store_one(locked, held.pop((each.kind, each.opened_at), None), each, now)
     for row in held.values():
-        if row.over_at is None:
+        if row.over_at is None and not locked.stopped_as:
             _resolve(locked, row, now)
     _record_read(locked, findings_at=now, findings_problem="")
     _count(locked)

@@ -322,10 +322,11 @@ def identities_in_tenants(tenants: tuple[TenantFound, ...]) -> dict[str, str]:
     return taken
 
 
-def recreate_tenant(*, tenant: Tenant, arn: str = "") -> None:
+def recreate_tenant(*, tenant: Tenant, pause: Mapping[str, object], arn: str = "") -> None:
     """Create the tenant again under its name, or, with `arn`, adopt the one that has the name. Run it in a transaction.
 
-    Policy, configuration set, associations and a pause are applied again. The caller records actor and reason.
+    Policy, configuration set and associations are applied again, and `pause`, as `tenants.pause` keeps it. The caller
+    records actor and reason.
     """
     fields: dict[str, object] = {
         "stage": TenantStage.CREATING,
@@ -336,9 +337,8 @@ def recreate_tenant(*, tenant: Tenant, arn: str = "") -> None:
         "policy_told": "",
         "set_sends": None,
         "read_problem": "",
+        **pause,
     }
-    if tenant.is_paused:
-        fields |= {"status_asked_at": timezone.now(), "status_told_at": None, "status_proven_at": None}
     Tenant.objects.filter(pk=tenant.pk, stage=TenantStage.READY).update(**fields, updated_at=timezone.now())
     TenantResource.objects.filter(tenant=tenant).update(associated_at=None, problem="", held_by="")
     queue_creation(tenant)

@@ -7,7 +7,7 @@ status. Unknown values are kept and shown unchanged.
 A customer's banner, and the email that says the same, give the reason, what still works and what to do, no staff note.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -53,12 +53,6 @@ class LayerName(StrEnum):
 UNCONFIRMED = " requested by our team. SES hasn’t applied it yet."
 SENDING = (SendingStatus.ENABLED, SendingStatus.REINSTATED)
 SIDE = tuple[str, str, datetime | None]  # SES's StatusRecord: status, cause, since
-# ses.md E: the impacts of open findings on which each policy pauses.
-PAUSES_ON: Mapping[str, tuple[str, ...]] = {
-    Policy.STANDARD: ("HIGH",),
-    Policy.STRICT: ("HIGH", "LOW"),
-    Policy.NONE: (),
-}
 
 BY_AMAZON = "Only AWS can lift it: open a case with AWS Support."
 _OF_ACCOUNT = {
@@ -121,17 +115,6 @@ def is_settled(*, wants_pause: bool, staff: str, amazon: str, aggregate: str) ->
     if wants_pause:
         return staff == SendingStatus.DISABLED and aggregate == SendingStatus.DISABLED
     return staff in SENDING and (aggregate in SENDING or amazon == SendingStatus.DISABLED)
-
-
-def status_to_resume(*, policy: str, impacts: Iterable[str], is_ours: bool) -> SendingStatus:
-    """Return REINSTATED if the policy would pause the tenant again, or has paused it (`is_ours` False); else ENABLED.
-
-    `impacts`: SES's, and those of open findings. A Cause proves nothing: SES's samples have one for any pause.
-    """
-    pauses_on = PAUSES_ON.get(policy, ())
-    if set(impacts) & set(pauses_on) or (pauses_on and not is_ours):
-        return SendingStatus.REINSTATED
-    return SendingStatus.ENABLED
 
 
 def is_by_policy(cause: str) -> bool:
@@ -214,6 +197,9 @@ STAGES: Mapping[str, str] = {
     "deleting": "Deleting in SES: first the associations, then the tenant.",
 }
 WITHOUT_ITS_NAME: Mapping[str, str] = {  # then a pause stops nothing
+    TenantStatus.PAUSING: "Pausing in SES for mail that names this tenant. This customer’s sends don’t name it "
+    "yet, so their mail still leaves.",
+    TenantStatus.RESUMING: "Resuming in SES. This customer’s sends don’t name the tenant yet: their mail leaves.",
     TenantStatus.PAUSED: "Paused in SES for mail that names this tenant. This customer’s sends don’t name it "
     "yet, so their mail still leaves. Migrate the customer to stop it.",
     TenantStatus.SUSPENDED: "Suspended by AWS. This customer’s sends don’t name the tenant yet: their mail leaves.",
@@ -225,14 +211,6 @@ def sentence_of(stage: str, standing: str, *, names_tenant: bool) -> str:
     if stage not in STAGES and not names_tenant and standing in WITHOUT_ITS_NAME:
         return WITHOUT_ITS_NAME[standing]
     return STAGES.get(stage) or STANDINGS.get(standing, f"Status: {standing}.")
-
-
-def open_findings(high: int, low: int) -> str:
-    """Return what a change of policy may do at once; "" without open findings."""
-    if not high and not low:
-        return ""
-    found = [f"{number} of {impact}" for number, impact in ((high, "high"), (low, "low")) if number]
-    return f"Open findings: {' and '.join(found)} impact. A policy that pauses on them pauses the tenant immediately."
 
 
 # Each layer: its name, and its effect if it allows sending, forbids it, or is unknown.
@@ -363,10 +341,17 @@ class Banner:
     tone: str
 
 
-def banner_of(name: str, standing: str, told: str, *, stops_receiving: bool = False) -> Banner | None:
-    """Return the banner; None while sending is on or the status is unknown."""
+def banner_of(
+    name: str, standing: str, told: str, *, stops_receiving: bool = False, names_tenant: bool = True
+) -> Banner | None:
+    """Return the banner; None while sending is on or the status is unknown.
+
+    `names_tenant` False: the customer's sends don't name the tenant, so a pause stops at most the receiving.
+    """
     if standing not in _OFF:
         return None
+    if not names_tenant:
+        return _receiving_banner(name, told) if stops_receiving else None
     title, because, to_do = _OFF[TenantStatus(standing)]
     reason = told.strip()
     if standing == TenantStatus.PAUSING and reason:
@@ -380,14 +365,31 @@ def banner_of(name: str, standing: str, told: str, *, stops_receiving: bool = Fa
     )
 
 
-def owner_email(what: str, *, customer: str, told: str, stops_receiving: bool) -> tuple[str, str]:
-    """Return subject and text. `what`: RESUMED or a status that stops sending. Raises ValueError for another."""
+def _receiving_banner(name: str, told: str) -> Banner:
+    return Banner(
+        title=f"Receiving for {name} is stopped",
+        told=(told.strip() or TOLD["other"]).replace(_PAUSED, "We stopped receiving your mail", 1),
+        goes_on="You can still use this site. Mail to your addresses is rejected. Your own mail is still sent.",
+        to_do="Contact support to receive mail again once the cause is fixed.",
+        tone="warn",
+    )
+
+
+def owner_email(
+    what: str, *, customer: str, told: str, stops_receiving: bool, names_tenant: bool = True
+) -> tuple[str, str] | None:
+    """Return subject and text; None if nothing has changed for the customer, since its sends don't name the tenant.
+
+    `what`: RESUMED or a status that stops sending. Raises ValueError for another.
+    """
+    if not names_tenant and not (stops_receiving and what in _OFF):
+        return None
     if what == RESUMED:
         return (
             f"Sending for {customer} is enabled again",
             f"{customer} can send mail again. You don’t need to do anything.\n",
         )
-    banner = banner_of(customer, what, told, stops_receiving=stops_receiving)
+    banner = banner_of(customer, what, told, stops_receiving=stops_receiving, names_tenant=names_tenant)
     if banner is None:
         raise ValueError(f"no mail for {what}")
     return banner.title, f"{banner.told}\n\nWhat to do: {banner.to_do}\n\n{banner.goes_on}\n"

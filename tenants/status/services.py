@@ -36,8 +36,9 @@ from tenants.lifecycle.selectors import due_for_review, tenant_subject, tenants_
 from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantResource, TenantStage
 from tenants.reputation.services import sync_if_impact_changed
 from tenants.status import core
-from tenants.status.core import RESUMED, LayerName, TenantStatus, derive, is_by_policy, is_settled
+from tenants.status.core import RESUMED, LayerName, SendingStatus, TenantStatus, derive, is_by_policy, is_settled
 
+NOT_IN_USE = "Sends don’t name this tenant yet, so no mail is stopped."
 STOPPED = (TenantStatus.PAUSED, TenantStatus.SUSPENDED)
 
 
@@ -45,12 +46,16 @@ def notify_of_change(tenant: Tenant, *, old: str, now: datetime) -> None:
     """Notify of a changed status, in the transaction that stores it. The first read of a sending tenant is no news."""
     new = TenantStatus(tenant.standing)
     if new != old and (new in STOPPED or (new == TenantStatus.ACTIVE and old in (*STOPPED, TenantStatus.RESUMING))):
-        queue_owner_email(tenant, RESUMED if new == TenantStatus.ACTIVE else new.value)
+        if tenant.names_tenant or tenant.stops_receiving:
+            queue_owner_email(tenant, RESUMED if new == TenantStatus.ACTIVE else new.value)
         event = "tenant.resumed" if new == TenantStatus.ACTIVE else "tenant.suspended"
         if new == TenantStatus.PAUSED and tenant.is_paused:
             event = "tenant.paused"
-        by = "staff" if event == "tenant.paused" or old == TenantStatus.RESUMING else "amazon"
-        data = {"tenant": tenant.name, "standing": new.value, "before": str(old), "by": by, "region": tenant.region}
+        is_ours = event == "tenant.paused" or (event == "tenant.resumed" and old == TenantStatus.RESUMING)
+        data: dict[str, object] = {"tenant": tenant.name, "standing": new.value, "before": str(old)}
+        data |= {"by": "staff" if is_ours else "amazon", "region": tenant.region}
+        data["through_tenant"] = tenant.names_tenant
+        data |= {} if tenant.names_tenant else {"why": NOT_IN_USE}
         events_services.emit(event=event, about=tenant_subject(tenant), data=data, now=now)
     _warn_of_policy(tenant, now)
     warn_of_rejected(tenant, now)
@@ -73,13 +78,13 @@ def _observe(kind: str, tenant: Tenant, firing: bool, why: str, audience: alerts
 
 
 def _warn_of_policy(tenant: Tenant, now: datetime) -> None:
-    """Warn staff of a pause by the policy or by somebody in SES. A pause by our own staff is no news."""
-    if tenant.standing == TenantStatus.UNKNOWN:
+    """Warn staff of a pause by the policy or by somebody in SES. A pause by our own staff is no news, and ends none."""
+    if tenant.standing == TenantStatus.UNKNOWN or tenant.is_paused:
         return
     alerts_services.observe(
         kind="tenant.paused",
         about=tenant_subject(tenant),
-        firing=tenant.standing == TenantStatus.PAUSED and not tenant.is_paused,
+        firing=tenant.standing == TenantStatus.PAUSED,
         why=f"{tenant.name} was paused {_by_whom(tenant.staff_cause)}. {tenant.staff_cause}".strip(),
         severity="high",
         audience=alerts_core.Staff(PAUSE),
@@ -177,16 +182,28 @@ def store(tenant: Tenant, entity: Entity, *, asked_at: datetime | None = None, r
     if locked is None or is_outdated(asked_at, locked.read_at, locked.status_told_at):
         return
     before, impact = _statuses(locked), locked.impact
+    comes_into_use = is_first_in_use(locked, asked_at)
     _record_layers(locked, entity)
     locked.ses_policy = entity.policy
     locked.staff_status, locked.staff_cause, locked.staff_since = entity.staff
     locked.amazon_status, locked.amazon_cause, locked.amazon_since = entity.amazon
     locked.aggregate, locked.impact = entity.aggregate, entity.impact
     locked.read_at, locked.read_problem = asked_at, ""
-    _conclude(locked, before, list(request_ids))
+    if not locked.is_paused:
+        locked.stopped_as = ""
+    _conclude(locked, before, list(request_ids), comes_into_use=comes_into_use)
     locked.save()
     sync_if_impact_changed(locked, impact_before=impact, now=timezone.now())
     tenant.refresh_from_db()
+
+
+def is_first_in_use(tenant: Tenant, asked_at: datetime) -> bool:
+    """Return whether a read at that time is the first since the customer's sends began to name the tenant.
+
+    A pause or suspension from before stops their mail from then on, which is news.
+    """
+    since, last = tenant.sends_since, tenant.read_at
+    return since is not None and last is not None and last < since <= asked_at
 
 
 def locked_tenant(tenant: Tenant) -> Tenant:
@@ -210,7 +227,7 @@ def recompute_status(locked: Tenant) -> None:
         locked.standing, locked.standing_since = new, timezone.now()
 
 
-def _conclude(locked: Tenant, before: dict[str, str], request_ids: list[str]) -> None:
+def _conclude(locked: Tenant, before: dict[str, str], request_ids: list[str], *, comes_into_use: bool) -> None:
     asked = locked.is_under_way
     if asked and _is_confirmed(locked):
         locked.status_proven_at, locked.status_problem = timezone.now(), ""
@@ -230,7 +247,7 @@ def _conclude(locked: Tenant, before: dict[str, str], request_ids: list[str]) ->
             after=after,
             aws_request_ids=request_ids,
         )
-    notify_of_change(locked, old=old, now=timezone.now())
+    notify_of_change(locked, old=TenantStatus.ACTIVE if comes_into_use else old, now=timezone.now())
 
 
 def _is_confirmed(locked: Tenant) -> bool:
@@ -298,16 +315,26 @@ def _read_suppression(tenant: Tenant) -> None:
 def _record_gone(tenant: Tenant, why: str, asked_at: datetime) -> None:
     """Record that SES doesn't have the tenant, unless a newer read is stored.
 
-    SES's earlier values are kept for the page; the status is not.
+    SES's earlier values are kept for the page; the status is not. What stopped it is kept apart, since a deletion by
+    hand ends no pause.
     """
     locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
     if is_outdated(asked_at, locked.read_at):
         return
+    locked.stopped_as = locked.stopped_as or _stopped_as(locked)
     locked.read_problem, locked.aggregate, locked.read_at = why, "", asked_at
     locked.amazon_status = locked.staff_status = ""
     recompute_status(locked)
     locked.save()
     warn_of_rejected(locked, timezone.now())
+
+
+def _stopped_as(tenant: Tenant) -> str:
+    """Return what SES, its policy or somebody there did with it. A pause of ours is in `is_paused`."""
+    if tenant.amazon_status == SendingStatus.DISABLED:
+        return TenantStatus.SUSPENDED
+    is_ours = tenant.is_paused or tenant.is_under_way
+    return "" if is_ours or tenant.aggregate != SendingStatus.DISABLED else TenantStatus.PAUSED
 
 
 log = structlog.get_logger(__name__)
@@ -321,14 +348,20 @@ def notify_owners(*, tenant_id: str, what: str) -> None:
     tenant = Tenant.objects.select_related("customer").filter(pk=tenant_id).first()
     if tenant is None or not core.is_current(what, tenant.standing):
         return
-    title, text = core.owner_email(
-        what, customer=tenant.customer.name, told=tenant.pause_told, stops_receiving=tenant.stops_receiving
+    mail = core.owner_email(
+        what,
+        customer=tenant.customer.name,
+        told=tenant.pause_told,
+        stops_receiving=tenant.stops_receiving,
+        names_tenant=tenant.names_tenant,
     )
+    if mail is None:
+        return
     owners = [owner.email for owner in owners_of(tenant.customer)]
     if not owners:
         log.warning("nobody to tell", tenant=tenant.pk, what=what)
         return
-    email_services.send(title=title, text=text, to=owners)
+    email_services.send(title=mail[0], text=mail[1], to=owners)
 
 
 def remind_of_reviews(*, today: date) -> int:

@@ -39,7 +39,7 @@ def store_listed(entities: Iterable[Entity], *, asked_at: datetime, request_ids:
     by_arn = {entity.arn: entity for entity in entities}
     with transaction.atomic():
         rows = list(_ready().filter(arn__in=by_arn).order_by("pk").select_for_update(of=("self",)))
-        same = {tenant.pk for tenant in rows if _is_same(tenant, by_arn[tenant.arn])}
+        same = {tenant.pk for tenant in rows if _is_same(tenant, by_arn[tenant.arn], asked_at)}
         not_newer = Q(read_at__lt=asked_at) & (Q(status_told_at=None) | Q(status_told_at__lte=asked_at))
         Tenant.objects.filter(not_newer, pk__in=same).update(read_at=asked_at)
     changed = [tenant for tenant in rows if tenant.pk not in same]
@@ -55,9 +55,10 @@ def _ready() -> QuerySet[Tenant]:
     return tenants_in_region().filter(stage=TenantStage.READY)
 
 
-def _is_same(tenant: Tenant, entity: Entity) -> bool:
+def _is_same(tenant: Tenant, entity: Entity, asked_at: datetime) -> bool:
     """Return whether a store would change nothing but the time of the read."""
-    if tenant.read_at is None or tenant.read_problem or tenant.is_under_way:
+    comes_into_use = tenant.is_stopped and status_services.is_first_in_use(tenant, asked_at)
+    if tenant.read_at is None or tenant.read_problem or tenant.is_under_way or comes_into_use:
         return False
     staff = (tenant.staff_status, tenant.staff_cause, tenant.staff_since)
     amazon = (tenant.amazon_status, tenant.amazon_cause, tenant.amazon_since)

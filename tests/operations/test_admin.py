@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models.people import Customer
 from accounts.roles import Role
 from tests.factories import make_customer, make_staff
 from tests.operations.factories import make_difference, make_item
@@ -24,3 +25,16 @@ def test_rows_are_read_only(client: Client, model: str) -> None:
     assert 'name="_save"' not in page
     assert client.post(url, {}).status_code == 403
     assert client.get(reverse(f"admin:operations_{model}_add")).status_code == 403
+
+
+def test_a_customer_that_was_in_a_migration_is_deleted_with_its_history(client: Client) -> None:
+    client.force_login(make_staff(Role.ADMIN))
+    customer = make_customer("Northwind")
+    item = make_item(customer)
+    item.steps.create(number=1, kind="tenant", sentence="Create the tenant.", state="to_do")
+    make_difference(customer)
+    url = reverse("admin:accounts_customer_delete", args=[customer.pk])
+    assert "Are you sure" in client.get(url).text
+    client.post(url, {"post": "yes", "because": "Left us."})
+    assert not Customer.objects.filter(pk=customer.pk).exists()
+    assert item.migration.items.count() == 0

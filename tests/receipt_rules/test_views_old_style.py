@@ -5,9 +5,11 @@ from django.test import Client
 from django.urls import reverse
 
 from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner.services import PlanRequest, plan_changes
 from sandbox.process import Sandbox
+from tests.domains.factories import seed_identities
 from tests.receipt_rules.factories import (
     live,
     make_address,
@@ -67,3 +69,22 @@ def test_adoption_is_not_offered_without_old_style_rules(client: Client, sandbox
     page = client.get(reverse("receipt_rules:plan")).content.decode()
     assert "Take over all" not in page
     assert "theirs" in page
+
+
+def test_the_plan_names_a_bounce_rule_that_also_hits_an_address_that_it_serves(
+    client: Client, sandbox: Sandbox
+) -> None:
+    """The previous system's rule for an inactive address bounces its mail; the domain has a catch-all here."""
+    client.force_login(make_operator())
+    make_unmanaged_rule("theirs", ["a@else.com"], rule_set="inbound-mail", create_set=True)
+    bounce = {"BounceAction": {"SmtpReplyCode": "550", "Message": "No such user.", "Sender": "postmaster@shop.com"}}
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    make_unmanaged_rule("shop.com-rule", ["noreply@shop.com"], actions=[bounce])
+    CatchAll.objects.create(domain=make_verified("shop.com"))
+    page = client.get(reverse("receipt_rules:plan")).text
+    assert "1 delivered and also bounced" in page
+    assert "Delivered and also bounced" in page
+    assert "a bounce by shop.com-rule" in page
+    assert "1 of 2 addresses are delivered and also bounced." in page
+    plan = plan_changes(PlanRequest())
+    assert "noreply@shop.com is delivered and also bounced: shop.com-rule" in plan.consequences[0].sentence

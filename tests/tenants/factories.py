@@ -19,7 +19,7 @@ from tests.factories import make_customer, make_staff
 
 
 def make_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
-    """Create only the row of an active tenant, without any call."""
+    """Create only the row of an active tenant that the customer's sends name, without any call."""
     customer = customer or make_customer()
     tenant = Tenant(customer=customer)
     name = f"tenant-{tenant.pk[-8:]}"
@@ -31,12 +31,13 @@ def make_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
         "arn": f"arn:aws:ses:{settings.AWS_REGION}:123456789012:tenant/{name}/tn-{tenant.pk[-8:]}",
         "ses_id": f"tn-{tenant.pk[-8:]}",
         "policy_told": "standard",
-        "ses_policy": "standard",
+        "ses_policy": fields.get("policy", "standard"),
         "staff_status": "ENABLED",
         "amazon_status": "ENABLED",
         "aggregate": "ENABLED",
         "impact": "NONE",
         "set_sends": True,
+        "sends_since": timezone.now(),
         "standing": TenantStatus.ACTIVE,
     }
     for key, value in (defaults | fields).items():
@@ -46,7 +47,8 @@ def make_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
 
 
 def set_up_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
-    """Create the tenant in the sandbox's SES."""
+    """Create the tenant in the sandbox's SES. The customer's sends name it."""
+    fields = {"sends_at_once": True, **fields}
     tenant = lifecycle_services.create_tenant(customer=customer or make_customer(), actor=None, **fields)
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()

@@ -56,6 +56,8 @@ def test_a_tenant_is_created_by_the_worker_and_its_status_url_shows_when_it_is_r
     assert (created["stage"], created["standing"], created["forStaff"]["policy"]) == ("ready", "active", "strict")
     refused(olga.post(TENANTS, {"customerId": customer.pk}), 409, "TENANT_EXISTS")
     refused(olga.post(TENANTS, {"customerId": "cus_none"}), 400, "CUSTOMER_MISSING")
+    sam = api_of(make_staff(Role.SUPPORT))
+    assert sam.post(TENANTS, {"customerId": "cus_none"}).status_code == 403  # permission first
 
 
 def test_a_change_by_an_api_key_is_logged_with_the_key_and_its_person(olga: Api) -> None:

@@ -1,5 +1,6 @@
 """`manage.py import_legacy`: imports the previous system, or previews the result of each row."""
 
+import time
 from argparse import ArgumentParser
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,7 @@ from operations.legacy_import.core import ImportResult
 from operations.models import LegacyImport, LegacyImportState
 
 TABLES = (".csv", ".json")
+PATIENCE_SECONDS = 30  # without a row that the worker settles
 
 
 class Command(BaseCommand):
@@ -33,9 +35,7 @@ class Command(BaseCommand):
         legacy_import = legacy_import_services.store_import(
             files=_contents(options["files"]), because=options["because"], actor=None
         )
-        legacy_import_services.work()
-        legacy_import.refresh_from_db()
-        if legacy_import.state == LegacyImportState.CHECKING:
+        if not _work_until(legacy_import, LegacyImportState.CHECKING):
             raise CommandError(f"{legacy_import.pk} is waiting for another import. Its page shows the progress.")
         if options["preview"]:
             self._print_rows(legacy_import)
@@ -43,10 +43,9 @@ class Command(BaseCommand):
             self.stdout.write("Nothing was stored.")
             return
         legacy_import_services.start(legacy_import=legacy_import, actor=None)
-        legacy_import_services.work()
+        is_over = _work_until(legacy_import, LegacyImportState.IMPORTING)
         self._print_rows(legacy_import)
-        legacy_import.refresh_from_db()
-        if legacy_import.state != LegacyImportState.DONE:
+        if not is_over:
             raise CommandError(
                 f"{legacy_import.pk} is not finished; the worker continues it. Its page shows the progress."
             )
@@ -60,6 +59,23 @@ class Command(BaseCommand):
             )
         counts = ", ".join(f"{found[result]} {result.words.lower()}" for result in ImportResult if found[result])
         self.stdout.write(f"{legacy_import.pk}: {sum(found.values())} rows: {counts}.")
+
+
+def _work_until(legacy_import: LegacyImport, state: LegacyImportState) -> bool:
+    """Work until the import leaves this state. Returns False if it doesn't, although nobody works on it any more.
+
+    The worker may have begun the same import. It settles a row every few seconds, so we wait for it.
+    """
+    settled, waited = -1, 0
+    while waited < PATIENCE_SECONDS:
+        legacy_import_services.work()
+        legacy_import.refresh_from_db()
+        if legacy_import.state != state:
+            return True
+        number = legacy_import.rows.filter(done_at__isnull=False).count()
+        settled, waited = number, 0 if number > settled else waited + 1
+        time.sleep(1)
+    return False
 
 
 def _contents(paths: list[Path]) -> dict[str, bytes]:

@@ -23,18 +23,24 @@ class ConsequenceKind(StrEnum):
     """How a plan changes where an address's mail goes."""
 
     LOSES = "loses"
+    BOUNCES = "bounces"
     REDIRECTED = "redirected"
     TWICE = "twice"
     ONCE = "once"
     GAINS = "gains"
+    CLEARS = "clears"
 
 
+SES_REJECTS = "SES will reject its mail."
 _SENTENCES = {
-    ConsequenceKind.LOSES: "{who} stops receiving. SES will reject its mail.",
+    ConsequenceKind.LOSES: f"{{who}} stops receiving. {SES_REJECTS}",
+    ConsequenceKind.BOUNCES: "{who} is delivered and also bounced: {bouncing} returns its mail to the senders. "
+    "Before: {before}. After: {after}.",
     ConsequenceKind.REDIRECTED: "{who} changes destination from {before} to: {after}.",
     ConsequenceKind.TWICE: "{who} is stored and processed more than once: {after}. Before: {before}.",
     ConsequenceKind.ONCE: "{who} is stored and processed fewer times than now: {after}.",
     ConsequenceKind.GAINS: "{who} starts receiving: {after}.",
+    ConsequenceKind.CLEARS: "{who} is no longer bounced: {after}.",
 }
 
 
@@ -42,13 +48,16 @@ _SENTENCES = {
 class Consequence:
     """The impact on one address, which may be a `sample_address`.
 
-    `before`, `after`: one delivery for each rule that delivers its mail.
+    `before`, `after`: one delivery for each rule that delivers its mail. `was_bounced_by`, `bounced_by`: the rules that
+    return it to its senders, also if others deliver it.
     """
 
     address: str
     kind: ConsequenceKind
     before: tuple[RuleDelivery, ...]
     after: tuple[RuleDelivery, ...]
+    was_bounced_by: tuple[str, ...] = ()
+    bounced_by: tuple[str, ...] = ()
 
     @property
     def who(self) -> str:
@@ -56,11 +65,28 @@ class Consequence:
 
     @property
     def sentence(self) -> str:
-        before, after = (" and ".join(str(each) for each in some) or "not" for some in (self.before, self.after))
-        who = self.who
-        return _SENTENCES[self.kind].format(
-            who=who[0].upper() + who[1:] if " " in who else who, before=before, after=after
+        before, after = " and ".join(self.places_before) or "not", " and ".join(self.places_after) or "not"
+        who, bouncing = self.who, " and ".join(self.bounced_by)
+        sentence = _SENTENCES[self.kind].format(
+            who=who[0].upper() + who[1:] if " " in who else who, before=before, after=after, bouncing=bouncing
         )
+        if self.kind is ConsequenceKind.LOSES and bouncing:
+            return sentence.replace(SES_REJECTS, f"{bouncing} returns its mail to the senders.")
+        return sentence
+
+    @property
+    def places_before(self) -> tuple[str, ...]:
+        """Return what the rules do with its mail, as shown."""
+        return _places_shown(self.before, self.was_bounced_by)
+
+    @property
+    def places_after(self) -> tuple[str, ...]:
+        return _places_shown(self.after, self.bounced_by)
+
+
+def _places_shown(deliveries: tuple[RuleDelivery, ...], bounced_by: tuple[str, ...]) -> tuple[str, ...]:
+    bounced = (f"a bounce by {' and '.join(bounced_by)}",) if bounced_by else ()
+    return (*(str(each) for each in deliveries), *bounced)
 
 
 def consequences(before: RuleSet, after: RuleSet, steps: Sequence[RuleStep] | None) -> tuple[Consequence, ...]:
@@ -72,19 +98,28 @@ def consequences(before: RuleSet, after: RuleSet, steps: Sequence[RuleStep] | No
     addresses = SampleAddresses((*before.rules, *after.rules))
     stops = any(rule.enabled and rule.delivery.stops for rule in (*before.rules, *after.rules))
     affected = addresses.all if steps is None else affected_addresses(steps, addresses, order_matters=stops)
+    bounces = any(rule.enabled and rule.delivery.bounces for rule in (*before.rules, *after.rules))
     start, end = RecipientIndex(before), RecipientIndex(after)
     found = []
     for address in affected:
         was = deliveries_of(start.delivering_rules(address), address)
         becomes = deliveries_of(end.delivering_rules(address), address)
-        if (kind := _kind_of(was, becomes)) is not None:
-            found.append(Consequence(address, kind, was, becomes))
+        bounced = [_bouncing(each, address) if bounces else () for each in (start, end)]
+        was_both, is_both = bool(was and bounced[0]), bool(becomes and bounced[1])
+        kind = _with_bounces(_kind_of(was, becomes), was_both=was_both, is_both=is_both)
+        if kind is not None:
+            found.append(Consequence(address, kind, was, becomes, *bounced))
     worst = {kind: place for place, kind in enumerate(ConsequenceKind)}
     return tuple(sorted(found, key=lambda each: worst[each.kind]))
 
 
+def _bouncing(rules: RecipientIndex, address: str) -> tuple[str, ...]:
+    return tuple(rule.name for rule in rules.bouncing_rules(address))
+
+
 HARMFUL = (
     ConsequenceKind.LOSES,
+    ConsequenceKind.BOUNCES,
     ConsequenceKind.REDIRECTED,
     ConsequenceKind.TWICE,
 )  # TWICE only where the address already receives
@@ -92,7 +127,7 @@ HARMFUL = (
 
 @dataclass(frozen=True)
 class Impact:
-    """How many of the addresses that receive mail now (`served`) a plan affects, and how.
+    """How many of the addresses that receive mail now (`served`), or are bounced after it, a plan affects, and how.
 
     `unmanaged_buckets`: addresses whose mail a plan sends to a bucket that isn't among our stores and wasn't used
     before, or moves out of our stores. `others`: addresses of customers other than the one the plan is for.
@@ -102,18 +137,20 @@ class Impact:
     stops: int = 0
     moves: int = 0
     twice: int = 0
+    bounces: int = 0
     unmanaged_buckets: int = 0
     others: tuple[str, ...] = ()
 
     @property
     def harmed(self) -> int:
-        return self.stops + self.moves + self.twice
+        return self.stops + self.moves + self.twice + self.bounces
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """Return a sentence for each kind of impact that affects an address."""
         ways = (
             (self.stops, "stop receiving"),
+            (self.bounces, "are delivered and also bounced"),
             (self.moves, "change destination"),
             (self.twice, "are stored more than once"),
             (self.unmanaged_buckets, "are delivered to an unmanaged bucket"),
@@ -133,9 +170,11 @@ class Impact:
 def impact(found: Iterable[Consequence], *, served: int, stores: frozenset[str], others: Iterable[str] = ()) -> Impact:
     found = tuple(found)
     number = Counter(each.kind for each in found)
+    new_bounces = sum(each.kind is ConsequenceKind.BOUNCES and not each.before for each in found)
     return Impact(
-        served=max(served, sum(bool(each.before) for each in found)),
+        served=max(served, sum(bool(each.before) for each in found)) + new_bounces,
         stops=number[ConsequenceKind.LOSES],
+        bounces=number[ConsequenceKind.BOUNCES],
         moves=number[ConsequenceKind.REDIRECTED],
         twice=sum(each.kind == ConsequenceKind.TWICE and bool(each.before) for each in found),
         unmanaged_buckets=sum(_reaches_unmanaged_bucket(each, stores) for each in found),
@@ -164,10 +203,12 @@ def _buckets(deliveries: Iterable[RuleDelivery]) -> frozenset[str]:
 # Singular and plural, most severe first.
 _SUMMARY = {
     ConsequenceKind.LOSES: ("stops receiving", "stop receiving"),
+    ConsequenceKind.BOUNCES: ("is delivered and also bounced", "are delivered and also bounced"),
     ConsequenceKind.REDIRECTED: ("changes destination", "change destination"),
     ConsequenceKind.TWICE: ("is stored more than once", "are stored more than once"),
     ConsequenceKind.GAINS: ("starts receiving", "start receiving"),
     ConsequenceKind.ONCE: ("is stored fewer times", "are stored fewer times"),
+    ConsequenceKind.CLEARS: ("is no longer bounced", "are no longer bounced"),
 }
 
 
@@ -175,6 +216,10 @@ _WOULD = {
     "stops receiving": "would have stopped receiving",
     "changes destination": "would have changed destination",
     "is stored": "would have been stored",
+    "is delivered": "would have been delivered",
+    "is no longer": "would no longer have been",
+    "are delivered": "would have been delivered",
+    "are no longer": "would no longer have been",
     "starts receiving": "would have started receiving",
     "stop receiving": "would have stopped receiving",
     "change destination": "would have changed destination",
@@ -187,7 +232,7 @@ def conditional(sentence: str) -> str:
     """A summary or a consequence of a plan that was not applied."""
     for verb, would in _WOULD.items():
         sentence = sentence.replace(f" {verb}", f" {would}")
-    return sentence.replace("SES will reject its mail.", "SES would have rejected its mail.")
+    return sentence.replace(SES_REJECTS, "SES would have rejected its mail.")
 
 
 def summary(found: Iterable[Consequence]) -> str:
@@ -219,6 +264,13 @@ def _kind_of(before: tuple[RuleDelivery, ...], after: tuple[RuleDelivery, ...]) 
     if set(before) != set(after):
         return ConsequenceKind.REDIRECTED
     return None if len(before) == len(after) else ConsequenceKind.ONCE
+
+
+def _with_bounces(kind: ConsequenceKind | None, *, was_both: bool, is_both: bool) -> ConsequenceKind | None:
+    """A delivery that also bounces is harm of its own, unless it did before: then its other changes count."""
+    if is_both and not was_both:
+        return ConsequenceKind.BOUNCES
+    return ConsequenceKind.CLEARS if kind is None and was_both and not is_both else kind
 
 
 def _recipients(addresses: int, catch_alls: int) -> str:
@@ -256,6 +308,25 @@ def layout_warnings(found: Iterable[Consequence]) -> Iterator[str]:
             f"To keep the old layout, set RECEIVING_PREFIX={layout.root}, "
             f"RECEIVING_PREFIX_EACH_DOMAIN=1{caught}, restart, and update the plan."
         )
+
+
+def tls_warnings(found: Iterable[Consequence]) -> Iterator[str]:
+    """Yield a warning for mail that no longer needs TLS, and one for mail that does from now on."""
+    found = [each for each in found if each.before and each.after]
+    less = [each for each in found if _needs_tls(each.before) and not _needs_tls(each.after)]
+    more = [each for each in found if _needs_tls(each.after) and not _needs_tls(each.before)]
+    if less:
+        yield f"Mail for {_first_of(less)} is also accepted without TLS, which its rules refuse now."
+    if more:
+        yield f"Mail for {_first_of(more)} is bounced if it comes without TLS, which its rules accept now."
+
+
+def _needs_tls(deliveries: Sequence[RuleDelivery]) -> bool:
+    return all(each.tls_required for each in deliveries)
+
+
+def _first_of(found: Sequence[Consequence]) -> str:
+    return f"{found[0].who} and {len(found) - 1:,} more" if len(found) > 1 else found[0].who
 
 
 def _places(deliveries: Iterable[RuleDelivery]) -> tuple[str, ...]:

@@ -26,9 +26,9 @@ def grouped_addresses(found: Sequence[Consequence]) -> tuple[AddressGroup, ...]:
 
     If that gives more than MOST_GROUPS, group by kind and destination after, then by kind alone.
     """
-    groups = _groups((each.kind, each.before, each.after, each) for each in found)
+    groups = _groups((each.kind, each.places_before, each.places_after, each) for each in found)
     if len(groups) > MOST_GROUPS:
-        groups = _groups((each.kind, (), each.after, each) for each in found)
+        groups = _groups((each.kind, (), each.places_after, each) for each in found)
     if len(groups) > MOST_GROUPS:
         groups = _groups((each.kind, (), (), each) for each in found)
     worst = {kind: place for place, kind in enumerate(ConsequenceKind)}
@@ -40,13 +40,18 @@ def _groups(keyed: Iterable[tuple[ConsequenceKind, object, object, Consequence]]
     for kind, before, after, each in keyed:
         made[kind, before, after].append(each)
     return [
-        AddressGroup(kind, _places(one.before for one in some), _places(one.after for one in some), tuple(some))
+        AddressGroup(
+            kind,
+            _places(one.places_before for one in some),
+            _places(one.places_after for one in some),
+            tuple(some),
+        )
         for (kind, _, _), some in made.items()
     ]
 
 
-def _places(some: Iterable[Sequence[object]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(" and ".join(str(each) for each in one) for one in some if one))
+def _places(some: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(" and ".join(one) for one in some if one))
 
 
 @dataclass(frozen=True)

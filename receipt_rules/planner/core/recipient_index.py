@@ -40,7 +40,12 @@ class RecipientIndex:
         if len(names) == 1 and not self._everybody:
             rule = self._rules[names[0]]
             return (rule,) if rule.delivery.delivers else ()
-        return self._in_order({*names, *self._everybody})
+        return tuple(rule for rule in self._evaluated({*names, *self._everybody}) if rule.delivery.delivers)
+
+    def bouncing_rules(self, address: str) -> tuple[AnyRule, ...]:
+        """Return the rules that return mail for an address in lower case to its senders, in order."""
+        names = {*self._names_for(address), *self._everybody}
+        return tuple(rule for rule in self._evaluated(names) if rule.delivery.bounces)
 
     def covering_rules(self, address: str) -> tuple[AnyRule, ...]:
         """Return all enabled rules that cover an address in lower case, in order, also those after a Stop."""
@@ -58,15 +63,13 @@ class RecipientIndex:
                 names += naming.get(parent, ())
         return names
 
-    def _in_order(self, names: Iterable[str]) -> tuple[AnyRule, ...]:
-        found: list[AnyRule] = []
+    def _evaluated(self, names: Iterable[str]) -> Iterator[AnyRule]:
+        """Yield these rules in order, up to one that stops."""
         for name in sorted(names, key=self._places.__getitem__):
             rule = self._rules[name]
-            if rule.delivery.delivers:
-                found.append(rule)
+            yield rule
             if rule.delivery.stops:
-                break
-        return tuple(found)
+                return
 
     def _update_order(self) -> None:
         self._rules = self.rule_set.by_name

@@ -105,7 +105,7 @@ def test_a_domain_transferred_to_a_customer_without_a_tenant_leaves_its_tenant(s
 
 def test_an_older_domain_joins_the_tenant_at_its_next_change_once_sends_name_it(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.com")
-    tenant = set_up_tenant(domain.customer)
+    tenant = set_up_tenant(domain.customer, sends_at_once=False)
     settings_services.apply_settings(domain_id=domain.pk)
     assert Domain.objects.get().tenant is None  # the customer's sends do not name the tenant yet
     Tenant.objects.update(sends_since=timezone.now())

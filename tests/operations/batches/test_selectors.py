@@ -86,7 +86,7 @@ def test_the_counts_agree_with_the_items(make: Callable[[], Batch]) -> None:
 
 def test_the_summary_of_a_thousand_items_takes_two_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     batch = make_batch(BatchKind.PAUSE)
-    tenant = make_tenant(standing="paused")
+    tenant = make_tenant(standing="paused", is_paused=True)
     BatchItem.objects.bulk_create(
         BatchItem(batch=batch, number=number, name=str(number), tenant=tenant, state=DONE) for number in range(1001)
     )

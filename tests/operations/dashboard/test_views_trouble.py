@@ -1,6 +1,7 @@
 """The overview shows rules that can't be read and endpoints that don't accept mail."""
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -9,6 +10,7 @@ from accounts.models.people import Customer
 from accounts.roles import Role
 from notifications.models.alerts import Alert
 from operations.drift.services import import_rule_drift
+from operations.models import ItemState, Migration, MigrationItem
 from receipt_rules.drift import services as drift_services
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.pipeline import services as pipeline_services
@@ -108,3 +110,13 @@ def test_every_setup_requirement_is_listed_even_if_ses_fails(sandbox: Sandbox, c
     findings = client.get(check).context["findings"]
     assert [each.what for each in findings] == before
     assert next(each for each in findings if each.what == "Rule set").verdict is SetupVerdict.COULD_NOT_TELL
+
+
+def test_the_overview_counts_customers_that_could_not_be_migrated(client: Client) -> None:
+    client.force_login(make_staff(Role.OPERATOR))
+    first, second = make_customer("Northwind"), make_customer("Acme")
+    for customer, state in ((first, ItemState.FAILED), (second, ItemState.FAILED), (second, ItemState.DONE)):
+        migration = Migration.objects.create(region=settings.AWS_REGION, chosen="customer", policy="standard")
+        MigrationItem.objects.create(migration=migration, customer=customer, number=1, state=state)
+    page = client.get(reverse("operations:overview")).text
+    assert "1 customer could not be migrated" in page

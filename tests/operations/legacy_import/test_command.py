@@ -1,6 +1,7 @@
 """`manage.py import_legacy` previews each row, then imports it."""
 
 import json
+import time
 from io import StringIO
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from domains.models.domains import Domain
+from operations.legacy_import import services as legacy_import_services
 from operations.models import LegacyImport, LegacyImportState
 from sandbox.process import Sandbox
 from tests.domains.factories import seed_identities
@@ -45,6 +47,27 @@ def test_an_import_stores_everything_once_and_writes_nothing_to_ses(sandbox: San
     assert "6 rows: 6 unchanged." in run_command(file)
     assert sandbox.control.write_calls() == ()
     assert Domain.objects.get().name == "shop.com"
+
+
+def test_the_command_waits_for_the_worker_that_runs_the_same_import(
+    sandbox: Sandbox, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker holds the lock at first: our own turn does nothing."""
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    turns, work = iter([False, True, False, True]), legacy_import_services.work
+    monkeypatch.setattr(legacy_import_services, "work", lambda: work() if next(turns) else None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    assert "6 rows: 6 new." in run_command(file)
+    assert LegacyImport.objects.get().state == LegacyImportState.DONE
+
+
+def test_an_import_that_nobody_continues_is_reported(
+    sandbox: Sandbox, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(legacy_import_services, "work", lambda: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    with pytest.raises(CommandError, match="is waiting for another import"):
+        run_command(file)
 
 
 def test_a_directory_of_tables_is_one_import(sandbox: Sandbox, tmp_path: Path) -> None:

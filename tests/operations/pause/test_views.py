@@ -60,7 +60,7 @@ def make_paused_tenant(**fields: Any) -> Tenant:
 
 
 def test_the_preview_shows_what_stops_and_what_continues(tess_client: Client) -> None:
-    tenant = make_tenant(make_customer("Acme"))
+    tenant = make_tenant(make_customer("Acme"), sends_since=None)
     domain = make_domain("acme.example", customer=tenant.customer, tenant=tenant)
     tenant.resources.create(kind="identity", arn="arn:x:identity/acme.example", name=domain.name)
     page = tess_client.get(pause_url(tenant)).text
@@ -233,7 +233,7 @@ def test_resuming_requires_a_reason(tess_client: Client, sandbox: Sandbox) -> No
 
 
 def test_a_suspension_by_aws_cannot_be_resumed_and_the_page_says_why(tess_client: Client) -> None:
-    tenant = make_paused_tenant(standing="suspended", amazon_status="DISABLED", amazon_cause="Complaints.")
+    tenant = make_paused_tenant(is_paused=False, standing="suspended", amazon_status="DISABLED")
     url = reverse("operations:resume", args=[tenant.id])
     page = tess_client.get(url).text
     assert "Resume is not available" in page
@@ -315,7 +315,7 @@ def test_only_failed_items_are_retried(tess_client: Client) -> None:
 
 
 def test_several_tenants_can_be_resumed(tess_client: Client) -> None:
-    one, two = make_paused_tenant(), make_paused_tenant(amazon_status="DISABLED", standing="suspended")
+    one, two = make_paused_tenant(), make_paused_tenant(is_paused=False, amazon_status="DISABLED", standing="suspended")
     url = reverse("operations:pause_many")
     page = tess_client.get(url, {"tenant": [one.id, two.id], "do": "resume"}).text
     assert "Resume 2 tenants?" in page

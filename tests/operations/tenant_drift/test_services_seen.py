@@ -1,8 +1,11 @@
 """What somebody removed or changed in SES by hand reaches pages, alerts and the list of drift once it is read."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import Customer, User
@@ -17,6 +20,7 @@ from operations.jobs import DRIFT_CHECK
 from operations.models import Difference
 from operations.tenant_drift import services as tenant_drift_services
 from sandbox.process import Sandbox
+from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import REJECTED
 from tenants.lifecycle.selectors import layers_of
 from tenants.models.tenants import Tenant, TenantResource
@@ -24,6 +28,7 @@ from tenants.resources import services as resources_services
 from tenants.status import services as status_services
 from tests.factories import make_member, make_staff
 from tests.operations.factories import make_sender, migrate
+from tests.tenants.factories import pause_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -138,3 +143,43 @@ def test_a_policy_that_somebody_set_in_ses_is_listed_and_is_no_change_of_ours(te
     page = tenant_page(tenant, olga)
     assert "Restore or accept it in Drift" in page
     assert "The change is being applied" not in page
+
+
+def test_a_pause_beside_a_check_is_no_difference(
+    tenant: Tenant, olga: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pause is requested and confirmed between the check's list of tenants and its comparison."""
+    read_inventories = resources_services.read_inventories
+
+    def pausing(*arguments: Any) -> Any:
+        found = read_inventories(*arguments)
+        pause_tenant(tenant)
+        return found
+
+    monkeypatch.setattr(resources_services, "read_inventories", pausing)
+    tenant_drift_services.check_next(now=timezone.now())
+    tenant.refresh_from_db()
+    assert tenant.standing == "paused"
+    assert not Difference.objects.filter(kind="status").exists()
+    monkeypatch.undo()
+    aws.client("sesv2").update_reputation_entity_customer_managed_status(
+        ReputationEntityType="RESOURCE", ReputationEntityReference=tenant.arn, SendingStatus="ENABLED"
+    )
+    tenant_drift_services.check_next(now=timezone.now())
+    assert Difference.objects.get(kind="status", gone_at=None).place == tenant.name
+
+
+def test_the_difference_of_a_deleted_tenant_says_that_ses_had_stopped_it(
+    owner: Customer, tenant: Tenant, olga: User, sandbox: Sandbox
+) -> None:
+    sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")
+    status_services.read_tenant(tenant_id=tenant.pk)
+    aws.client("sesv2").delete_tenant(TenantName=tenant.name)
+    difference = read_and_list(tenant)
+    said = "Its sending was paused in SES before the tenant was deleted there."
+    assert said in difference.sentence
+    assert said in tenant_page(tenant, olga)
+    tenant_drift_services.restore(difference=difference, because="Deleted by mistake.", actor=olga)
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert (tenant.is_paused, tenant.standing) == (True, "paused")

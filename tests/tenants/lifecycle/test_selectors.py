@@ -8,6 +8,7 @@ from pytest_django import Settings
 
 from accounts.roles import Role
 from tenants.lifecycle import selectors as lifecycle_selectors
+from tenants.lifecycle.selectors import TenantListFilters
 from tenants.models.tenants import TenantStage
 from tenants.status.core import TenantStatus
 from tests.factories import make_member, make_staff, make_user
@@ -86,3 +87,28 @@ def test_the_capacity_shows_quota_share_and_monthly_cost(settings: Settings) -> 
     settings.TENANTS_INCLUDED = 0
     found = lifecycle_selectors.capacity()
     assert (found.count, found.quota, found.share, found.monthly_cost) == (2, 8, 0.25, 1.0)
+
+
+def test_the_list_filters_by_the_policy_in_ses_and_exports_what_differs() -> None:
+    changed = make_tenant(policy="standard", ses_policy="none", is_paused=True, pause_reason="spam", sends_since=None)
+    new = make_tenant(policy="strict", ses_policy="", stage="creating", standing=TenantStatus.UNKNOWN)
+    sam = make_staff(Role.SUPPORT)
+    for policy, expected in (("none", [changed]), ("standard", []), ("strict", [new])):
+        assert list(lifecycle_selectors.find_tenants(viewer=sam, policy=policy)) == expected
+    (row,) = lifecycle_selectors.export_rows(viewer=sam, filters=TenantListFilters(policy="none"))
+    assert (row["policy"], row["ses_policy"], row["is_paused"], row["pause_reason"]) == (
+        "standard",
+        "none",
+        "yes",
+        "spam",
+    )
+    assert row["sends_since"] == ""
+
+
+def test_every_tenant_is_in_a_group_of_its_status() -> None:
+    for standing in TenantStatus:
+        make_tenant(standing=standing)
+    make_tenant(stage="creating", standing=TenantStatus.UNKNOWN)
+    counts = lifecycle_selectors.counts(viewer=make_staff(Role.SUPPORT), filters=TenantListFilters())
+    groups = ("suspended", "paused", "pausing", "resuming", "active", "creating", "unknown")
+    assert [counts[group] for group in groups] == [1] * 7

@@ -84,15 +84,20 @@ def test_a_paused_tenant_cannot_be_deleted() -> None:
 
 
 @pytest.mark.parametrize("layer", ["amazon_status", "aggregate"])
-def test_a_tenant_that_ses_has_stopped_cannot_be_deleted_unless_ses_no_longer_has_it(layer: str) -> None:
+def test_a_tenant_that_ses_has_stopped_cannot_be_deleted(layer: str) -> None:
     tenant = make_tenant()
     Tenant.objects.filter(pk=tenant.pk).update(**{layer: "DISABLED"})
     with pytest.raises(Refused, match="SES has stopped sending"):
         delete(tenant)
-    Tenant.objects.filter(pk=tenant.pk).update(read_problem=GONE)
+
+
+def test_a_tenant_that_ses_no_longer_has_can_be_deleted_unless_it_was_stopped() -> None:
+    tenant, stopped = (make_tenant(read_problem=GONE, stopped_as=each) for each in ("", "paused"))
     delete(tenant)
     tenant.refresh_from_db()
     assert tenant.stage == "deleting"
+    with pytest.raises(Refused, match="was paused in SES before .* Restore it"):
+        delete(stopped)
 
 
 def test_support_can_neither_delete_nor_change_the_policy() -> None:

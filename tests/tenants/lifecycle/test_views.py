@@ -174,7 +174,7 @@ def test_the_detail_page_polls_while_a_change_is_in_progress(olga_client: Client
 def test_a_failed_read_is_shown_with_its_reason(olga_client: Client) -> None:
     tenant = make_tenant(read_problem="SES did not answer within 5 seconds.")
     page = olga_client.get(reverse("tenants:detail", args=[tenant.id])).text
-    assert "We couldn’t reach Amazon SES" in page
+    assert "We couldn’t read this tenant from Amazon SES" in page
     assert "SES did not answer within 5 seconds." in page
 
 

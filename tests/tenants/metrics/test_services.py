@@ -129,7 +129,7 @@ def test_without_metrics_the_read_says_so_and_no_rate_is_zero(sandbox: Sandbox) 
 
 
 def test_tenants_without_sends_are_read_daily_and_others_at_each_interval(sandbox: Sandbox) -> None:
-    quiet = set_up_tenant()
+    quiet = set_up_tenant(sends_at_once=False)
     sending = make_tenant_with_rates(sandbox, bounce=0.01)
     soon, later = timezone.now() + timedelta(minutes=61), timezone.now() + timedelta(hours=25)
     assert list(reputation_selectors.due_for_rates(timezone.now())) == []

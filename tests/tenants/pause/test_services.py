@@ -107,15 +107,15 @@ def test_a_tenant_stays_pausing_while_ses_does_not_answer(sandbox: Sandbox, monk
     assert reload(tenant).standing == TenantStatus.PAUSED
 
 
-def test_pausing_a_tenant_that_is_being_created_waits_for_its_creation(sandbox: Sandbox) -> None:
-
+def test_pausing_a_tenant_that_is_being_created_is_applied_by_its_creation(sandbox: Sandbox) -> None:
+    """Before anything is associated with it, so no mail can leave with it."""
     tenant = lifecycle_services.create_tenant(customer=make_customer(), actor=None)
     pause_tenant(tenant)
     assert tenant.standing == TenantStatus.PAUSING
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
-    assert "tenants.status" in jobs_of(tenant)
-    pause_services.apply_status(tenant_id=tenant.pk)
-    assert reload(tenant).standing == TenantStatus.PAUSED
+    tenant = reload(tenant)
+    assert tenant.standing == TenantStatus.PAUSED
+    assert reputation_entity_in_ses(tenant)["CustomerManagedStatus"]["Status"] == "DISABLED"
 
 
 @pytest.mark.parametrize(
@@ -254,6 +254,20 @@ def test_a_tenant_suspended_during_a_resume_is_suspended_and_our_pause_lifted(sa
     pause_services.apply_status(tenant_id=tenant.pk)
     tenant = reload(tenant)
     assert (tenant.standing, tenant.staff_status, tenant.is_under_way) == (TenantStatus.SUSPENDED, "ENABLED", False)
+
+
+def test_a_pause_of_a_suspended_tenant_can_be_taken_back_and_the_suspension_stays(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    sandbox.control.suspend_tenant(tenant.name)
+    status_services.read_tenant(tenant_id=tenant.pk)
+    pause_tenant(tenant)
+    pause_services.resume(tenant=tenant, because="The wrong tenant.", actor=make_tess())
+    pause_services.apply_status(tenant_id=tenant.pk)
+    tenant = reload(tenant)
+    assert (tenant.standing, tenant.staff_status, tenant.is_paused) == (TenantStatus.SUSPENDED, "ENABLED", False)
+    sandbox.control.release_tenant(tenant.name)
+    status_services.read_tenant(tenant_id=tenant.pk)
+    assert reload(tenant).standing == TenantStatus.ACTIVE
 
 
 def test_an_active_tenant_cannot_be_resumed() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenants.policy.core import status_to_resume
 from tenants.status import core
 from tenants.status.core import (
     BY_AMAZON,
@@ -16,7 +17,6 @@ from tenants.status.core import (
     derive,
     is_settled,
     layers,
-    status_to_resume,
 )
 
 ON, OFF, AGAIN = "ENABLED", "DISABLED", "REINSTATED"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tenants.policy.core import open_findings
 from tenants.status.core import (
     BY_AMAZON,
     BY_STAFF,
@@ -19,7 +20,6 @@ from tenants.status.core import (
     customer_text_for,
     customer_words,
     is_current,
-    open_findings,
     owner_email,
     sentence_of,
     shown,
@@ -128,15 +128,24 @@ def test_a_banner_without_a_reason_has_a_default_text() -> None:
 
 
 def test_owners_are_emailed_the_banners_text_and_when_sending_is_enabled_again() -> None:
-    subject, text = owner_email("paused", customer="Alice", told=TOLD["spam"], stops_receiving=True)
+    sent = owner_email("paused", customer="Alice", told=TOLD["spam"], stops_receiving=True)
+    assert sent is not None
+    subject, text = sent
     assert subject == "Sending for Alice is paused"
     assert text.startswith(f"{TOLD['spam']}\n\nWhat to do: ")
     assert text.endswith(f"\n\n{STOPPED_TOO}\n")
-    subject, text = owner_email(RESUMED, customer="Alice", told=TOLD["spam"], stops_receiving=False)
+    sent = owner_email(RESUMED, customer="Alice", told=TOLD["spam"], stops_receiving=False)
+    assert sent is not None
+    subject, text = sent
     assert subject == "Sending for Alice is enabled again"
     assert TOLD["spam"] not in text
     with pytest.raises(ValueError, match="active"):
         owner_email("active", customer="Alice", told="", stops_receiving=False)
+
+
+def test_owners_are_not_emailed_while_their_sends_do_not_name_the_tenant() -> None:
+    for what in ("paused", "suspended", RESUMED):
+        assert owner_email(what, customer="Alice", told="", stops_receiving=False, names_tenant=False) is None
 
 
 @pytest.mark.parametrize(
