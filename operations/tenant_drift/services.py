@@ -24,6 +24,7 @@ from operations.drift_store import services as drift_store_services
 from operations.jobs import queue_drift_check
 from operations.models import Difference, DriftCheck
 from receipt_rules.auto_apply import services as auto_apply_services
+from tenants.jobs import queue_associations
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import ANOTHER, GONE, Entity, TenantFound
 from tenants.lifecycle.selectors import tenants_in_region
@@ -249,7 +250,8 @@ def _accept_status(tenant: Tenant, difference: Difference, because: str, actor: 
 
 
 def _associate_again(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    TenantResource.objects.filter(tenant=tenant, arn=difference.subject).update(associated_at=None, checked_at=None)
+    lost = TenantResource.objects.filter(tenant=tenant, arn=difference.subject)
+    lost.update(associated_at=None, checked_at=None, default_read_at=None)
     resources_services.request_association(tenant=tenant, arn=difference.subject)
 
 
@@ -258,6 +260,7 @@ def _adopt_association(tenant: Tenant, difference: Difference, because: str, act
     resources_services.adopt_associations(
         tenant, [(difference.subject.split(":", 5)[5].partition("/")[0], difference.subject)]
     )
+    queue_associations(tenant)  # which reads the default configuration set
 
 
 _Act = Callable[[Tenant, Difference, str, User], None]
@@ -329,8 +332,10 @@ def _ours(tenant: Tenant, resources: Sequence[TenantResource]) -> OurTenant:
 
 
 def _outside(tenant: Tenant, known: set[str]) -> dict[str, str]:
+    """Return what SES would use for sends that name the tenant: domains, and identities below them."""
     domains = Domain.objects.filter(customer=tenant.customer_id, region=tenant.region, stage=Stage.READY)
-    arns = {aws.identity_arn(name): name for name in domains.values_list("name", flat=True)}
+    names = {name for both in domains.values_list("name", "sub_identities__name") for name in both if name}
+    arns = {aws.identity_arn(name): name for name in sorted(names)}
     return {arn: name for arn, name in arns.items() if arn not in known}
 
 

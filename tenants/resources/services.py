@@ -129,7 +129,6 @@ def apply_associations(*, tenant_id: str, yields: bool = False) -> None:
     tenant = tenants_in_region().filter(pk=tenant_id, stage=TenantStage.READY).first()
     if tenant is None:
         return
-    rows = TenantResource.objects.filter(tenant=tenant).select_related("tenant")
     for number, (resource, tell) in enumerate(_to_apply(tenant)):
         if yields and number and jobs.is_waited_for(lock_of(tenant.pk)):
             queue_associations(tenant)

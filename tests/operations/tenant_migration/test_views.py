@@ -32,7 +32,7 @@ def test_a_single_customer_is_shown_as_a_dry_run_and_migrated(olga: Client, sand
     sandbox.control.clear_calls()
     url = reverse("operations:move", args=[customer.pk])
     page = olga.get(url).content.decode()
-    assert "8 API calls" in page
+    assert "10 API calls" in page
     assert "CreateTenantResourceAssociation" in page
     assert ses_call_counts(sandbox) == {}
     answer = olga.post(url, {"policy": "strict", "because": "they asked"})
