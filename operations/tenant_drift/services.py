@@ -36,6 +36,7 @@ from tenants.resources.services import TenantInventory, recreate_tenant
 from tenants.status_pass import services as status_pass_services
 
 MOST_NAMED = 20  # tenants that are checked as soon as a read shows a difference, three calls each
+MOST_UNREAD = 20  # tenants of a part whose identities' default sets are read: once, one call for each identity
 PART = 100  # tenants whose differences are stored together
 MOST_AT_ONCE = 5_000  # in one check, which takes most of a night at one call a second; the next night continues
 NOT_YOURS = "Your role can't resolve differences. Ask an operator."
@@ -113,6 +114,7 @@ def _check_part(listed: _RemoteTenants, names: frozenset[str], *, now: datetime)
     several = [listed.tenants[name] for name in sorted(names - single) if name in listed.tenants]
     surveyed = resources_services.read_inventories(several, listed.entities)
     status_pass_services.store_listed(_entities(surveyed), asked_at=listed.asked_at)
+    resources_services.queue_unread(tenants=names, most=MOST_UNREAD)
     return _recheck(single, names, surveyed, now=now)
 
 

@@ -174,6 +174,14 @@ def read_default_set(*, tenant: Tenant, arn: str) -> None:
         TenantResource.objects.filter(tenant=tenant, arn=arn).update(default_read_at=timezone.now())
 
 
+def queue_unread(*, tenants: Collection[str], most: int) -> None:
+    """Queue reads of default sets that were never read, of at most so many of these tenants that sends name."""
+    unread = TenantResource.objects.filter(kind=ResourceKind.IDENTITY, wanted=True, default_read_at=None, held_by="")
+    whose = unread.filter(tenant__name__in=tenants).values("tenant")
+    for tenant in tenants_in_region().filter(pk__in=whose, sends_since__isnull=False).order_by("name")[:most]:
+        queue_associations(tenant)
+
+
 def forget_default_sets(*, tenant: Tenant) -> None:
     """Store that the default sets of the tenant's identities must be read again: each may have changed since."""
     TenantResource.objects.filter(tenant=tenant, kind=ResourceKind.IDENTITY).update(default_read_at=None)

@@ -22,7 +22,6 @@ from operations.tenant_migration.selectors import (
 )
 from operations.tenant_migration.services import Choice
 
-
 BELOW = "associate identities that SES has below the customers' domains; without it, such customers aren't switched"
 
 
