@@ -4,13 +4,11 @@ SES sends with the most exact identity that it has: an address, then its domain.
 accepts a send that names a tenant, although no customer added it here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 
-from accounts.models.people import Customer
 from domains.domain_list import selectors as domain_list_selectors
 from domains.identity.services import list_ses_identities
 from domains.models.domains import Stage
@@ -18,9 +16,9 @@ from domains.models.sub_identities import SubIdentity
 from domains.sub_identities.core import closest_above
 
 
-def sub_identities_of(customers: Sequence[Customer] | QuerySet[Customer]) -> QuerySet[SubIdentity]:
-    """Return the identities below these customers' domains, as of the last read, by name."""
-    return SubIdentity.objects.filter(region=settings.AWS_REGION, domain__customer__in=customers).order_by("name")
+def forget(*, name: str) -> None:
+    """Store that SES no longer has the identity."""
+    SubIdentity.objects.filter(region=settings.AWS_REGION, name=name).delete()
 
 
 def read() -> None:

@@ -222,7 +222,7 @@ def _read_default_sets(item: MigrationItem, tenant: Tenant) -> None:
                 why = resources_services.UNKNOWN
                 raise Refused(HELD.format(names=each.name, why=why), code="NOT_ASSOCIATED") from missing
             resources_services.forget_association(tenant=tenant, arn=each.arn)  # deleted in SES: nothing sends with it
-            sub_identities_services.sub_identities_of([item.customer]).filter(name=each.name).delete()
+            sub_identities_services.forget(name=each.name)
 
 
 def _templates(inventory: Inventory) -> tuple[MigrationResource, ...]:

@@ -13,7 +13,7 @@ from accounts.models.people import Customer, User
 from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
 from domains.models.sub_identities import SubIdentity
-from domains.sub_identities.services import sub_identities_of
+from domains.sub_identities.selectors import sub_identities_of
 from inbound_admin.lib import aws, jobs
 from operations.jobs import MIGRATE
 from operations.models import REVERSIBLE, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep

@@ -147,13 +147,14 @@ def _to_apply(tenant: Tenant) -> Iterator[tuple[TenantResource, _Tell]]:
     rows = TenantResource.objects.filter(tenant=tenant).select_related("tenant")
     unread = rows.filter(kind=ResourceKind.IDENTITY, wanted=True, default_read_at=None, held_by="")
     coming = rows.filter(wanted=True, associated_at=None, held_by="")
-    parts: list[tuple[QuerySet[TenantResource], _Tell]] = [
-        (rows.filter(wanted=False), _dissociate),
-        (unread.filter(associated_at=None), _read_default_set),
-        (coming, _associate),
-    ]
+
+    def read(row: TenantResource, request_ids: list[str]) -> None:
+        read_default_set(tenant=tenant, arn=row.arn)
+
+    parts: list[tuple[QuerySet[TenantResource], _Tell]] = [(rows.filter(wanted=False), _dissociate)]
+    parts += [(unread.filter(associated_at=None), read), (coming, _associate)]
     if tenant.sends_since:
-        parts += [(unread, _read_default_set), (coming, _associate)]
+        parts += [(unread, read), (coming, _associate)]
     done = set[tuple[int, _Tell]]()
     for part, tell in parts:
         for row in part.all():  # read when its turn comes: the part before may have stored rows
@@ -253,10 +254,6 @@ def _apply(resource: TenantResource, tell: _Tell) -> None:
         except AwsProblem as problem:
             _store(resource, problem=str(problem))
             raise
-
-
-def _read_default_set(resource: TenantResource, request_ids: list[str]) -> None:
-    read_default_set(tenant=resource.tenant, arn=resource.arn)
 
 
 def _dissociate(resource: TenantResource, request_ids: list[str]) -> None:

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models.people import Customer
+from accounts.roles import Role
 from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from operations.migration_steps import services as migration_steps_services
@@ -17,6 +18,7 @@ from sandbox.process import Sandbox
 from tenants.lifecycle import services as lifecycle_services
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.resources import services as resources_services
+from tests.factories import make_staff
 from tests.operations.factories import make_ready, make_sender, migrate, start_migration, tenants_in_ses
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +52,7 @@ def test_the_default_set_of_an_identity_that_was_associated_before_is_associated
     client.create_configuration_set(ConfigurationSetName="legacy-mig-set")
     for each in (aws.identity_arn(domain_of(customer)), selectors.arn_of("configuration-set", "legacy-mig-set")):
         client.create_tenant_resource_association(TenantName="legacy-mig", ResourceArn=each)
-    lifecycle_services.adopt_tenant(customer=customer, name="legacy-mig", actor=None)
+    lifecycle_services.adopt_tenant(customer=customer, name="legacy-mig", actor=make_staff(Role.OPERATOR))
     steps = plan(selectors.inventory_of(customer))
     assert [each.stands for each in steps if each.kind == StepKind.DEFAULT_SET] == [False]
     assert_migrated_with(migrate(customer).items.get(), arn)
