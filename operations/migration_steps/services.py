@@ -298,9 +298,10 @@ def _switch_to_tenant(item: MigrationItem, tenant: Tenant, request_ids: Sequence
 def mark_failed(item: MigrationItem, problem: Refused | AwsProblem) -> None:
     """Mark the item as failed, unless a person rolls it back by now. Completed steps stay; a retry continues there."""
     fail_first(item, str(problem))
-    text = f"The rollback failed: {problem}" if item.state == ItemState.ROLLING_BACK else str(problem)
+    rolls_back = item.state == ItemState.ROLLING_BACK
+    text = f"The rollback failed: {problem}" if rolls_back else str(problem)
     same = MigrationItem.objects.filter(pk=item.pk, state=item.state)
-    same.update(state=ItemState.FAILED, problem=text, ended_at=timezone.now())
+    same.update(state=ItemState.FAILED, problem=text, ended_at=timezone.now(), rolls_back=rolls_back)
 
 
 WAITS = "The limit of {limit} per hour is reached. The migration continues at {at:%H:%M} UTC."
