@@ -28,6 +28,7 @@ from domains.models.domains import Domain, OnMxFailure, Stage
 from domains.ownership.core import ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
 from domains.ownership_claims.services import EarlierRecordsUnknown
+from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsMissing, AwsProblem, AwsUnreachable
 from tenants.lifecycle.selectors import tenant_of
@@ -250,6 +251,11 @@ def _store(domain: Domain, **fields: object) -> bool:
     for name, value in fields.items():
         setattr(domain, name, value)
     return bool(Domain.objects.filter(pk=domain.pk, stage=Stage.STARTING).update(**fields))
+
+
+def read_sub_identities() -> None:
+    """List SES's identities, and store those below domains. Raises AwsProblem."""
+    sub_identities_services.store(list_ses_identities())
 
 
 def list_ses_identities() -> dict[str, SesStatus]:

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.db import transaction
 
+from accounts.models.people import Customer
 from domains.domain_list import selectors as domain_list_selectors
-from domains.identity.services import list_ses_identities
-from domains.models.domains import Stage
+from domains.models.domains import Domain, Stage
 from domains.models.sub_identities import SubIdentity
 from domains.sub_identities.core import closest_above
+from tenants.resources import services as resources_services
 
 
 def forget(*, name: str) -> None:
@@ -21,9 +22,10 @@ def forget(*, name: str) -> None:
     SubIdentity.objects.filter(region=settings.AWS_REGION, name=name).delete()
 
 
-def read() -> None:
-    """List SES's identities, one call for each thousand, and store those below domains. Raises AwsProblem."""
-    store(list_ses_identities())
+def leave_tenants(domain: Domain, customer: Customer) -> None:
+    """Take what is below the domain out of the customer's tenants: they lose the domain."""
+    for name in list(domain.sub_identities.values_list("name", flat=True)):
+        resources_services.release_identity(name=name, customer=customer)
 
 
 @transaction.atomic

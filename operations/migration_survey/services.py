@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from domains.identity import services as identity_services
 from domains.models.domains import Domain
-from domains.sub_identities import services as sub_identities_services
 from operations.models import UNFINISHED, Migration, MigrationItem, MigrationState
 from operations.tenant_migration.core import Chosen
 from tenants.resources.services import identities_in_tenants, tenants_in_ses
@@ -41,6 +41,6 @@ def read_identities(migration: Migration) -> None:
     """List SES's identities, for all customers who are migrated within the hour. Raises AwsProblem."""
     if not is_listed(migration):
         began = timezone.now()
-        sub_identities_services.read()
+        identity_services.read_sub_identities()
         migration.identities_read_at = began
         Migration.objects.filter(pk=migration.pk).update(identities_read_at=began)

@@ -8,7 +8,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import Customer, User
 from accounts.roles import Role
-from domains.sub_identities import services as sub_identities_services
+from domains.identity import services as identity_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.drift.core import TENANTS_AREA, Decision
@@ -314,7 +314,7 @@ def test_an_identity_below_a_migrated_customers_domain_is_outside_until_it_is_as
     customer, tenant = migrate_customer()
     name = f"sales@{customer.domains.order_by('name')[0].name}"
     aws.client("sesv2").create_email_identity(EmailIdentity=name)
-    sub_identities_services.read()
+    identity_services.read_sub_identities()
     outside = check_and_get_one()
     assert (outside.kind, outside.subject) == ("outside", aws.identity_arn(name))
     tenant_drift_services.restore(difference=outside, because="theirs", actor=olga)

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from domains.sub_identities import services as sub_identities_services
+from domains.identity import services as identity_services
 from inbound_admin.lib import aws
 from operations.migration_steps import services as migration_steps_services
 from operations.models import ItemState, Migration
@@ -45,7 +45,7 @@ def test_the_command_associates_identities_below_the_domains_if_it_is_told_to(sa
     customer = make_sender("Northwind", domains=1)
     name = f"news.{customer.domains.get().name}"
     aws.client("sesv2").create_email_identity(EmailIdentity=name)
-    sub_identities_services.read()
+    identity_services.read_sub_identities()
     assert "are not switched" in run_command("--dry-run", "--customer", customer.pk)
     output = run_command("--dry-run", "--customer", customer.pk, "--associate-below")
     assert f"Associate identity {name}." in output

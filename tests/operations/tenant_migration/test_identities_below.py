@@ -6,9 +6,9 @@ from django.urls import reverse
 
 from accounts.models.people import Customer
 from accounts.roles import Role
+from domains.identity import services as identity_services
 from domains.models.domains import Stage
 from domains.models.sub_identities import SubIdentity
-from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
 from operations.migration_steps import services as migration_steps_services
@@ -100,7 +100,7 @@ def test_only_identities_that_no_customer_has_as_a_domain_are_below(sandbox: San
     names = ["a.shop.example", "x@theirs.shop.example", "myshop.example", "x@elsewhere.example"]
     for name in names:
         aws.client("sesv2").create_email_identity(EmailIdentity=name)
-    sub_identities_services.read()
+    identity_services.read_sub_identities()
     found = {each.name: each.domain.name for each in SubIdentity.objects.all()}
     assert found == {
         "a.shop.example": "shop.example",
@@ -108,13 +108,13 @@ def test_only_identities_that_no_customer_has_as_a_domain_are_below(sandbox: San
         "x@theirs.shop.example": "theirs.shop.example",
     }
     aws.client("sesv2").delete_email_identity(EmailIdentity="a.shop.example")
-    sub_identities_services.read()
+    identity_services.read_sub_identities()
     assert not SubIdentity.objects.filter(name="a.shop.example").exists()
 
 
 def test_the_plan_names_identities_below_and_what_happens_to_them(sandbox: Sandbox) -> None:
     make_shop("news.shop.example")
-    sub_identities_services.read()
+    identity_services.read_sub_identities()
     for associates, words in ((False, "are not switched"), (True, "associated with the tenants as well")):
         migration = tenant_migration_services.plan_migration(
             choice=all_customers(), actor=None, associates_below=associates
@@ -129,7 +129,7 @@ def test_the_page_that_migrates_a_customer_lists_identities_below_and_takes_the_
     sandbox: Sandbox, client: Client
 ) -> None:
     customer = make_shop("news.shop.example")
-    sub_identities_services.read()
+    identity_services.read_sub_identities()
     client.force_login(make_staff(Role.OPERATOR))
     url = reverse("operations:move", args=[customer.pk])
     assert "news.shop.example" in client.get(url).content.decode()
@@ -140,7 +140,7 @@ def test_the_page_that_migrates_a_customer_lists_identities_below_and_takes_the_
 
 def test_the_dry_run_counts_what_is_called_for_identities_below(sandbox: Sandbox) -> None:
     customer = make_shop("news.shop.example")
-    sub_identities_services.read()
+    identity_services.read_sub_identities()
     planned = calls(plan(selectors.inventory_of(customer, associates_below=True)))
     sandbox.control.clear_calls()
     migrate(customer, associates_below=True)
