@@ -1,6 +1,7 @@
 """Identities below a domain leave the tenant of a customer who loses the domain."""
 
 import pytest
+from django.utils import timezone
 
 from accounts.models.people import Customer
 from accounts.roles import Role
@@ -29,6 +30,7 @@ def make_migrated() -> tuple[Customer, Domain]:
     item = migrate(alice, associates_below=True).items.get()
     assert item.state == "done", item.problem
     assert wanted(alice) == {"shop.example", BELOW}
+    domain.refresh_from_db()
     return alice, domain
 
 
@@ -45,7 +47,7 @@ def test_a_transferred_domain_takes_them_out(sandbox: Sandbox) -> None:
 
 def test_a_deleted_domain_takes_them_out(sandbox: Sandbox) -> None:
     alice, domain = make_migrated()
-    Domain.objects.filter(pk=domain.pk).update(stage=Stage.DELETING)
+    Domain.objects.filter(pk=domain.pk).update(stage=Stage.DELETING, routes_removed_at=timezone.now())
     deletion_services.execute_deletion(domain_id=domain.pk)
     assert not Domain.objects.exists()
     assert wanted(alice) == set()
