@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("domains", "0019_former_dkim_key")]
+    dependencies = [("domains", "0021_wanted_with_key")]
 
     operations = [
         migrations.CreateModel(
