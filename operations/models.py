@@ -43,6 +43,10 @@ class Migration(models.Model):
     chosen_text = models.CharField(max_length=200, blank=True, help_text="The filter text or the file name.")
     because = models.TextField(blank=True)
     policy = models.CharField(max_length=10, help_text="Reputation policy of new tenants.")
+    associates_below = models.BooleanField(
+        default=False, db_default=False, help_text="Identities below the customers' domains join their tenants too."
+    )
+    identities_read_at = models.DateTimeField(null=True, help_text="When SES's identities were last listed for it.")
     taken = models.JSONField(null=True, help_text="Identities in tenants when it started, ARN to name; null: not read.")
     at_most_per_hour = models.PositiveIntegerField(
         null=True, blank=True, help_text="Maximum customers started per hour."
@@ -94,6 +98,22 @@ class MigrationItem(models.Model):
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     switched_at = models.DateTimeField(null=True, help_text="When the customer's sends started naming the tenant.")
+    rolls_back = models.BooleanField(
+        default=False, db_default=False, help_text="A rollback was requested, and is not done."
+    )
+    is_retried = models.BooleanField(
+        default=False, db_default=False, help_text="SES is asked again which tenants have each identity."
+    )
+    asked_by = models.ForeignKey(
+        _PERSON,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        help_text="Who started, retried or rolled it back last.",
+    )
+    asked_because = models.TextField(blank=True, db_default="", help_text="The reason of the last rollback.")
 
     class Meta:
         ordering = ("migration", "number")
@@ -107,6 +127,10 @@ class MigrationItem(models.Model):
 
     def __str__(self) -> str:
         return str(self.customer)
+
+    @property
+    def rollback_failed(self) -> bool:
+        return self.state == ItemState.FAILED and self.rolls_back
 
     @property
     def progress(self) -> Progress:

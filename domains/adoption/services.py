@@ -18,6 +18,7 @@ from accounts.roles import require, require_reason
 from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
+from domains.identity import services as identity_services
 from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity, from_batch
 from domains.models.domains import Domain, OnMxFailure, Stage
 from domains.names.core import is_label, parse_existing_domain
@@ -113,6 +114,8 @@ def read_identities(names: Sequence[str]) -> SesIdentities:
     Raises AwsProblem.
     """
     free = [name for name in names if _is_free(name)]
+    if free:
+        aws.account_id()  # for the ARNs of those that join a tenant, in a transaction
     with aws.recording() as request_ids:
         found = {name: value for some in batches(free) for name, value in _identities(some).items()}
         return SesIdentities(found, tuple(request_ids))
@@ -145,6 +148,8 @@ def store_adopted(
 ) -> AdoptionOutcome:
     """Store an identity as the customer's domain. Their own claim to the name becomes this domain.
 
+    It joins the customer's tenant if their sends name it.
+
     Staff's word counts as proof: it displaces claims that others have not proven.
     """
     made = _domain_row(identity, token, request)
@@ -165,6 +170,7 @@ def store_adopted(
                 aws_request_ids=request_ids,
                 bulk_id=request.bulk_id,
             )
+            identity_services.assign_tenant_if_sending(made)  # SES would reject its mail outside the tenant
     except IntegrityError:  # somebody else was faster
         return AdoptionOutcome(made.name, AdoptionStatus.TAKEN)
     return AdoptionOutcome(made.name, AdoptionStatus.ADOPT, made.id)

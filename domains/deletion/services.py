@@ -19,6 +19,7 @@ from domains.models.domains import WISH, Domain, Stage
 from domains.records.core import SPF_KEYS, Record
 from domains.spf.core.grammar import AMAZON
 from domains.spf.core.merger import DEFAULT_RECORD
+from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsMissing, AwsProblem, Refused
 from notifications.alerts import services as alerts_services
@@ -222,6 +223,7 @@ def _finish(domain: Domain, request_ids: list[str]) -> None:
         bulk_id=domain.deletion_bulk_id,
     )
     alerts_services.resolve_silently(about=domain_subject(domain))
+    sub_identities_services.leave_tenants(domain, domain.customer)
     domain.delete()
     resources_services.forget_identity(name=domain.name, customer=domain.customer)
 

@@ -13,6 +13,7 @@ from inbound_admin.lib import aws
 
 BATCH = 100  # SES v1 Get*Attributes refuses more identities in one call
 PAGE = 1000  # SESv2 ListEmailIdentities: the largest page
+LISTED = ("DOMAIN", "EMAIL_ADDRESS")
 STRONG: Literal["RSA_2048_BIT"] = "RSA_2048_BIT"
 WEAK: Literal["RSA_1024_BIT"] = "RSA_1024_BIT"
 DOMAIN_TAG = "inbound-admin:domain"  # the tag of identities that we created
@@ -80,7 +81,10 @@ def get_mail_from(domains: Sequence[str]) -> dict[str, IdentityMailFrom]:
 
 
 def list_identities(token: str = "") -> tuple[dict[str, SesStatus], str]:
-    """Return one page of up to 1,000 domain identities with their status, and the next page's token ("" at the end)."""
+    """Return one page of up to 1,000 identities with their status, and the next page's token ("" at the end).
+
+    Domains and email addresses: an address has an @.
+    """
     with aws.calling("sesv2", "list the identities") as ses:
         answer = (
             ses.list_email_identities(PageSize=PAGE, NextToken=token)
@@ -88,7 +92,7 @@ def list_identities(token: str = "") -> tuple[dict[str, SesStatus], str]:
             else ses.list_email_identities(PageSize=PAGE)
         )
     rows = answer.get("EmailIdentities", [])
-    found = {row["IdentityName"]: _verification(row) for row in rows if row["IdentityType"] == "DOMAIN"}
+    found = {row["IdentityName"]: _verification(row) for row in rows if row["IdentityType"] in LISTED}
     return found, str(answer.get("NextToken", ""))
 
 

@@ -6,8 +6,7 @@ proven first, or the domain is being deleted.
 - Tenant: `Domain.tenant` is the desired tenant. The tenants app makes the association in its own job. A domain of a
 customer without a tenant has none. A domain that is older than its customer's use of the tenant is moved by a
 migration, or when something else about it changes.
-- `default_configuration_set` is what an identity sends with if the send names none.
-- `list_ses_identities` lists all identities that SES has.
+- `list_ses_identities` lists all identities that SES has, email addresses too.
 """
 
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from domains.models.domains import Domain, OnMxFailure, Stage
 from domains.ownership.core import ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
 from domains.ownership_claims.services import EarlierRecordsUnknown
+from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsMissing, AwsProblem, AwsUnreachable
 from tenants.lifecycle.selectors import tenant_of
@@ -253,15 +253,13 @@ def _store(domain: Domain, **fields: object) -> bool:
     return bool(Domain.objects.filter(pk=domain.pk, stage=Stage.STARTING).update(**fields))
 
 
-def default_configuration_set(name: str) -> str:
-    """Return the configuration set, "" for none, with one call. Raises AwsProblem; AwsMissing if
-    SES has no identity.
-    """
-    return gateway.get_identity(name).configuration_set
+def read_sub_identities() -> None:
+    """List SES's identities, and store those below domains. Raises AwsProblem."""
+    sub_identities_services.store(list_ses_identities())
 
 
 def list_ses_identities() -> dict[str, SesStatus]:
-    """Return every domain identity of the region with its status, one call per thousand.
+    """Return every identity of the region, domain or address, with its status, one call per thousand.
 
     Raises AwsProblem, since in half a list the others would look deleted.
     """

@@ -23,6 +23,7 @@ from domains.identity.core import GONE, NO_DKIM, NO_MAIL_FROM, Identity
 from domains.identity.services import list_ses_identities, record_verified
 from domains.jobs import check_soon
 from domains.models.domains import Domain, Stage
+from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
 from inbound_admin.lib.freshness import is_outdated
@@ -127,9 +128,12 @@ def batched(domains: Iterable[Domain], size: int) -> Iterator[list[Domain]]:
 def detect_changes(*, now: datetime) -> int:
     """Compare all statuses, in pages of a thousand. Read those that changed, make them due, and return their number.
 
+    The list also shows the identities below customers' domains.
+
     Raises AwsProblem without any change.
     """
     seen = list_ses_identities()
+    sub_identities_services.store(seen)
     known = (
         domain_list_selectors.domains_in_region().filter(stage=Stage.READY).values_list("pk", "name", "identity_status")
     )

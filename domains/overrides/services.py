@@ -24,6 +24,7 @@ from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership.services import holder_changed, lock_zone, notify_owners
 from domains.records.core import EXPECTABLE, parse_expected_host
+from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
 from notifications.alerts import services as alerts_services
@@ -249,6 +250,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         before = locked.customer
         _refuse_transfer(locked, to)
         locked.customer = to
+        sub_identities_services.leave_tenants(locked, before)
         identity_services.move_to_tenant(locked, arn, resources_services.tenant_to_join(to))
         locked.set_wish(None, "")  # the new customer must not see who requested changes before
         if locked.is_held:

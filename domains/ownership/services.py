@@ -42,6 +42,7 @@ from domains.ownership.selectors import (
     unproven_domains_left,
     unproven_limit_text,
 )
+from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
 from notifications.alerts import services as alerts_services
@@ -139,6 +140,7 @@ def _revert_to_claim(rival: Domain, *, is_taken_over: bool) -> None:
     rival.record_checks.all().delete()
     rival.refresh_from_db()
     resources_services.release_identity(name=rival.name, customer=rival.customer)
+    sub_identities_services.leave_tenants(rival, rival.customer)
     open_claim(rival, ClaimReason.RIVAL if is_taken_over else ClaimReason.RELATED)
     if not is_taken_over:
         delete_identity_soon(rival)

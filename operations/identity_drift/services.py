@@ -51,7 +51,7 @@ def check_all(*, now: datetime) -> int:
     Returns how many differences are new. Raises AwsProblem; then no difference is changed.
     """
     with aws.recording() as calls:
-        names = frozenset(identity_services.list_ses_identities())
+        names = frozenset(name for name in identity_services.list_ses_identities() if "@" not in name)
         there = _remote_identities(names)
     new = drift_store_services.store(area=IDENTITIES_AREA, found=_compare(there, None), now=now)
     drift_store_services.record_check(IDENTITIES_AREA, at=now, calls=len(calls), problem="")

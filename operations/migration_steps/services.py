@@ -1,9 +1,13 @@
-"""Runs one customer's tenant migration and its rollback, step by step, and the worker's loop over all migrations.
+"""Runs one customer's tenant migration, step by step, and the worker's loop over all migrations.
 
 Each step is harmless when repeated, so the process may die between any two. What exists is read from the rows that the
 tenants' services store after each call; the step rows follow them. The switch, which makes sends name the tenant, comes
 last, in the transaction that finds everything associated, and only after SES has listed it so. The worker continues
 running customers first, then starts new ones at the chosen rate.
+
+A send uses the most exact identity that SES has for its sender, and that identity's default configuration set if it
+names no other. So each attempt reads the default set of every identity of the customer, whoever made or associated it,
+and a customer with an identity below their domains that nobody has decided about is not switched.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,15 +20,16 @@ from django.utils import timezone
 from accounts.models.people import Customer
 from accounts.people.selectors import customer_subject
 from audit import services as audit_services
-from domains.identity import services as identity_services
 from domains.models.domains import Domain
+from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import aws, isolation
-from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsProblem, AwsUnreachable, Refused
+from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable, Refused
 from operations.jobs import queue_migrations
+from operations.migration_rollback.services import roll_back_customer
+from operations.migration_survey import services as migration_survey_services
 from operations.models import STARTED, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
 from operations.tenant_migration import selectors
 from operations.tenant_migration.core import (
-    Chosen,
     Inventory,
     MigrationResource,
     MigrationStepState,
@@ -37,7 +42,6 @@ from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.selectors import tenant_of
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource
 from tenants.resources import services as resources_services
-from tenants.resources.services import identities_in_tenants, tenants_in_ses
 
 OPEN = (MigrationStepState.TO_DO, MigrationStepState.FAILED, MigrationStepState.UNDONE)
 
@@ -100,6 +104,11 @@ GATE_SHUT = (
     "SES does not list {names} in the tenant, so it would reject mail that names the tenant. The customer’s sends were "
     "not switched. Try again."
 )
+UNDECIDED = (
+    "SES also has {names} below this customer’s domains. SES would reject mail from there that names the tenant, so "
+    "the customer’s sends were not switched. Migrate the customer again and choose to associate these identities, or "
+    "delete them in SES and try again."
+)
 HELD = "{names} could not be associated with the tenant: {why}"
 UNFORESEEN = "An internal error stopped this customer. The others go on. Our team finds it in the log. Try again."
 TURNS = 3  # a domain that is set up meanwhile is included
@@ -109,11 +118,14 @@ def migrate_customer(item: MigrationItem) -> None:
     """Continue one customer, unless cancelled. Raises AwsProblem if it must wait, Refused if a person must act."""
     if not _begin(item):
         return
+    store_steps(item, _inventory(item), [])
     with aws.recording() as request_ids:
         try:
+            _check_below(item)
             tenant = _tenant(item)
             lifecycle_services.create_in_ses(tenant_id=tenant.pk)
             for _ in range(TURNS):
+                _check_below(item)
                 if _associate_all(item, tenant) and _switch_to_tenant(item, tenant, request_ids):
                     return
                 store_steps(item, _inventory(item), request_ids)
@@ -124,7 +136,23 @@ def migrate_customer(item: MigrationItem) -> None:
 
 
 def _inventory(item: MigrationItem) -> Inventory:
-    return selectors.inventory_of(item.customer, surveyed=item.migration.taken is not None)
+    migration = item.migration
+    return selectors.inventory_of(
+        item.customer,
+        surveyed=migration_survey_services.taken_of(item) is not None,
+        associates_below=migration.associates_below,
+        runs=True,
+        is_listed=migration_survey_services.is_listed(migration),
+    )
+
+
+def _check_below(item: MigrationItem) -> None:
+    """Refuse a customer with an identity below their domains that nobody has decided about. Raises AwsProblem too."""
+    migration_survey_services.read_identities(item.migration)
+    if names := _inventory(item).undecided:
+        text = UNDECIDED.format(names=", ".join(names))
+        fail(item, StepKind.GATE, text)
+        raise Refused(text, code="IDENTITIES_BELOW")
 
 
 def _begin(item: MigrationItem) -> bool:
@@ -136,6 +164,8 @@ def _begin(item: MigrationItem) -> bool:
         tenant = tenant_of(item.customer)
         domains = Domain.objects.filter(customer=item.customer, region=settings.AWS_REGION)
         resources = TenantResource.objects.filter(tenant=tenant, wanted=True)
+        if tenant:
+            resources_services.forget_default_sets(tenant=tenant)
         item.before = {
             "tenant": tenant.pk if tenant else "",
             "sends_since": tenant.sends_since.isoformat() if tenant and tenant.sends_since else "",
@@ -152,7 +182,7 @@ def _tenant(item: MigrationItem) -> Tenant:
     found = tenant_of(item.customer)
     if found is None:
         found = lifecycle_services.create_tenant(
-            customer=item.customer, actor=item.migration.by, policy=item.migration.policy
+            customer=item.customer, actor=selectors.person_of(item), policy=item.migration.policy
         )
     store_steps(item, _inventory(item), [])
     return found
@@ -162,10 +192,11 @@ def _associate_all(item: MigrationItem, tenant: Tenant) -> bool:
     """Associate everything that a send uses, then read SES. Raises Refused if SES does not list all of it."""
     inventory = _inventory(item)
     _refuse_held(item, inventory)
-    for resource in (*inventory.identities, *_other_resources(inventory)):
+    for resource in (*inventory.identities, *_templates(inventory)):
         if not resource.is_associated:
             free = _is_free(item, resource)
             resources_services.request_association(tenant=tenant, arn=resource.arn, kind=resource.kind, free=free)
+    _read_default_sets(item, tenant)
     resources_services.apply_associations(tenant_id=tenant.pk)
     store_steps(item, _inventory(item), [])
     _refuse_problems(tenant)
@@ -179,32 +210,41 @@ def _associate_all(item: MigrationItem, tenant: Tenant) -> bool:
     return True
 
 
-def _other_resources(inventory: Inventory) -> tuple[MigrationResource, ...]:
-    """Return default configuration sets of identities that others made, and the templates of the settings."""
-    sets = [
-        identity_services.default_configuration_set(each.name)
-        for each in inventory.identities
-        if not each.by_us and not each.is_associated
-    ]
-    named = [(ResourceKind.CONFIGURATION_SET, name) for name in dict.fromkeys(sets) if name]
-    named += [(ResourceKind.TEMPLATE, name) for name in settings.TENANT_TEMPLATES]
+def _read_default_sets(item: MigrationItem, tenant: Tenant) -> None:
+    """Read what this attempt has not read, one call for each identity. Raises AwsProblem, and Refused."""
+    for each in _inventory(item).identities:
+        if each.has_default_read:
+            continue
+        try:
+            resources_services.read_default_set(tenant=tenant, arn=each.arn)
+        except AwsMissing as missing:
+            if Domain.objects.filter(customer=item.customer, region=settings.AWS_REGION, name=each.name).exists():
+                why = resources_services.UNKNOWN
+                raise Refused(HELD.format(names=each.name, why=why), code="NOT_ASSOCIATED") from missing
+            resources_services.forget_association(tenant=tenant, arn=each.arn)  # deleted in SES: nothing sends with it
+            sub_identities_services.forget(name=each.name)
+
+
+def _templates(inventory: Inventory) -> tuple[MigrationResource, ...]:
+    """Return the templates of the settings that the tenant doesn't have."""
+    named = [(ResourceKind.TEMPLATE, name) for name in settings.TENANT_TEMPLATES]
     there = {each.arn for each in inventory.resources}
     found = [MigrationResource(kind, name, selectors.arn_of(kind, name)) for kind, name in named]
     return tuple(each for each in found if each.arn not in there)
 
 
 def _refuse_held(item: MigrationItem, inventory: Inventory) -> None:
-    """Refuse identities of other tenants, by the list read at the migration's start."""
-    taken: dict[str, str] = item.migration.taken or {}
+    """Refuse identities of other tenants, by the list read at the migration's start. A retry asks SES instead."""
+    taken = migration_survey_services.taken_of(item) or {}
     held = [each.name for each in inventory.identities if taken.get(each.arn, inventory.tenant) != inventory.tenant]
     if held:
-        why = "it belongs to another tenant. You can remove it there on the Drift page."
+        why = "it belongs to another tenant. Remove it there, on the Drift page or in the SES console, and try again."
         raise Refused(HELD.format(names=", ".join(held), why=why), code="IN_ANOTHER_TENANT")
 
 
 def _is_free(item: MigrationItem, resource: MigrationResource) -> bool:
     """Return whether no tenant has it: we created it, and the list of all tenants doesn't contain it."""
-    taken = item.migration.taken
+    taken = migration_survey_services.taken_of(item)
     return taken is not None and resource.by_us and resource.arn not in taken
 
 
@@ -230,7 +270,7 @@ def _switch_to_tenant(item: MigrationItem, tenant: Tenant, request_ids: Sequence
     Customer.objects.select_for_update(no_key=True).get(pk=item.customer_id)
     locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
     inventory = _inventory(item)
-    if not all(each.is_associated for each in inventory.resources):
+    if not inventory.is_ready:
         return False
     now = timezone.now()
     running = MigrationItem.objects.filter(pk=item.pk, state=ItemState.RUNNING)
@@ -246,7 +286,7 @@ def _switch_to_tenant(item: MigrationItem, tenant: Tenant, request_ids: Sequence
     audit_services.record(
         "tenant.switched",
         about=customer_subject(item.customer),
-        actor=item.migration.by,
+        actor=selectors.person_of(item),
         because=item.migration.because,
         before={"sends_as": ""},
         after={"sends_as": locked.name, "domains": names},
@@ -255,66 +295,13 @@ def _switch_to_tenant(item: MigrationItem, tenant: Tenant, request_ids: Sequence
     return True
 
 
-def roll_back_customer(item: MigrationItem) -> None:
-    """Undo the switch, then our associations. Raises AwsProblem if it must wait, Refused while the tenant is paused."""
-    tenant = Tenant.objects.filter(customer=item.customer, region=settings.AWS_REGION).first()
-    if tenant is not None:
-        _switch_back(item, tenant)
-        _dissociate(item, tenant)
-    _finish_rollback(item)
-
-
-@transaction.atomic
-def _switch_back(item: MigrationItem, tenant: Tenant) -> None:
-    locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
-    if locked.is_stopped and locked.sends_since:
-        raise Refused(selectors.held_by_pause([item.customer]), code="TENANT_PAUSED")
-    before: dict[str, str] = item.before.get("domains", {})
-    for domain in Domain.objects.select_for_update(of=("self",)).filter(tenant=locked):
-        if not before.get(domain.pk):
-            Domain.objects.filter(pk=domain.pk).update(tenant=None)
-    if locked.sends_since is None or item.before.get("sends_since"):
-        return
-    locked.sends_since = None
-    locked.save(update_fields=("sends_since",))
-    audit_services.record(
-        "tenant.switched_back",
-        about=customer_subject(item.customer),
-        actor=item.migration.by,
-        before={"sends_as": locked.name},
-        after={"sends_as": ""},
-        bulk_id=item.migration_id,
-    )
-
-
-def _dissociate(item: MigrationItem, tenant: Tenant) -> None:
-    """Remove the associations that we made. The tenant keeps its own configuration set, which nothing else uses."""
-    kept = {
-        *item.before.get("associations", ()),
-        selectors.arn_of(ResourceKind.CONFIGURATION_SET, tenant.configuration_set),
-    }
-    for row in TenantResource.objects.filter(tenant=tenant, wanted=True).exclude(arn__in=kept):
-        resources_services.forget_association(tenant=tenant, arn=row.arn)
-    with aws.recording():
-        resources_services.apply_associations(tenant_id=tenant.pk)
-
-
-def _finish_rollback(item: MigrationItem) -> None:
-    """Mark the associations and the switch as undone. The tenant and its configuration set remain."""
-    undone = (StepKind.ASSOCIATE, StepKind.GATE, StepKind.SWITCH)
-    rows = MigrationStep.objects.filter(item=item, kind__in=undone, state=MigrationStepState.DONE)
-    rows.update(state=MigrationStepState.UNDONE, done_at=None)
-    MigrationItem.objects.filter(pk=item.pk).update(
-        state=ItemState.ROLLED_BACK, ended_at=timezone.now(), switched_at=None, problem="", before={}
-    )
-
-
 def mark_failed(item: MigrationItem, problem: Refused | AwsProblem) -> None:
     """Mark the item as failed, unless a person rolls it back by now. Completed steps stay; a retry continues there."""
     fail_first(item, str(problem))
-    text = f"The rollback failed: {problem}" if item.state == ItemState.ROLLING_BACK else str(problem)
+    rolls_back = item.state == ItemState.ROLLING_BACK
+    text = f"The rollback failed: {problem}" if rolls_back else str(problem)
     same = MigrationItem.objects.filter(pk=item.pk, state=item.state)
-    same.update(state=ItemState.FAILED, problem=text, ended_at=timezone.now())
+    same.update(state=ItemState.FAILED, problem=text, ended_at=timezone.now(), rolls_back=rolls_back)
 
 
 WAITS = "The limit of {limit} per hour is reached. The migration continues at {at:%H:%M} UTC."
@@ -324,7 +311,7 @@ Clock = Callable[[], datetime]
 def work(*, now: Clock = timezone.now) -> None:
     """Continue all migrations. Repeatable. Raises AwsProblem if it must wait."""
     for migration in list(selectors.unfinished()):
-        _read_tenants(migration)
+        _survey(migration)
         while item := _next(migration, now):
             _run_item(item)
         _finish(migration)
@@ -368,21 +355,12 @@ def _run_item(item: MigrationItem) -> None:
     _store_wait_reason(item.migration, "")
 
 
-def _read_tenants(migration: Migration) -> None:
-    """Read which tenant has each identity in one list, if that needs fewer calls. Raises AwsProblem."""
-    if migration.taken is not None or migration.chosen == Chosen.CUSTOMER or migration.state != MigrationState.RUNNING:
-        return
-    customers = MigrationItem.objects.filter(migration=migration, state__in=UNFINISHED).values("customer")
-    identities = Domain.objects.filter(customer__in=customers, region=migration.region).count()
+def _survey(migration: Migration) -> None:
     try:
-        there = tenants_in_ses()
-        if len(there) >= identities:
-            return
-        migration.taken = identities_in_tenants(there)
+        migration_survey_services.read_tenants(migration)
     except AwsProblem as problem:
         _store_wait_reason(migration, str(problem))
         raise
-    Migration.objects.filter(pk=migration.pk).update(taken=migration.taken)
 
 
 def _finish(migration: Migration) -> None:

@@ -24,6 +24,7 @@ from operations.drift_store import services as drift_store_services
 from operations.jobs import queue_drift_check
 from operations.models import Difference, DriftCheck
 from receipt_rules.auto_apply import services as auto_apply_services
+from tenants.jobs import queue_associations
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import ANOTHER, GONE, Entity, TenantFound
 from tenants.lifecycle.selectors import stopped_before, tenants_in_region
@@ -35,6 +36,7 @@ from tenants.resources.services import TenantInventory, recreate_tenant
 from tenants.status_pass import services as status_pass_services
 
 MOST_NAMED = 20  # tenants that are checked as soon as a read shows a difference, three calls each
+MOST_UNREAD = 20  # tenants of a part whose identities' default sets are read: once, one call for each identity
 PART = 100  # tenants whose differences are stored together
 MOST_AT_ONCE = 5_000  # in one check, which takes most of a night at one call a second; the next night continues
 NOT_YOURS = "Your role can't resolve differences. Ask an operator."
@@ -112,6 +114,7 @@ def _check_part(listed: _RemoteTenants, names: frozenset[str], *, now: datetime)
     several = [listed.tenants[name] for name in sorted(names - single) if name in listed.tenants]
     surveyed = resources_services.read_inventories(several, listed.entities)
     status_pass_services.store_listed(_entities(surveyed), asked_at=listed.asked_at)
+    resources_services.queue_unread(tenants=names, most=MOST_UNREAD)
     return _recheck(single, names, surveyed, now=now, since=listed.asked_at)
 
 
@@ -256,7 +259,8 @@ def _accept_status(tenant: Tenant, difference: Difference, because: str, actor: 
 
 
 def _associate_again(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    TenantResource.objects.filter(tenant=tenant, arn=difference.subject).update(associated_at=None, checked_at=None)
+    lost = TenantResource.objects.filter(tenant=tenant, arn=difference.subject)
+    lost.update(associated_at=None, checked_at=None, default_read_at=None)
     resources_services.request_association(tenant=tenant, arn=difference.subject)
 
 
@@ -265,6 +269,7 @@ def _adopt_association(tenant: Tenant, difference: Difference, because: str, act
     resources_services.adopt_associations(
         tenant, [(difference.subject.split(":", 5)[5].partition("/")[0], difference.subject)]
     )
+    queue_associations(tenant)  # which reads the default configuration set
 
 
 _Act = Callable[[Tenant, Difference, str, User], None]
@@ -341,8 +346,10 @@ def _ours(tenant: Tenant, resources: Sequence[TenantResource], since: datetime) 
 
 
 def _outside(tenant: Tenant, known: set[str]) -> dict[str, str]:
+    """Return what SES would use for sends that name the tenant: domains, and identities below them."""
     domains = Domain.objects.filter(customer=tenant.customer_id, region=tenant.region, stage=Stage.READY)
-    arns = {aws.identity_arn(name): name for name in domains.values_list("name", flat=True)}
+    names = {name for both in domains.values_list("name", "sub_identities__name") for name in both if name}
+    arns = {aws.identity_arn(name): name for name in sorted(names)}
     return {arn: name for arn, name in arns.items() if arn not in known}
 
 

@@ -26,6 +26,9 @@ class MigrationOut(Out):
     because: str
     policy: str
     at_most_per_hour: int | None
+    associates_below: bool = Field(
+        description="Whether identities that SES has below the customers' domains join their tenants"
+    )
     state: str
     waits_because: str | None
     customers: int
@@ -67,7 +70,8 @@ class MigrationItemOut(Out):
     steps_total: int
     started_at: datetime | None
     ended_at: datetime | None
-    switched_at: datetime | None
+    switched_at: datetime | None = Field(description="When the customer's sends started to name the tenant, if they do")
+    rollback_failed: bool = Field(description="Whether a rollback failed, which a retry continues")
 
 
 class MigrationItemOne(MigrationItemOut):
@@ -82,6 +86,7 @@ def migration_fields(row: Migration) -> dict[str, Any]:
         "because": row.because,
         "policy": row.policy,
         "at_most_per_hour": row.at_most_per_hour,
+        "associates_below": row.associates_below,
         "state": str(row.state),
         "waits_because": row.waits_because or None,
         "customers": row.customers,  # type: ignore[attr-defined]  # annotated by the selector, as the next two
@@ -99,7 +104,7 @@ def migration_one(row: Migration) -> MigrationOne:
         **migration_fields(row),
         by_group=counted.by_group,
         seconds_left=counted.seconds_left,
-        warnings=list(selectors.forecast(selectors.waiting_customers(row), row.chosen).warnings),
+        warnings=list(selectors.forecast_of(row).warnings),
     )
 
 
@@ -118,6 +123,7 @@ def item_fields(row: MigrationItem) -> dict[str, Any]:
         "started_at": row.started_at,
         "ended_at": row.ended_at,
         "switched_at": row.switched_at,
+        "rollback_failed": row.rollback_failed,
     }
 
 
@@ -148,6 +154,11 @@ class MigrationWanted(In):
     because: Text
     policy: Literal["standard", "strict", "none"] | None = None
     at_most_per_hour: Annotated[int, Field(ge=1, le=3600)] | None = None
+    associates_below: bool = Field(
+        False,
+        description="Associate identities that SES has below the customers' domains (subdomains and addresses). "
+        "Without it, a customer who has one is not switched",
+    )
 
 
 class RollBackWanted(In):
@@ -182,6 +193,7 @@ def plan_migration(request: HttpRequest, asked: MigrationWanted) -> Status[Migra
         because=asked.because,
         policy=asked.policy or "",
         at_most_per_hour=asked.at_most_per_hour,
+        associates_below=asked.associates_below,
     )
     return Status(201, migration_one(_migration(request, migration.pk)))
 
@@ -238,13 +250,13 @@ def cancel_migration(request: HttpRequest, migration_id: str) -> Status[Accepted
 
 @router.post("/v2/migrations/{migration_id}/retry", **_ACCEPTED, summary="Retry the failed customers of a migration")
 def retry_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
-    """Queue all failed customers of a migration again.
+    """Queue all failed customers of a migration again. A paused migration stays paused. A failed rollback is retried.
 
     422 `NOTHING_TO_DO` if none failed.
     """
     migration = _migration(request, migration_id)
     number = services.retry(migration=migration, actor=caller(request))
-    return _accepted(migration, f"{number:,} queued for retry.")
+    return _accepted(migration, f"{number:,} queued for retry.{services.waits_for_resume(migration)}")
 
 
 @router.post(
@@ -297,14 +309,14 @@ def get_migration_item(request: HttpRequest, migration_id: str, item_id: str) ->
     summary="Retry a customer of a migration",
 )
 def retry_migration_item(request: HttpRequest, migration_id: str, item_id: str) -> Status[Accepted]:
-    """Queue one failed customer again.
+    """Queue one failed customer again. A paused migration stays paused. A failed rollback is retried as a rollback.
 
     422 `NOTHING_TO_DO` if it didn't fail.
     """
     migration = _migration(request, migration_id)
     row = _item(migration, item_id)
     services.retry(migration=migration, actor=caller(request), item=row)
-    return _accepted(migration, f"{row.customer} queued for retry.", row)
+    return _accepted(migration, f"{row.customer} queued for retry.{services.waits_for_resume(migration)}", row)
 
 
 @router.post(

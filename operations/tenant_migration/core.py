@@ -32,6 +32,7 @@ class StepKind(StrEnum):
     TENANT = "tenant"
     POLICY = "policy"
     CONFIGURATION_SET = "configuration_set"
+    BELOW = "below"
     LOOK = "look"
     DEFAULT_SET = "default_set"
     OWN_SET = "own_set"
@@ -64,7 +65,8 @@ class MigrationResource:
     name: str
     arn: str
     is_associated: bool = False
-    by_us: bool = True  # we created it, so it has no default configuration set
+    by_us: bool = True  # we created it, so no tenant had it then
+    has_default_read: bool = False  # an identity whose default configuration set this attempt has read
     asks: bool = False  # SES is asked whether another tenant has it, since no list of all tenants was read
 
 
@@ -72,7 +74,8 @@ class MigrationResource:
 class Inventory:
     """What a customer has before any call. `tenant` is "" if none was requested yet.
 
-    `identities` are those in SES; `left_out` says why others wait.
+    `identities` are those in SES; `left_out` says why others wait. `undecided`: SES has them below the customer's
+    domains, so it would use them for sends, but nobody has decided that they belong to the tenant.
     """
 
     tenant: str
@@ -83,6 +86,9 @@ class Inventory:
     identities: tuple[MigrationResource, ...] = ()
     others: tuple[MigrationResource, ...] = ()  # default configuration sets of identities, templates
     left_out: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+    is_listed: bool = False  # SES's identities were listed, to find those below the customer's domains
+    asks_list: bool = True  # they are listed for this customer alone
     has_status: bool = False
     is_switched: bool = False
 
@@ -93,7 +99,17 @@ class Inventory:
     @property
     def is_complete(self) -> bool:
         """Return whether nothing is left to do, also for a tenant named from the start whose associations follow."""
-        return self.is_switched and self.is_created and all(each.is_associated for each in self.resources)
+        return self.is_switched and self.is_created and not self.undecided and self._are_associated
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether SES would accept every send of the customer that names the tenant."""
+        are_read = all(each.has_default_read for each in self.identities)
+        return self.is_listed and are_read and not self.undecided and self._are_associated
+
+    @property
+    def _are_associated(self) -> bool:
+        return all(each.is_associated for each in self.resources)
 
 
 @dataclass(frozen=True)
@@ -109,7 +125,14 @@ class Step:
 
 def plan(inventory: Inventory) -> tuple[Step, ...]:
     """Return all steps in order, done ones included, so the list is the same whenever it is computed."""
-    return (*_creation(inventory), *_associations(inventory), *_end(inventory))
+    return (_list(inventory), *_creation(inventory), *_associations(inventory), *_end(inventory))
+
+
+def _list(inventory: Inventory) -> Step:
+    """SES is asked for all its identities once for several customers, and for this one alone if it is alone."""
+    stands = inventory.is_listed or inventory.is_complete
+    call = "ListEmailIdentities" if inventory.asks_list else ""
+    return Step(StepKind.BELOW, "Check for more identities below the customer’s domains.", call, stands=stands)
 
 
 def _creation(inventory: Inventory) -> Iterable[Step]:
@@ -134,14 +157,13 @@ def _associations(inventory: Inventory) -> Iterable[Step]:
 
 
 def _identity_checks(identity: MigrationResource) -> Iterable[Step]:
-    """Check identities: another tenant may have one, and one made by others may have its own configuration set."""
-    name, stands = identity.name, identity.is_associated
-    if not identity.by_us:
-        default = f"Read the default configuration set of {name}."
-        yield Step(StepKind.DEFAULT_SET, default, "GetEmailIdentity", identity.arn, stands=stands)
+    """Check identities: another tenant may have one, and each may have a configuration set of its own."""
+    name = identity.name
+    default = f"Read the default configuration set of {name}."
+    yield Step(StepKind.DEFAULT_SET, default, "GetEmailIdentity", identity.arn, stands=identity.has_default_read)
     if identity.asks:
         look = f"Check whether another tenant has {name}."
-        yield Step(StepKind.LOOK, look, "ListResourceTenants", identity.arn, stands=stands)
+        yield Step(StepKind.LOOK, look, "ListResourceTenants", identity.arn, stands=identity.is_associated)
 
 
 _NOUNS = {"identity": "identity", "configuration-set": "configuration set", "template": "template"}

@@ -9,6 +9,11 @@ from operations.tenant_migration.core import Chosen
 from tenants.status.core import Policy
 
 MOST_BYTES = 5_000_000
+BELOW = "Associate identities below the customers’ domains"
+BELOW_HELP = (
+    "Subdomains and email addresses that SES has as identities of their own. SES uses these for sends from there. "
+    "Without this, a customer who has one is not switched."
+)
 POLICIES = {
     Policy.STANDARD: "Standard: SES pauses the tenant on high-impact findings",
     Policy.STRICT: "Strict: SES pauses the tenant on any finding",
@@ -41,6 +46,7 @@ class PlanForm(forms.Form):
         widget=forms.NumberInput(attrs={"class": "!w-28"}),
         help_text="Leave blank to go as fast as SES allows (1 call per second).",
     )
+    associates_below = forms.BooleanField(label=BELOW, required=False, help_text=BELOW_HELP)
     because = forms.CharField(label="Reason", max_length=500, help_text="Saved in the change log.")
 
     def clean(self) -> dict[str, Any]:
@@ -61,6 +67,7 @@ class MoveForm(forms.Form):
         choices=[(key.value, words) for key, words in POLICIES.items()],
         initial=lambda: settings.TENANT_POLICY,
     )
+    associates_below = forms.BooleanField(label=BELOW, required=False, help_text=BELOW_HELP)
     because = forms.CharField(label="Reason", required=False, max_length=500, help_text="Saved in the change log.")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Count, Q, QuerySet
@@ -12,6 +12,8 @@ from django.utils import timezone
 from accounts.models.people import Customer, User
 from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
+from domains.models.sub_identities import SubIdentity
+from domains.sub_identities.selectors import sub_identities_of
 from inbound_admin.lib import aws, jobs
 from operations.jobs import MIGRATE
 from operations.models import REVERSIBLE, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
@@ -28,7 +30,9 @@ from tenants.lifecycle.selectors import tenant_of, tenants_in_region
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource
 
 CALLS_OF_CUSTOMER = 6  # without those for its domains
-CALLS_OF_ADOPTED = 3  # for a domain that others made: its configuration set, its tenants, its association
+CALLS_OF_OWN = 2  # for a domain that we made: its configuration set, its association
+CALLS_OF_ADOPTED = 3  # for one that others made, or an identity below a domain: its tenants as well
+IDENTITIES_PER_CALL = 1000
 EXAMPLES = 5
 GROUPS = {
     "waiting": ("Pending", (ItemState.WAITING,)),
@@ -40,6 +44,15 @@ GROUPS = {
 }
 
 
+NOUNS = {"domain": "domains", "identity": "identities"}
+BELOW_JOIN = "SES also has {} below these domains. They are associated with the tenants as well."
+BELOW_STOP = (
+    "SES also has {} below these domains. It would reject mail from there that names a tenant. Customers who have one "
+    "are not switched: plan the migration again and choose to associate these identities, or delete them in SES."
+)
+READ_LASTS = timedelta(days=1)  # a default configuration set that was read earlier is read again before the switch
+
+
 @dataclass(frozen=True)
 class MigrationCounts:
     """How many items of a migration are in each state, and how long the rest takes."""
@@ -47,10 +60,12 @@ class MigrationCounts:
     total: int
     by_group: dict[str, int]
     seconds_left: int
+    failed_rollbacks: int = 0  # their sends still name the tenants
 
     @property
     def done(self) -> int:
-        return self.by_group["done"]
+        """Return how many customers' sends name their tenants."""
+        return self.by_group["done"] + self.failed_rollbacks
 
     @property
     def over(self) -> int:
@@ -74,6 +89,8 @@ class MigrationForecast:
     calls: int
     unverified: tuple[int, tuple[str, ...]]  # how many, and the first names
     left_out: tuple[int, tuple[str, ...]]
+    below: tuple[int, tuple[str, ...]]  # identities in SES below the domains, which are no domains here
+    associates_below: bool
     without_domains: int
 
     @property
@@ -84,6 +101,8 @@ class MigrationForecast:
             found.append(f"Not verified yet, so SES rejects mail from them: {_named(*self.unverified)}.")
         if self.left_out[0]:
             found.append(f"Not set up yet; added to the tenant when they are: {_named(*self.left_out)}.")
+        if self.below[0]:
+            found.append((BELOW_JOIN if self.associates_below else BELOW_STOP).format(_named(*self.below, "identity")))
         if self.without_domains:
             whose = "1 customer has" if self.without_domains == 1 else f"{self.without_domains:,} customers have"
             found.append(f"{whose} no domain in this region.")
@@ -110,9 +129,10 @@ def held_by_pause(customers: Sequence[Customer]) -> str:
     )
 
 
-def _named(number: int, names: tuple[str, ...]) -> str:
+def _named(number: int, names: tuple[str, ...], noun: str = "domain") -> str:
     more = f" and {number - len(names)} more" if number > len(names) else ""
-    return f"{number:,} domain{'' if number == 1 else 's'} ({', '.join(names)}{more})"
+    plural = noun if number == 1 else NOUNS[noun]
+    return f"{number:,} {plural} ({', '.join(names)}{more})"
 
 
 def may_migrate(viewer: User) -> bool:
@@ -125,10 +145,13 @@ def may_see(viewer: User) -> bool:
 
 def migrations() -> QuerySet[Migration]:
     """Return migrations, newest first, with the number of all, migrated and failed customers."""
-    done, failed = (Count("items", filter=Q(items__state=state)) for state in (ItemState.DONE, ItemState.FAILED))
+    done, failed = (Count("items", filter=state) for state in (SWITCHED, Q(items__state=ItemState.FAILED)))
     found = Migration.objects.filter(region=settings.AWS_REGION).select_related("by")
     counted = found.annotate(customers=Count("items"), migrated=done, failed=failed)
     return counted.order_by("-created_at", "-pk")  # grouping drops the model's ordering
+
+
+SWITCHED = Q(items__state=ItemState.DONE) | Q(items__state=ItemState.FAILED, items__switched_at__isnull=False)
 
 
 def items_of(migration: Migration, group: str = "") -> QuerySet[MigrationItem]:
@@ -140,22 +163,32 @@ def counts(migration: Migration) -> MigrationCounts:
     items = MigrationItem.objects.filter(migration=migration)
     found = dict(items.order_by().values_list("state").annotate(number=Count("pk")))
     by_group = {key: sum(found.get(state, 0) for state in states) for key, (_, states) in GROUPS.items()}
-    return MigrationCounts(
-        sum(by_group.values()), by_group, 0 if migration.is_finished else _seconds_left(migration, by_group)
+    seconds = 0 if migration.is_finished else _seconds_left(migration, by_group)
+    failed_rollbacks = (
+        items.filter(state=ItemState.FAILED, switched_at__isnull=False).count() if by_group["failed"] else 0
     )
+    return MigrationCounts(sum(by_group.values()), by_group, seconds, failed_rollbacks)
 
 
-def forecast(customers: QuerySet[Customer], chosen: str) -> MigrationForecast:
+def forecast_of(migration: Migration) -> MigrationForecast:
+    """Forecast for the pending customers of a migration."""
+    return forecast(waiting_customers(migration), migration.chosen, associates_below=migration.associates_below)
+
+
+def forecast(customers: QuerySet[Customer], chosen: str, *, associates_below: bool = False) -> MigrationForecast:
     """Forecast for customers in a few queries, however many there are. `chosen`: how, see `Chosen`."""
     domains = _domains_of(customers)
+    below = _below(customers)
     ready = domains.filter(stage=Stage.READY)
     total = customers.count()
     return MigrationForecast(
         customers=total,
         domains=ready.count(),
-        calls=_calls_at_most(customers, chosen),
+        calls=_calls_at_most(customers, chosen, associates_below=associates_below),
         unverified=_first(ready.filter(verified_at=None)),
         left_out=_first(domains.exclude(stage=Stage.READY)),
+        below=(below.count(), tuple(below.values_list("name", flat=True)[:EXAMPLES])),
+        associates_below=associates_below,
         without_domains=total - domains.order_by().values("customer").distinct().count(),
     )
 
@@ -164,13 +197,28 @@ def _domains_of(customers: QuerySet[Customer]) -> QuerySet[Domain]:
     return domain_list_selectors.domains_in_region().filter(customer__in=customers.order_by().values("pk"))
 
 
-def _calls_at_most(customers: QuerySet[Customer], chosen: str) -> int:
+def _below(customers: QuerySet[Customer]) -> QuerySet[SubIdentity]:
+    """Return the identities below these customers' domains that their tenants don't have."""
+    whose = customers.order_by()
+    there = TenantResource.objects.filter(
+        kind=ResourceKind.IDENTITY, wanted=True, tenant__customer__in=whose.values("pk")
+    )
+    return sub_identities_of(whose).exclude(name__in=there.values("name"))
+
+
+def _calls_at_most(customers: QuerySet[Customer], chosen: str, *, associates_below: bool) -> int:
     """For one customer SES is asked about each identity's tenants; for many, a list of all tenants answers that."""
     by_adopted = _domains_of(customers).filter(stage=Stage.READY).order_by().values("adopted")
     domains = dict(by_adopted.annotate(number=Count("pk")).values_list("adopted", "number"))
     own, adopted = domains.get(False, 0), domains.get(True, 0)
-    each = 2 if chosen == Chosen.CUSTOMER else 1
-    return customers.count() * CALLS_OF_CUSTOMER + own * each + adopted * CALLS_OF_ADOPTED
+    each = CALLS_OF_OWN + (1 if chosen == Chosen.CUSTOMER else 0)
+    others = adopted + (_below(customers).count() if associates_below else 0)
+    return customers.count() * CALLS_OF_CUSTOMER + own * each + others * CALLS_OF_ADOPTED + _list_calls()
+
+
+def _list_calls() -> int:
+    """Return the calls that list SES's identities once, by the number of domains here."""
+    return 1 + domain_list_selectors.domains_in_region().count() // IDENTITIES_PER_CALL
 
 
 def _first(domains: QuerySet[Domain]) -> tuple[int, tuple[str, ...]]:
@@ -185,7 +233,8 @@ def waiting_customers(migration: Migration) -> QuerySet[Customer]:
 def _seconds_left(migration: Migration, by_group: dict[str, int]) -> int:
     steps = MigrationStep.objects.filter(item__migration=migration, item__state=ItemState.RUNNING)
     to_do = steps.filter(state=MigrationStepState.TO_DO).exclude(call="").count()
-    calls = _calls_at_most(waiting_customers(migration), migration.chosen) + to_do
+    waiting, below = waiting_customers(migration), migration.associates_below
+    calls = _calls_at_most(waiting, migration.chosen, associates_below=below) + to_do
     held = seconds_until_next(migration, timezone.now()) if by_group["waiting"] else 0
     return held + seconds_needed(by_group["waiting"], calls, migration.at_most_per_hour)
 
@@ -243,31 +292,87 @@ LEFT_OUT = {
 }
 
 
-def inventory_of(customer: Customer, *, surveyed: bool = False) -> Inventory:
-    """Read the inventory in two queries, plus STS once a process for the ARNs' account. Raises AwsProblem.
+def inventory_of(
+    customer: Customer,
+    *,
+    surveyed: bool = False,
+    associates_below: bool = False,
+    runs: bool = False,
+    is_listed: bool = False,
+) -> Inventory:
+    """Read the inventory in a few queries, plus STS once a process for the ARNs' account. Raises AwsProblem.
 
-    `surveyed`: a list of all tenants was read, so SES isn't asked about each identity.
+    `surveyed`: a list of all tenants was read, so SES isn't asked about each identity. `runs`: for the worker, which
+    counts only what the present attempt has read; `is_listed`: it has listed SES's identities.
     """
     tenant = tenant_of(customer)
     known = {row.arn: row for row in TenantResource.objects.filter(tenant=tenant, wanted=True)} if tenant else {}
     domains = list(domain_list_selectors.domains_in_region().filter(customer=customer).order_by("name"))
-    ready = [domain for domain in domains if domain.stage == Stage.READY]
     own = _own_set(tenant, customer, known)
-    identities = tuple(_identity(domain, known, surveyed=surveyed) for domain in ready)
-    taken = {own.arn, *(each.arn for each in identities)}
-    rest = (row for row in known.values() if row.arn not in taken and row.kind != ResourceKind.IDENTITY)
+    makes = _IdentityMaker(known, surveyed=surveyed, read_since=_read_since(tenant, runs=runs))
+    ready = [makes.domain(each) for each in domains if each.stage == Stage.READY]
+    below = [makes.other(each.name) for each in sub_identities_of([customer])]
+    joining = [each for each in below if associates_below or each.arn in known]
+    there = {each.arn for each in (*ready, *joining)}
+    rest = [row for row in known.values() if row.kind == ResourceKind.IDENTITY and row.arn not in there]
+    others = (row for row in known.values() if row.arn != own.arn and row.kind != ResourceKind.IDENTITY)
     return Inventory(
         tenant=tenant.name if tenant else tenant_name(customer.name, NOT_YET),
         is_created=bool(tenant and tenant.arn),
         has_policy=bool(tenant and tenant.policy_told == tenant.policy),
         configuration_set=own,
         set_is_made=bool(tenant and tenant.set_sends is not None),
-        identities=identities,
-        others=tuple(_other(row) for row in rest),
+        identities=(*ready, *joining, *(makes.other(row.name) for row in rest)),
+        others=tuple(_other(row) for row in others),
         left_out=tuple(LEFT_OUT[Stage(each.stage)].format(name=each) for each in domains if each.stage != Stage.READY),
+        undecided=tuple(each.name for each in below if each not in joining),
+        is_listed=is_listed,
+        asks_list=not surveyed,
         has_status=bool(tenant and tenant.read_at),
         is_switched=bool(tenant and tenant.sends_since),
     )
+
+
+def _read_since(tenant: Tenant | None, *, runs: bool) -> datetime | None:
+    """Return since when a read of a default configuration set counts, None if none does.
+
+    Before an attempt none does; afterwards, the customer's sends name the tenant, and the reads of it do.
+    """
+    if runs:
+        return timezone.now() - READ_LASTS
+    return datetime.min.replace(tzinfo=UTC) if tenant and tenant.sends_since else None
+
+
+@dataclass(frozen=True)
+class _IdentityMaker:
+    known: dict[str, TenantResource]
+    surveyed: bool
+    read_since: datetime | None
+
+    def domain(self, domain: Domain) -> MigrationResource:
+        return self._made(domain.name, by_us=not domain.adopted)
+
+    def other(self, name: str) -> MigrationResource:
+        return self._made(name, by_us=False)
+
+    def _made(self, name: str, *, by_us: bool) -> MigrationResource:
+        arn = aws.identity_arn(name)
+        row = self.known.get(arn)
+        read_at = row.default_read_at if row else None
+        return MigrationResource(
+            ResourceKind.IDENTITY,
+            name,
+            arn,
+            is_associated=_is_associated(row),
+            by_us=by_us,
+            has_default_read=bool(read_at and self.read_since and read_at > self.read_since),
+            asks=not (by_us and self.surveyed),
+        )
+
+
+def person_of(item: MigrationItem) -> User | None:
+    """Return who is responsible for what the worker does; None is the command line."""
+    return item.asked_by or item.migration.by
 
 
 def arn_of(kind: str, name: str) -> str:
@@ -279,13 +384,6 @@ def _own_set(tenant: Tenant | None, customer: Customer, known: dict[str, TenantR
     name = (tenant.configuration_set if tenant else "") or tenant_name(customer.name, NOT_YET)
     arn = arn_of(ResourceKind.CONFIGURATION_SET, name)
     return MigrationResource(ResourceKind.CONFIGURATION_SET, name, arn, _is_associated(known.get(arn)))
-
-
-def _identity(domain: Domain, known: dict[str, TenantResource], *, surveyed: bool) -> MigrationResource:
-    arn = aws.identity_arn(domain.name)
-    by_us = not domain.adopted
-    asks = not (by_us and surveyed)
-    return MigrationResource(ResourceKind.IDENTITY, domain.name, arn, _is_associated(known.get(arn)), by_us, asks)
 
 
 def _other(row: TenantResource) -> MigrationResource:

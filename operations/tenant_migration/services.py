@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from accounts.people.selectors import customers_called
+from accounts.people.selectors import customer_subject, customers_called
 from audit import services as audit_services
 from inbound_admin.lib.errors import NotAllowed, Refused
 from operations.jobs import migration_subject, queue_migrations
@@ -98,9 +98,18 @@ RETRYABLE = (ItemState.FAILED, ItemState.CANCELLED, ItemState.ROLLED_BACK)
 
 @transaction.atomic
 def plan_migration(
-    *, choice: Choice, actor: User | None, because: str = "", policy: str = "", at_most_per_hour: int | None = None
+    *,
+    choice: Choice,
+    actor: User | None,
+    because: str = "",
+    policy: str = "",
+    at_most_per_hour: int | None = None,
+    associates_below: bool = False,
 ) -> Migration:
     """Store the plan; no call is made until it is started. Customers in another open migration are left out.
+
+    `associates_below`: identities that SES has below the customers' domains join their tenants. Without it, a customer
+    who has one isn't switched.
 
     Raises Refused: NOT_ALLOWED, NOBODY, POLICY_UNKNOWN, LIMIT.
     """
@@ -114,6 +123,7 @@ def plan_migration(
         because=because.strip(),
         policy=_policy(policy),
         at_most_per_hour=at_most_per_hour,
+        associates_below=associates_below,
         by=actor,
     )
     number = _add_items(migration, choice.customers)
@@ -122,6 +132,8 @@ def plan_migration(
             "No customers to migrate: all of them have a tenant or are part of another migration.", code="NOBODY"
         )
     after = {"chosen": migration.get_chosen_display(), "customers": number, "at_most_per_hour": at_most_per_hour}
+    if associates_below:
+        after["identities_below"] = "associated"
     about = migration_subject(migration)
     audit_services.record_bulk("migration.planned", about=about, actor=actor, because=because.strip(), after=after)
     return migration
@@ -150,6 +162,7 @@ def start(*, migration: Migration, actor: User | None) -> None:
     """Start the migration. Raises Refused."""
     _turn(migration, actor, {MigrationState.PLANNED: MigrationState.RUNNING}, "migration.started")
     Migration.objects.filter(pk=migration.pk).update(started_at=timezone.now())
+    MigrationItem.objects.filter(migration=migration).update(asked_by=actor)
     queue_migrations()
 
 
@@ -182,25 +195,61 @@ def cancel(*, migration: Migration, actor: User | None) -> None:
 def retry(*, migration: Migration, actor: User | None, item: MigrationItem | None = None) -> int:
     """Retry failed items, or the given one; completed steps are not repeated. Returns the number.
 
-    Raises Refused if there are none.
+    What failed is retried: a migration, or a rollback. A paused migration stays paused, so who is to be migrated waits
+    until a person resumes it. Raises Refused if there are none.
     """
     locked = _locked(migration, actor)
     states = RETRYABLE if item else (ItemState.FAILED,)
-    items = MigrationItem.objects.select_for_update().filter(migration=locked, state__in=states)
-    asked = [each for each in items if item is None or each.pk == item.pk]
+    items = MigrationItem.objects.select_for_update(of=("self",)).select_related("customer")
+    found = items.filter(migration=locked, state__in=states)
+    asked = [each for each in found if item is None or each.pk == item.pk]
     _lock_customers([each.customer_id for each in asked])
     chosen = [each for each in asked if not _has_open_item(each.customer_id)]
     if not chosen:
         raise Refused("No customer of this migration failed.", code="NOTHING_TO_DO")
-    keys = [each.pk for each in chosen]
     for tenant in tenants_in_region().filter(customer__in=[each.customer_id for each in chosen]):
         resources_services.retry_associations(tenant=tenant, actor=actor)
-    MigrationItem.objects.filter(pk__in=keys).update(state=ItemState.WAITING, problem="", ended_at=None)
-    Migration.objects.filter(pk=locked.pk).update(state=MigrationState.RUNNING, ended_at=None, waits_because="")
-    about, after = migration_subject(locked), {"customers": len(keys)}
+        resources_services.forget_default_sets(tenant=tenant)
+    back, again = (
+        MigrationItem.objects.filter(pk__in=[one.pk for one in chosen if one.rolls_back == way])
+        for way in (True, False)
+    )
+    back.update(state=ItemState.ROLLING_BACK, problem="", ended_at=None, asked_by=actor)
+    again.update(state=ItemState.WAITING, problem="", ended_at=None, asked_by=actor, is_retried=True)
+    _run_again(locked)
+    for each in chosen:
+        _record_of("tenant.rollback_retried" if each.rolls_back else "tenant.migration_retried", each, actor)
+    about, after = migration_subject(locked), {"customers": len(chosen)}
     audit_services.record_bulk("migration.tried_again", about=about, actor=actor, after=after)
     queue_migrations()
-    return len(keys)
+    return len(chosen)
+
+
+def _run_again(migration: Migration) -> None:
+    """Let an ended migration run for whom it has to migrate again; SES's identities are listed anew."""
+    row = Migration.objects.filter(pk=migration.pk)
+    row.update(identities_read_at=None)
+    if migration.is_finished and MigrationItem.objects.filter(migration=migration, state=ItemState.WAITING).exists():
+        row.update(state=MigrationState.RUNNING, ended_at=None, waits_because="")
+
+
+def waits_for_resume(migration: Migration) -> str:
+    """Return a sentence to add to the answer to a retry, "" if the migration isn't paused."""
+    migration.refresh_from_db(fields=("state",))
+    return " The migration stays paused; resume it to go on." if migration.state == MigrationState.PAUSED else ""
+
+
+def _record_of(what: str, item: MigrationItem, actor: User | None, because: str = "") -> None:
+    """Record a request at its customer, for staff."""
+    audit_services.record(
+        what,
+        about=customer_subject(item.customer),
+        actor=actor,
+        because=because,
+        after={"migration": item.migration_id},
+        bulk_id=item.migration_id,
+        for_staff=True,
+    )
 
 
 @transaction.atomic
@@ -224,7 +273,11 @@ def roll_back(*, migration: Migration, actor: User | None, because: str, item: M
     if item is None:
         waiting.update(state=ItemState.CANCELLED)
     keys = [each.pk for each in chosen]
-    MigrationItem.objects.filter(pk__in=keys).update(state=ItemState.ROLLING_BACK, problem="", ended_at=None)
+    asked = {"rolls_back": True, "asked_by": actor, "asked_because": because.strip()}
+    rows = MigrationItem.objects.filter(pk__in=keys)
+    rows.update(state=ItemState.ROLLING_BACK, problem="", ended_at=None, **asked)
+    for each in chosen:
+        _record_of("tenant.rollback_requested", each, actor, because.strip())
     about, after = migration_subject(locked), {"customers": len(keys)}
     audit_services.record_bulk("migration.rolled_back", about=about, actor=actor, because=because.strip(), after=after)
     queue_migrations()

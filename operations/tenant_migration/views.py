@@ -59,6 +59,7 @@ def _planned(request: SignedIn, given: dict[str, Any]) -> Migration:
         because=given["because"],
         policy=given["policy"],
         at_most_per_hour=given["at_most_per_hour"],
+        associates_below=given["associates_below"],
     )
 
 
@@ -110,7 +111,7 @@ def _held_by_pause(migration: Migration, item: MigrationItem | None = None) -> s
 def _forecast(migration: Migration) -> selectors.MigrationForecast | None:
     if migration.state != MigrationState.PLANNED:
         return None
-    return selectors.forecast(selectors.waiting_customers(migration), migration.chosen)
+    return selectors.forecast_of(migration)
 
 
 @require_POST
@@ -141,7 +142,7 @@ def _apply_action(request: SignedIn, migration: Migration) -> str:
             return "Cancelled. Migrated customers stay migrated."
         case "retry":
             number = services.retry(migration=migration, actor=request.user)
-            return f"{number:,} customer{'' if number == 1 else 's'} tried again."
+            return f"{number:,} customer{'' if number == 1 else 's'} tried again.{services.waits_for_resume(migration)}"
         case "roll_back":
             because = request.POST.get("because", "")
             number = services.roll_back(migration=migration, actor=request.user, because=because)
@@ -180,8 +181,10 @@ def _steer_one(request: SignedIn, migration: Migration, row: MigrationItem, form
         if done == "roll_back":
             because = form.cleaned_data["because"]
             services.roll_back(migration=migration, actor=request.user, because=because, item=row)
+            messages.success(request, f"{row.customer} is rolled back.")
         elif done == "retry":
             services.retry(migration=migration, actor=request.user, item=row)
+            messages.success(request, f"{row.customer} is tried again.{services.waits_for_resume(migration)}")
     except Refused as refused:
         messages.error(request, str(refused))
 

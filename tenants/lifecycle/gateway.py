@@ -50,6 +50,15 @@ def associate(tenant: str, resource_arn: str) -> None:
         ses.create_tenant_resource_association(TenantName=tenant, ResourceArn=resource_arn)
 
 
+def default_configuration_set(identity: str) -> str:
+    """Return the configuration set that sends of the identity use if they name none; "" if it has none.
+
+    AwsMissing: SES doesn't have the identity.
+    """
+    with aws.calling("sesv2", f"read the identity {identity}") as ses:
+        return ses.get_email_identity(EmailIdentity=identity).get("ConfigurationSetName") or ""
+
+
 def dissociate(tenant: str, resource_arn: str) -> None:
     """Repeatable: SES also answers success if the association is gone. AwsMissing: the tenant is gone."""
     with aws.calling("sesv2", "remove the identity from its tenant") as ses:

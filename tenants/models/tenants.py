@@ -203,6 +203,9 @@ class TenantResource(models.Model):
     checked_at = models.DateTimeField(
         null=True, help_text="When it was last found in no other tenant; null: not checked."
     )
+    default_read_at = models.DateTimeField(
+        null=True, help_text="When an identity's default configuration set was last read; null: not read."
+    )
     held_by = models.CharField(max_length=64, blank=True, help_text="Another tenant that has it; only for staff.")
     verified = models.BooleanField(null=True, help_text="Whether the identity can send; null: unknown.")
     problem = models.TextField(blank=True, help_text="Why it could not be associated, as shown on the page.")

@@ -4,16 +4,20 @@ The wanted associations are rows; the worker applies them, one AWS call each. SE
 tenants, we do not. Before an identity that we did not just create joins a tenant, SES is asked which tenants have it;
 if another has it, the association waits for a person.
 
+A send also uses its identity's default configuration set, and SES refuses it unless the tenant has that set too. So the
+default set of each identity is read, and belongs to the same tenant, however the identity joins: `read_default_set`.
+
 The inventory (`read_inventories`) reads every tenant of the account, whoever created it, for migrations and drift.
 `recreate_tenant` restores a tenant that is gone or was created again by somebody else.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -67,7 +71,9 @@ def move(*, arn: str, to: Tenant | None, just_made: bool = False) -> None:
     for other in list(others.select_related("tenant")):
         forget_association(tenant=other.tenant, arn=arn)
     if to is not None:
-        request_association(tenant=to, arn=arn, free=just_made)
+        row = request_association(tenant=to, arn=arn, free=just_made)
+        if just_made:  # a new identity has no default configuration set
+            TenantResource.objects.filter(pk=row.pk).update(default_read_at=timezone.now())
 
 
 def forget_identity(*, name: str, customer: Customer) -> None:
@@ -123,14 +129,63 @@ def apply_associations(*, tenant_id: str, yields: bool = False) -> None:
     tenant = tenants_in_region().filter(pk=tenant_id, stage=TenantStage.READY).first()
     if tenant is None:
         return
-    rows = TenantResource.objects.filter(tenant=tenant).select_related("tenant")
-    going = [(row, _dissociate) for row in rows.filter(wanted=False)]
-    coming = [(row, _associate) for row in rows.filter(wanted=True, associated_at=None, held_by="")]
-    for number, (resource, tell) in enumerate((*going, *coming)):
+    for number, (resource, tell) in enumerate(_to_apply(tenant)):
         if yields and number and jobs.is_waited_for(lock_of(tenant.pk)):
             queue_associations(tenant)
             return
         _apply(resource, tell)
+
+
+_Tell = Callable[[TenantResource, list[str]], None]
+
+
+def _to_apply(tenant: Tenant) -> Iterator[tuple[TenantResource, _Tell]]:
+    """Yield what is to be done, each once. Default sets are read before the identities join, and join after them.
+
+    Those of identities that have joined before are read if the customer's sends already name the tenant.
+    """
+    rows = TenantResource.objects.filter(tenant=tenant).select_related("tenant")
+    unread = rows.filter(kind=ResourceKind.IDENTITY, wanted=True, default_read_at=None, held_by="")
+    coming = rows.filter(wanted=True, associated_at=None, held_by="")
+
+    def read(row: TenantResource, request_ids: list[str]) -> None:
+        read_default_set(tenant=tenant, arn=row.arn)
+
+    parts: list[tuple[QuerySet[TenantResource], _Tell]] = [(rows.filter(wanted=False), _dissociate)]
+    parts += [(unread.filter(associated_at=None), read), (coming, _associate)]
+    if tenant.sends_since:
+        parts += [(unread, read), (coming, _associate)]
+    done = set[tuple[int, _Tell]]()
+    for part, tell in parts:
+        for row in part.all():  # read when its turn comes: the part before may have stored rows
+            if (row.pk, tell) not in done:
+                done.add((row.pk, tell))
+                yield row, tell
+
+
+def read_default_set(*, tenant: Tenant, arn: str) -> None:
+    """Read the default configuration set of an identity that belongs to the tenant, and store that it does as well.
+
+    One call. Raises AwsProblem; AwsMissing if SES doesn't have the identity.
+    """
+    name = lifecycle_gateway.default_configuration_set(name_of(arn))
+    with transaction.atomic():
+        if name:
+            store_association(tenant, f"{arn.rpartition(':')[0]}:{ResourceKind.CONFIGURATION_SET}/{name}")
+        TenantResource.objects.filter(tenant=tenant, arn=arn).update(default_read_at=timezone.now())
+
+
+def queue_unread(*, tenants: Collection[str], most: int) -> None:
+    """Queue reads of default sets that were never read, of at most so many of these tenants that sends name."""
+    unread = TenantResource.objects.filter(kind=ResourceKind.IDENTITY, wanted=True, default_read_at=None, held_by="")
+    whose = unread.filter(tenant__name__in=tenants).values("tenant")
+    for tenant in tenants_in_region().filter(pk__in=whose, sends_since__isnull=False).order_by("name")[:most]:
+        queue_associations(tenant)
+
+
+def forget_default_sets(*, tenant: Tenant) -> None:
+    """Store that the default sets of the tenant's identities must be read again: each may have changed since."""
+    TenantResource.objects.filter(tenant=tenant, kind=ResourceKind.IDENTITY).update(default_read_at=None)
 
 
 def resources_in_ses(tenant_name: str) -> tuple[tuple[str, str], ...]:
@@ -189,7 +244,7 @@ def associate(resource: TenantResource) -> None:
     _store(resource, associated_at=resource.associated_at, problem="", held_by="")
 
 
-def _apply(resource: TenantResource, tell: Callable[[TenantResource, list[str]], None]) -> None:
+def _apply(resource: TenantResource, tell: _Tell) -> None:
     with aws.recording() as request_ids:
         try:
             tell(resource, request_ids)

@@ -51,7 +51,7 @@ def test_an_operator_plans_runs_and_rolls_back_a_migration(
     page.goto(reverse("customers:detail", args=[northwind.pk]))
     page.get_by_role("link", name="Move it into one").click()
     expect(page.get_by_text("Nothing has changed yet")).to_be_visible()
-    expect(page.locator("main [data-summary]", has_text="10 API calls")).to_be_visible()
+    expect(page.locator("main [data-summary]", has_text="13 API calls")).to_be_visible()
     assert_accessible(page)
     assert run_in_thread(tenants_in_ses) == {}
     page.get_by_label("Reason").fill("The first one")

@@ -21,6 +21,9 @@ from tests.operations.legacy_documents import document, files
 from tests.tenants.factories import make_tenant
 from tests.writes.world import WHY, Post, World, Write, ready
 
+RETRIED = ("tenant.migration_retried",)  # at the customer
+BACK = ("tenant.rollback_requested",)
+
 
 def _steer_migration(do: str, **form: str) -> Callable[[World], Post]:
     def of(world: World) -> Post:
@@ -127,10 +130,18 @@ WRITES = (
     Write("operations:steer_migration", "migration.paused", "olga", _steer_migration("pause")),
     Write("operations:steer_migration", "migration.resumed", "olga", _steer_migration("resume")),
     Write("operations:steer_migration", "migration.cancelled", "olga", _steer_migration("cancel")),
-    Write("operations:steer_migration", "migration.tried_again", "olga", _steer_migration("retry")),
-    Write("operations:steer_migration", "migration.rolled_back", "olga", _steer_migration("roll_back", **WHY)),
-    Write("operations:migration_item", "migration.tried_again", "olga", _steer_migration_item("retry")),
-    Write("operations:migration_item", "migration.rolled_back", "olga", _steer_migration_item("roll_back", **WHY)),
+    Write("operations:steer_migration", "migration.tried_again", "olga", _steer_migration("retry"), beside=RETRIED),
+    Write(
+        "operations:steer_migration", "migration.rolled_back", "olga", _steer_migration("roll_back", **WHY), beside=BACK
+    ),
+    Write("operations:migration_item", "migration.tried_again", "olga", _steer_migration_item("retry"), beside=RETRIED),
+    Write(
+        "operations:migration_item",
+        "migration.rolled_back",
+        "olga",
+        _steer_migration_item("roll_back", **WHY),
+        beside=BACK,
+    ),
     Write(
         "operations:move",
         "migration.started",

@@ -22,6 +22,8 @@ from operations.tenant_migration.selectors import (
 )
 from operations.tenant_migration.services import Choice
 
+BELOW = "associate identities that SES has below the customers' domains; without it, such customers aren't switched"
+
 
 class Command(BaseCommand):
     help = "Migrate customers into SES tenants. Preview with --dry-run; the worker runs the migration."
@@ -37,9 +39,8 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="list every API call and stop")
         parser.add_argument("--per-hour", type=int, metavar="N", help="maximum number of customers started per hour")
         parser.add_argument("--policy", default="", help="reputation policy of the tenants: standard, strict or none")
-        parser.add_argument(
-            "--because", default="", help="reason for the change log; required to start and to roll back"
-        )
+        parser.add_argument("--because", default="", help="reason for the log; required to start and to roll back")
+        parser.add_argument("--associate-below", action="store_true", help=BELOW)
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--status", action="store_true", help="list migrations and their progress")
         for name, words in (
@@ -67,14 +68,14 @@ class Command(BaseCommand):
         elif name := next((each for each in ("pause", "resume", "cancel", "retry", "rollback") if options[each]), ""):
             self._steer(name, options)
         elif options["dry_run"]:
-            self._dry_run(_choice(options))
+            self._dry_run(_choice(options), associates_below=options["associate_below"])
         else:
             self._begin(_choice(options), options)
 
-    def _dry_run(self, choice: Choice) -> None:
-        total = 0
+    def _dry_run(self, choice: Choice, *, associates_below: bool) -> None:
+        total, surveyed = 0, choice.chosen != Chosen.CUSTOMER
         for customer in choice.customers:
-            inventory = inventory_of(customer, surveyed=choice.chosen != Chosen.CUSTOMER)
+            inventory = inventory_of(customer, surveyed=surveyed, associates_below=associates_below)
             steps = plan(inventory)
             total += calls(steps)
             self.stdout.write(f"{customer} ({customer.pk}): {calls(steps)} calls")
@@ -85,7 +86,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {'left out':<34} {sentence}")
         self._left_out(choice)
         chosen = Customer.objects.filter(pk__in=[customer.pk for customer in choice.customers])
-        for sentence in forecast(chosen, choice.chosen).warnings:
+        for sentence in forecast(chosen, choice.chosen, associates_below=associates_below).warnings:
             self.stdout.write(sentence)
         seconds = seconds_needed(len(choice.customers), total, None)
         self.stdout.write(f"{len(choice.customers)} customers, {total} calls, about {seconds // 60 + 1} minutes.")
@@ -100,6 +101,7 @@ class Command(BaseCommand):
             because=options["because"],
             policy=options["policy"],
             at_most_per_hour=options["per_hour"],
+            associates_below=options["associate_below"],
         )
         tenant_migration_services.start(migration=migration, actor=None)
         self._left_out(choice)
@@ -133,9 +135,9 @@ class Command(BaseCommand):
             if held := held_by_pause([*kept_by_pause(migration).values()]):
                 self.stdout.write(held)
         elif name == "retry":
-            self.stdout.write(
-                f"{tenant_migration_services.retry(migration=migration, actor=None)} customers queued for retry."
-            )
+            number = tenant_migration_services.retry(migration=migration, actor=None)
+            waits = tenant_migration_services.waits_for_resume(migration)
+            self.stdout.write(f"{number} customers queued for retry.{waits}")
         else:
             {
                 "pause": tenant_migration_services.pause,

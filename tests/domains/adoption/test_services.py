@@ -22,8 +22,11 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
+from tenants.models.tenants import Tenant
+from tenants.resources import services as resources_services
 from tests.domains.factories import make_domain, set_identity_status
 from tests.factories import make_customer, make_member, make_staff
+from tests.tenants.factories import jobs_of, resources_in_ses, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -180,3 +183,26 @@ def test_restarting_verification_keeps_an_adopted_domain_proven(sandbox: Sandbox
     domain.refresh_from_db()
     assert (domain.stage, domain.is_proven, domain.adopted) == (Stage.READY, True, True)
     assert (domain.mail_from, domain.ses_mail_from) == ("mail.a.com", "mail.a.com")
+
+
+def test_an_identity_of_a_customer_whose_sends_name_a_tenant_joins_it_with_its_default_set(sandbox: Sandbox) -> None:
+    """By the import too: outside the tenant SES would reject its mail."""
+    alice, bob = make_customer("Alice Ltd"), make_customer("Bob Ltd")
+    sending, other = set_up_tenant(alice), set_up_tenant(bob)
+    Tenant.objects.filter(pk=sending.pk).update(sends_since=timezone.now())
+    Tenant.objects.filter(pk=other.pk).update(sends_since=None)
+    create_identities("shop.example.com", "bobs.example.com")
+    client = aws.client("sesv2")
+    client.create_configuration_set(ConfigurationSetName="legacy-shared")
+    client.put_email_identity_configuration_set_attributes(
+        EmailIdentity="shop.example.com", ConfigurationSetName="legacy-shared"
+    )
+    found = adoption_services.read_identities(["shop.example.com", "bobs.example.com"])
+    for customer, name in ((alice, "shop.example.com"), (bob, "bobs.example.com")):
+        request = AdoptionRequest(customer=customer, actor=None, because="import")
+        adoption_services.import_domain(name=name, request=request, found=found)
+    assert "tenants.associate" in jobs_of(sending)
+    for tenant in (sending, other):
+        resources_services.apply_associations(tenant_id=tenant.pk)
+    assert {"identity/shop.example.com", "configuration-set/legacy-shared"} < resources_in_ses(sending.name)
+    assert "identity/bobs.example.com" not in resources_in_ses(other.name)

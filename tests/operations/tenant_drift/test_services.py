@@ -8,6 +8,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import Customer, User
 from accounts.roles import Role
+from domains.identity import services as identity_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.drift.core import TENANTS_AREA, Decision
@@ -16,7 +17,7 @@ from operations.models import Difference, DriftCheck
 from operations.tenant_drift import services as tenant_drift_services
 from sandbox.process import Sandbox
 from tenants.lifecycle import services as lifecycle_services
-from tenants.models.tenants import Tenant, TenantStage
+from tenants.models.tenants import Tenant, TenantResource, TenantStage
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tenants.resources import services as resources_services
@@ -272,3 +273,62 @@ def test_only_operators_decide(sandbox: Sandbox) -> None:
         with pytest.raises(Refused, match="Ask an operator"):
             tenant_drift_services.ignore(difference=found, because="x", actor=make_staff(role))
     assert ProcrastinateJob.objects.filter(task_name="operations.look").exists()
+
+
+def set_default(identity: str, name: str) -> str:
+    client = aws.client("sesv2")
+    client.create_configuration_set(ConfigurationSetName=name)
+    client.put_email_identity_configuration_set_attributes(EmailIdentity=identity, ConfigurationSetName=name)
+    return aws.identity_arn("").removesuffix("identity/") + f"configuration-set/{name}"
+
+
+def test_a_restored_association_brings_the_default_set_of_the_identity(sandbox: Sandbox, olga: User) -> None:
+    """A domain that was imported to a customer whose sends already name the tenant."""
+    customer, tenant = migrate_customer()
+    make_ready("extra.example", customer, adopted=True)
+    arn = set_default("extra.example", "legacy-shared")
+    outside = check_and_get_one()
+    tenant_drift_services.restore(difference=outside, because="theirs", actor=olga)
+    run_tenant_jobs(tenant)
+    assert {aws.identity_arn("extra.example"), arn} < resources_in_ses(tenant.name)
+    assert check_and_list() == []
+
+
+def test_an_accepted_association_brings_the_default_set_of_the_identity(sandbox: Sandbox, olga: User) -> None:
+    customer, tenant = migrate_customer()
+    make_ready("extra.example", customer, adopted=True)
+    arn = set_default("extra.example", "legacy-shared")
+    aws.client("sesv2").create_tenant_resource_association(
+        TenantName=tenant.name, ResourceArn=aws.identity_arn("extra.example")
+    )
+    (found,) = [each for each in check_and_list() if each.kind == "also_associated"]
+    tenant_drift_services.adopt(difference=found, because="theirs", actor=olga)
+    assert ProcrastinateJob.objects.filter(task_name="tenants.associate", status="todo").exists()
+    run_tenant_jobs(tenant)
+    assert arn in resources_in_ses(tenant.name)
+
+
+def test_an_identity_below_a_migrated_customers_domain_is_outside_until_it_is_associated(
+    sandbox: Sandbox, olga: User
+) -> None:
+    customer, tenant = migrate_customer()
+    name = f"sales@{customer.domains.order_by('name')[0].name}"
+    aws.client("sesv2").create_email_identity(EmailIdentity=name)
+    identity_services.read_sub_identities()
+    outside = check_and_get_one()
+    assert (outside.kind, outside.subject) == ("outside", aws.identity_arn(name))
+    tenant_drift_services.restore(difference=outside, because="theirs", actor=olga)
+    run_tenant_jobs(tenant)
+    assert aws.identity_arn(name) in resources_in_ses(tenant.name)
+    assert check_and_list() == []
+
+
+def test_a_check_queues_reads_of_default_sets_that_an_earlier_version_never_read(sandbox: Sandbox) -> None:
+    customer, tenant = migrate_customer()
+    arn = set_default(customer.domains.order_by("name")[0].name, "put-by-hand")
+    TenantResource.objects.filter(tenant=tenant).update(default_read_at=None)
+    ProcrastinateJob.objects.all().delete()
+    check_and_list()
+    assert ProcrastinateJob.objects.filter(task_name="tenants.associate", status="todo").count() == 1
+    run_tenant_jobs(tenant)
+    assert arn in resources_in_ses(tenant.name)

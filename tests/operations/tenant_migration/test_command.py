@@ -7,6 +7,8 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from domains.identity import services as identity_services
+from inbound_admin.lib import aws
 from operations.migration_steps import services as migration_steps_services
 from operations.models import ItemState, Migration
 from sandbox.process import Sandbox
@@ -36,7 +38,21 @@ def test_a_dry_run_lists_exactly_the_calls_that_are_made_later(sandbox: Sandbox)
     migration_steps_services.work()
     made = [name for name, number in ses_call_counts(sandbox).items() for _ in range(number)]
     assert sorted(made) == sorted(promised)
-    assert len(promised) == 6 + 2 + 2  # for a single customer, each identity's tenant is read too
+    assert len(promised) == 1 + 6 + 3 * 2  # for a single customer, each identity's tenant is read too
+
+
+def test_the_command_associates_identities_below_the_domains_if_it_is_told_to(sandbox: Sandbox) -> None:
+    customer = make_sender("Northwind", domains=1)
+    name = f"news.{customer.domains.get().name}"
+    aws.client("sesv2").create_email_identity(EmailIdentity=name)
+    identity_services.read_sub_identities()
+    assert "are not switched" in run_command("--dry-run", "--customer", customer.pk)
+    output = run_command("--dry-run", "--customer", customer.pk, "--associate-below")
+    assert f"Associate identity {name}." in output
+    run_command("--customer", customer.pk, "--because", "As agreed", "--associate-below")
+    migration_steps_services.work()
+    (resources,) = tenants_in_ses().values()
+    assert aws.identity_arn(name) in resources
 
 
 def test_a_file_selects_customers_by_id_or_name_and_unknown_ones_are_reported(sandbox: Sandbox, tmp_path: Path) -> None:

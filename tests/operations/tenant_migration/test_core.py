@@ -30,16 +30,16 @@ def identity(name: str, **fields: bool) -> MigrationResource:
     return MigrationResource("identity", name, f"arn:identity/{name}", **fields)
 
 
-def test_a_customer_costs_six_calls_and_one_for_each_domain() -> None:
+def test_a_customer_costs_six_calls_two_for_each_domain_and_the_list_of_identities() -> None:
     for number in range(5):
         steps = plan(make_inventory(*(identity(f"d{each}.com") for each in range(number))))
-        assert calls(steps) == 6 + number
+        assert calls(steps) == 1 + 6 + 2 * number
         assert steps[-1].kind == StepKind.SWITCH
         assert steps[-2].kind == StepKind.GATE
 
 
 def test_completed_steps_are_listed_without_calls() -> None:
-    done = identity("shop.com", is_associated=True)
+    done = identity("shop.com", is_associated=True, has_default_read=True)
     full = make_inventory(
         done, is_created=True, has_policy=True, set_is_made=True, set_is_in=True, has_status=True, is_switched=True
     )
@@ -48,7 +48,7 @@ def test_completed_steps_are_listed_without_calls() -> None:
     assert len(plan(full)) == len(plan(make_inventory(identity("shop.com"))))
 
 
-def test_an_adopted_identity_is_checked_first() -> None:
+def test_an_identity_is_read_and_checked_first() -> None:
     kinds = [step.kind for step in plan(make_inventory(identity("shop.com", by_us=False, asks=True)))]
     at = kinds.index(StepKind.ASSOCIATE)
     assert kinds[at - 2 : at] == [StepKind.DEFAULT_SET, StepKind.LOOK]

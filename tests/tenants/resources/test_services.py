@@ -1,6 +1,7 @@
 """A tenant's resources: requested, checked for other tenants, associated, and removed again."""
 
 import pytest
+from django.utils import timezone
 
 from accounts.roles import Role
 from audit.models import Change
@@ -20,6 +21,12 @@ def make_identity(name: str) -> str:
     return aws.identity_arn(name)
 
 
+def set_default(identity: str, name: str) -> None:
+    client = aws.client("sesv2")
+    client.create_configuration_set(ConfigurationSetName=name)
+    client.put_email_identity_configuration_set_attributes(EmailIdentity=identity, ConfigurationSetName=name)
+
+
 def apply(tenant: Tenant) -> None:
     resources_services.apply_associations(tenant_id=tenant.pk)
 
@@ -30,14 +37,15 @@ def test_an_identity_is_checked_before_it_is_associated(sandbox: Sandbox) -> Non
     assert "tenants.associate" in jobs_of(tenant)
     sandbox.control.clear_calls()
     apply(tenant)
-    assert sandbox.control.call_counts() == {"ListResourceTenants": 1, "CreateTenantResourceAssociation": 1}
+    made = {"GetEmailIdentity": 1, "ListResourceTenants": 1, "CreateTenantResourceAssociation": 1}
+    assert sandbox.control.call_counts() == made
     assert "identity/alice.com" in resources_in_ses(tenant.name)
     assert Change.objects.get(what="tenant.associated").after == {"identity": "alice.com"}
 
 
-def test_an_identity_known_to_be_free_is_associated_without_a_check(sandbox: Sandbox) -> None:
+def test_an_identity_that_we_just_created_is_associated_without_a_read(sandbox: Sandbox) -> None:
     tenant, arn = set_up_tenant(), make_identity("alice.com")
-    resources_services.request_association(tenant=tenant, arn=arn, free=True)
+    resources_services.move(arn=arn, to=tenant, just_made=True)
     sandbox.control.clear_calls()
     apply(tenant)
     apply(tenant)
@@ -141,3 +149,38 @@ def test_all_pages_of_associated_tenants_are_read(sandbox: Sandbox) -> None:
         aws.client("sesv2").create_tenant(TenantName=name)
         aws.client("sesv2").create_tenant_resource_association(TenantName=name, ResourceArn=arn)
     assert list(resources_services.tenants_with_resource(arn)) == names
+
+
+def test_the_default_set_of_an_identity_joins_the_tenant_with_it(sandbox: Sandbox) -> None:
+    tenant, arn = set_up_tenant(), make_identity("alice.com")
+    set_default("alice.com", "legacy-shared")
+    resources_services.request_association(tenant=tenant, arn=arn)
+    apply(tenant)
+    assert {"identity/alice.com", "configuration-set/legacy-shared"} < resources_in_ses(tenant.name)
+
+
+@pytest.mark.parametrize(("sends", "joins"), [(True, True), (False, False)])
+def test_the_default_set_of_an_accepted_association_joins_a_tenant_that_sends_name(
+    sandbox: Sandbox, sends: bool, joins: bool
+) -> None:
+    """A tenant that no send names yet is left as it was accepted; a migration reads the sets."""
+    tenant, arn = set_up_tenant(), make_identity("alice.com")
+    Tenant.objects.filter(pk=tenant.pk).update(sends_since=timezone.now() if sends else None)
+    set_default("alice.com", "legacy-shared")
+    aws.client("sesv2").create_tenant_resource_association(TenantName=tenant.name, ResourceArn=arn)
+    resources_services.adopt_associations(tenant, [("identity", arn)])
+    apply(tenant)
+    assert ("configuration-set/legacy-shared" in resources_in_ses(tenant.name)) is joins
+
+
+def test_a_default_set_that_could_not_be_read_is_read_by_the_next_job(sandbox: Sandbox) -> None:
+    tenant, arn = set_up_tenant(), make_identity("alice.com")
+    set_default("alice.com", "legacy-shared")
+    resources_services.request_association(tenant=tenant, arn=arn)
+    sandbox.control.add_fault("denied", "GetEmailIdentity")
+    with pytest.raises(AwsProblem):
+        apply(tenant)
+    assert resources_in_ses(tenant.name) == {f"configuration-set/{tenant.configuration_set}"}
+    sandbox.control.clear_faults()
+    apply(tenant)
+    assert {"identity/alice.com", "configuration-set/legacy-shared"} < resources_in_ses(tenant.name)

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenants", "0009_ses_id_index")]
+    dependencies = [('tenants', '0010_default_read_at')]
 
     operations = [
         migrations.AddField(

@@ -1,0 +1,176 @@
+"""Retries and rollbacks: what failed is retried, nobody else is started, and each is recorded with its person."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models.people import Customer, User
+from accounts.roles import Role
+from audit.models import Change
+from inbound_admin.lib import aws
+from operations.migration_steps import services as migration_steps_services
+from operations.models import ItemState, Migration, MigrationItem, MigrationState
+from operations.tenant_migration import selectors
+from operations.tenant_migration import services as tenant_migration_services
+from sandbox.process import Sandbox
+from tenants.models.tenants import Tenant
+from tenants.pause import services as pause_services
+from tests.factories import make_staff
+from tests.operations.factories import make_sender, migrate, resources_in_ses, ses_call_counts, start_migration
+from tests.tenants.factories import make_tess, pause_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+def hold_in_another_tenant(customer: Customer) -> str:
+    arn, client = aws.identity_arn(customer.domains.get().name), aws.client("sesv2")
+    client.create_tenant(TenantName="by-hand")
+    client.create_tenant_resource_association(TenantName="by-hand", ResourceArn=arn)
+    return arn
+
+
+def release(arn: str) -> None:
+    aws.client("sesv2").delete_tenant_resource_association(TenantName="by-hand", ResourceArn=arn)
+
+
+def fail_a_rollback(customer: Customer, actor: User | None = None) -> Migration:
+    """Migrate the customer, ask for the rollback, and pause their sending before the worker comes to it."""
+    migration = migrate(customer)
+    tenant_migration_services.roll_back(migration=migration, actor=actor, because="Customer asked")
+    pause_tenant(Tenant.objects.get(customer=customer))
+    migration_steps_services.work()
+    assert migration.items.get().state == ItemState.FAILED
+    return migration
+
+
+def resume_sending(customer: Customer) -> None:
+    tenant = Tenant.objects.get(customer=customer)
+    pause_services.resume(tenant=tenant, actor=make_tess(), because="Settled.")
+    pause_services.apply_status(tenant_id=tenant.pk)
+
+
+def test_a_retry_leaves_a_paused_migration_paused(sandbox: Sandbox, client: Client) -> None:
+    failing, waiting = make_sender("A", domains=1), make_sender("B", domains=1)
+    arn = hold_in_another_tenant(failing)
+    migration = start_migration(failing, waiting, at_most_per_hour=1)
+    migration_steps_services.work()
+    tenant_migration_services.pause(migration=migration, actor=None)
+    release(arn)
+    item = migration.items.get(customer=failing)
+    client.force_login(make_staff(Role.OPERATOR))
+    url = reverse("operations:migration_item", args=[migration.pk, item.pk])
+    answer = client.post(url, {"do": "retry"}, follow=True)
+    assert "stays paused" in answer.content.decode()
+    migration_steps_services.work()
+    migration.refresh_from_db()
+    states = set(migration.items.values_list("state", flat=True))
+    assert (migration.state, states) == (MigrationState.PAUSED, {ItemState.WAITING})
+    Migration.objects.filter(pk=migration.pk).update(at_most_per_hour=None)
+    tenant_migration_services.resume(migration=migration, actor=None)
+    migration_steps_services.work()
+    assert set(migration.items.values_list("state", flat=True)) == {ItemState.DONE}
+
+
+def test_the_retry_of_a_failed_rollback_rolls_back(sandbox: Sandbox) -> None:
+    customer = make_sender(domains=1)
+    migration = fail_a_rollback(customer)
+    resume_sending(customer)
+    tenant_migration_services.retry(migration=migration, actor=None)
+    migration_steps_services.work()
+    item = migration.items.get()
+    assert (item.state, item.switched_at, item.rolls_back) == (ItemState.ROLLED_BACK, None, False)
+    tenant = Tenant.objects.get(customer=customer)
+    assert tenant.sends_since is None
+    assert not [arn for arn in resources_in_ses(tenant.name) if ":identity/" in arn]
+
+
+def test_the_retry_of_a_failed_rollback_starts_nobody_in_a_finished_migration(sandbox: Sandbox) -> None:
+    customer = make_sender(domains=1)
+    migration = fail_a_rollback(customer)
+    migration.refresh_from_db()
+    assert migration.state == MigrationState.DONE
+    tenant_migration_services.retry(migration=migration, actor=None)
+    migration.refresh_from_db()
+    assert (migration.state, migration.items.get().state) == (MigrationState.DONE, ItemState.ROLLING_BACK)
+
+
+def test_a_customer_whose_rollback_failed_counts_as_migrated_while_sends_name_the_tenant(
+    sandbox: Sandbox, client: Client
+) -> None:
+    customer, other = make_sender("A", domains=1), make_sender("B", domains=1)
+    migration = migrate(customer, other)
+    item = migration.items.get(customer=customer)
+    tenant_migration_services.roll_back(migration=migration, actor=None, because="Customer asked", item=item)
+    pause_tenant(Tenant.objects.get(customer=customer))
+    migration_steps_services.work()
+    counted = selectors.counts(migration)
+    assert (counted.done, counted.failed) == (2, 1)
+    assert selectors.migrations().get().migrated == 2  # type: ignore[attr-defined]  # annotated
+    client.force_login(make_staff(Role.OPERATOR))
+    page = client.get(reverse("operations:migration_item", args=[migration.pk, item.pk])).content.decode()
+    assert "sends still name the tenant" in page
+    assert "Retry rollback" in page
+    assert "confirmed by SES" not in page
+
+
+def test_a_rollback_is_recorded_at_its_customer_with_who_asked_and_why(sandbox: Sandbox) -> None:
+    omar, olga = make_staff(Role.OPERATOR), make_staff(Role.OPERATOR)
+    customer = make_sender(domains=1)
+    migration = migrate(customer, actor=omar)
+    tenant_migration_services.roll_back(migration=migration, actor=olga, because="Olga's reason")
+    migration_steps_services.work()
+    log = Change.objects.filter(customer_id=customer.pk, what__in=("tenant.rollback_requested", "tenant.switched_back"))
+    assert set(log.values_list("what", "actor_name", "because")) == {
+        ("tenant.rollback_requested", olga.email, "Olga's reason"),
+        ("tenant.switched_back", olga.email, "Olga's reason"),
+    }
+
+
+def test_a_retry_is_recorded_at_its_customer_with_who_asked(sandbox: Sandbox) -> None:
+    omar, olga = make_staff(Role.OPERATOR), make_staff(Role.OPERATOR)
+    customer = make_sender(domains=1)
+    arn = hold_in_another_tenant(customer)
+    migration = migrate(customer, actor=omar)
+    release(arn)
+    tenant_migration_services.retry(migration=migration, actor=olga)
+    migration_steps_services.work()
+    log = Change.objects.filter(customer_id=customer.pk)
+    assert log.get(what="tenant.migration_retried").actor_name == olga.email
+    assert log.get(what="tenant.switched").actor_name == olga.email
+
+
+def test_the_retry_of_a_rollback_keeps_its_reason_and_names_who_retried(sandbox: Sandbox) -> None:
+    omar, olga = make_staff(Role.OPERATOR), make_staff(Role.OPERATOR)
+    customer = make_sender(domains=1)
+    migration = fail_a_rollback(customer, omar)
+    resume_sending(customer)
+    tenant_migration_services.retry(migration=migration, actor=olga)
+    migration_steps_services.work()
+    log = Change.objects.filter(customer_id=customer.pk)
+    assert log.get(what="tenant.rollback_retried").actor_name == olga.email
+    back = log.get(what="tenant.switched_back")
+    assert (back.actor_name, back.because) == (olga.email, "Customer asked")
+
+
+def test_a_retry_asks_ses_again_which_tenant_has_an_identity(sandbox: Sandbox) -> None:
+    """Both ways: the tenant that held it has released it, or one has taken an identity of ours since."""
+    held, taken = make_sender("Held", domains=1), make_sender("Taken", domains=1)
+    arn = hold_in_another_tenant(held)
+    migration = migrate(held, taken)
+    migration.refresh_from_db()
+    assert migration.taken == {arn: "by-hand"}
+    tenant_migration_services.roll_back(
+        migration=migration, actor=None, because="not today", item=migration.items.get(customer=taken)
+    )
+    migration_steps_services.work()
+    release(arn)
+    own = aws.identity_arn(taken.domains.get().name)
+    aws.client("sesv2").create_tenant_resource_association(TenantName="by-hand", ResourceArn=own)
+    for item in MigrationItem.objects.filter(migration=migration):
+        tenant_migration_services.retry(migration=migration, actor=None, item=item)
+    sandbox.control.clear_calls()
+    migration_steps_services.work()
+    assert migration.items.get(customer=held).state == ItemState.DONE
+    again = migration.items.get(customer=taken)
+    assert (again.state, "another tenant" in again.problem) == (ItemState.FAILED, True)
+    assert ses_call_counts(sandbox)["ListResourceTenants"] == 2
