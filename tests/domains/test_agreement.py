@@ -105,7 +105,7 @@ def test_the_email_and_the_api_agree_with_the_page(domain: Domain, kind: tuple[s
     assert boxes.value in found["reply"]
     sharing_services.mail_records(domain=domain, to="dave@dns.example", actor=alice, site_url="https://ours.example/")
     body = outbox.outbox[-1].body
-    assert f"to the zone {zone}" in body
+    assert f" the zone {zone}" in body
     for row in rows:
         boxes = form_values(row.record, GENERIC, zone)
         is_mailed = f" {boxes.name}\n" in body and f" {boxes.value}\n" in body

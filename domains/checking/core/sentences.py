@@ -123,7 +123,7 @@ _SENTENCES = {
         "{record.name} is a CNAME to {found}, which doesn't exist. Remove the CNAME, or set up the name it points to."
     ),
     "dns.alias.dname": (
-        "A DNAME record at {found} redirects all its subdomains, including {record.name}, so you can't add records "
+        "A DNAME record at {found} redirects all subdomains, including {record.name}, so you can't add records "
         "there. Add the record at the target of the DNAME, or replace the DNAME."
     ),
     "dns.rival.mx_shared": (

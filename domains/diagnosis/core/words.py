@@ -310,13 +310,13 @@ def _of_dname(record: Record, cause: Cause, boxes: FormValues) -> dict[str, str]
     """Return the steps for a name below a DNAME. A CNAME at the target isn't seen: lookups end at the redirection."""
     target = "" if record.type == "CNAME" else findings.clean_text(dict(cause.data).get("target", ""))
     priority = f" {boxes.priority}" if boxes.priority_label else ""
-    added = f"add the {record.type} record “{boxes.name}”:{priority} {boxes.value}"
+    if not target:
+        added = f"the {record.type} record “{boxes.name}”:{priority} {boxes.value}"
+        replaced = f"Ask your DNS host to replace the DNAME with single records, then add {added}"
+        return {"at_target": "", "replace_dname": replaced}
     return {
-        "at_target": f"At the DNS host of the target, add the {record.type} record {target}:{priority} {boxes.value}"
-        if target
-        else "",
-        "replace_dname": f"{'Or ask' if target else 'Ask'} your DNS host to replace the DNAME with single records, "
-        f"then {added}",
+        "at_target": f"At the target's DNS host, add the {record.type} record {target}:{priority} {boxes.value}",
+        "replace_dname": f"Or ask your DNS host to replace the DNAME, then add it as “{boxes.name}”",
     }
 
 

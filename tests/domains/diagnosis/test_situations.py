@@ -76,7 +76,7 @@ SPF_SITUATIONS = (
         )
     ),
     *(
-        _spf(f"v=spf1 include:amazonses.com {term} ~all", offered="")
+        _spf(f"v=spf1 include:amazonses.com {term} ~all", offered=SPF)  # it can't be merged, and the name is ours alone
         for term in (
             *("exp=a.example.com exp=b.example.com", "redirect=a.example.com redirect=b.example.com", "exists:%{i"),
             *("exp=%{x}.example.com", "ip4:192.0.2.1/", "ip6:2001:db8::/129", "ip4: 192.0.2.2", "ip:192.0.2.1"),
@@ -105,8 +105,8 @@ SPF_SITUATIONS = (
             ),
         )
     ),
-    _spf("v=spf1 include:amazonses.com,include:_spf.example.net ~all", offered=""),
-    _spf("v=spf1 include:amazonses.comip4:192.0.2.1 ~all", offered=""),
+    _spf("v=spf1 include:amazonses.com,include:_spf.example.net ~all", offered=SPF),
+    _spf("v=spf1 include:amazonses.comip4:192.0.2.1 ~all", offered=SPF),
     _spf(f"{SPF}.", "dns.value.dot", SPF),
     _spf(f"“{SPF}”", "dns.value.quoted", SPF),
     _spf("v=spf1\tinclude:amazonses.com\t~all", "dns.value.spaces", SPF),
@@ -116,7 +116,7 @@ SPF_SITUATIONS = (
     _spf("v=spf1 include:us-east-1.amazonses.com ~all", "dns.value.spf_without_amazon", SPF),
     _spf("v=spf1 include:_spf.amazonses.com mx ~all", "dns.value.spf_without_amazon", f"v=spf1 mx {SPF[7:]}"),
     _spf("v=spf1 include:amazon.com ~all", "dns.value.spf_without_amazon", f"v=spf1 include:amazon.com {SPF[7:]}"),
-    _spf("v=spf1 include:amazonses.com all", "dns.value.spf_open", ""),
+    _spf("v=spf1 include:amazonses.com all", "dns.value.spf_open", SPF),
     _spf("v=spf1 include:amazonses.com redirect=_spf.example.net ~all", "dns.spf.ignored"),
     _spf("v=spf1 include:amazonses.com ~all v=spf1 include:spf.example.net ~all", "dns.spf.ignored"),
     _spf("v=spf1 include:amazonses.com all=~", "dns.spf.ignored"),

@@ -67,7 +67,7 @@ def test_the_dname_is_named_by_its_owner_and_its_target() -> None:
     found = diagnose_scene(Scene("M51", "dns.alias.dname", make))
     keys = [finding for finding in found.findings if finding.record_key == "dkim-1"]
     assert [finding.found for finding in keys] == [("_domainkey.example.com",)]
-    assert f"at _domainkey.example.com redirects all its subdomains, including {DKIM[0]}" in keys[0].verdict
+    assert f"at _domainkey.example.com redirects all subdomains, including {DKIM[0]}" in keys[0].verdict
     assert len(keys[0].steps) == 1
     assert keys[0].steps[0].startswith("Ask your DNS host to replace the DNAME")
 

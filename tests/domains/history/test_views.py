@@ -88,7 +88,7 @@ def test_the_page_shows_existing_records_that_conflict(alice_client: Client, dom
     checking_services.check([domain], now=timezone.now())
     page = alice_client.get(reverse("domains:exports", args=[domain.id]) + "?format=letter").text
     assert "1 of these names already has records" in page
-    assert "Current:   v=spf1 include:_spf.google.com -all" in page
+    assert "Replaces:  v=spf1 include:_spf.google.com -all" in page
 
 
 def test_a_format_that_cannot_hold_a_record_is_refused_and_others_work(alice_client: Client, domain: Domain) -> None:
