@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from inbound_admin.lib.ids import new_id
-from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED
+from tenants.lifecycle.core import ANOTHER, GONE
 from tenants.lifecycle.core import TenantStage as TenantStage  # noqa: PLC0414  who queries the column finds its values here
 from tenants.policy.core import Suppression, status_to_resume
 from tenants.status.core import LayerName, Policy, SendingStatus, TenantStatus
@@ -209,6 +209,9 @@ class TenantResource(models.Model):
     held_by = models.CharField(max_length=64, blank=True, help_text="Another tenant that has it; only for staff.")
     verified = models.BooleanField(null=True, help_text="Whether the identity can send; null: unknown.")
     problem = models.TextField(blank=True, help_text="Why it could not be associated, as shown on the page.")
+    lost_at = models.DateTimeField(
+        null=True, help_text="When SES was found to have lost the association; null once SES has it again."
+    )
 
     class Meta:
         ordering = ("kind", "name")
@@ -224,8 +227,8 @@ class TenantResource(models.Model):
 
     @property
     def is_lost(self) -> bool:
-        """Return whether somebody removed the association in SES, by the last check of drift."""
-        return self.problem == NOT_ASSOCIATED
+        """Return whether SES lost the association and doesn't have it again, also while it is being restored."""
+        return self.lost_at is not None
 
 
 class StatusChange(models.Model):

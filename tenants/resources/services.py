@@ -105,7 +105,8 @@ def retry_associations(*, tenant: Tenant, actor: User | None) -> None:
     require(actor, MANAGE, "Your role can't change a tenant's resources. Ask an operator.")
     with transaction.atomic():
         stuck = TenantResource.objects.filter(tenant=tenant, associated_at=None)
-        stuck.update(held_by="", problem="", checked_at=None)
+        stuck.update(held_by="", checked_at=None)
+        stuck.filter(lost_at=None).update(problem="")
         queue_associations(tenant)
 
 
@@ -219,19 +220,26 @@ def adopt_associations(tenant: Tenant, found: Iterable[tuple[str, str]]) -> None
             continue
         with suppress(Refused):
             resource = store_association(tenant, arn)
-            TenantResource.objects.filter(pk=resource.pk).update(associated_at=timezone.now(), problem="")
+            own = TenantResource.objects.filter(pk=resource.pk)
+            own.update(associated_at=timezone.now(), problem="", lost_at=None)
 
 
 @transaction.atomic
-def record_lost(*, tenants: Collection[str], lost: Collection[tuple[str, str]]) -> None:
-    """Store which associations of these tenants SES no longer has, as (tenant, ARN), and alert of them."""
+def record_lost(
+    *, tenants: Collection[str], lost: Collection[tuple[str, str]], listed: Collection[tuple[str, str]]
+) -> None:
+    """Store which associations of these tenants SES has lost, or lists again, as (tenant, ARN), and alert of them."""
     rows = TenantResource.objects.filter(tenant__in=tenants_in_region().filter(name__in=tenants), wanted=True)
-    known = rows.exclude(associated_at=None).filter(problem__in=("", NOT_ASSOCIATED)).select_related("tenant")
     changed: dict[str, Tenant] = {}
-    for row in known:
-        if ((row.tenant.name, row.arn) in lost) != row.is_lost:
-            TenantResource.objects.filter(pk=row.pk).update(problem="" if row.is_lost else NOT_ASSOCIATED)
-            changed[row.tenant_id] = row.tenant
+    for row in rows.exclude(associated_at=None, lost_at=None).select_related("tenant"):
+        key, same = (row.tenant.name, row.arn), TenantResource.objects.filter(pk=row.pk)
+        if row.is_lost and key in listed:
+            same.update(lost_at=None, problem="", associated_at=row.associated_at or timezone.now())
+        elif key in lost and not row.is_lost:
+            same.update(lost_at=timezone.now(), problem=NOT_ASSOCIATED)
+        else:
+            continue
+        changed[row.tenant_id] = row.tenant
     for tenant in changed.values():
         warn_of_rejected(tenant, timezone.now())
 
@@ -241,7 +249,7 @@ def associate(resource: TenantResource) -> None:
     with suppress(AwsConflict):  # it exists: from an attempt of ours whose answer was lost, or made by hand
         lifecycle_gateway.associate(resource.tenant.name, resource.arn)
     resource.associated_at = timezone.now()
-    _store(resource, associated_at=resource.associated_at, problem="", held_by="")
+    _store_associated(resource)
 
 
 def _apply(resource: TenantResource, tell: _Tell) -> None:
@@ -275,7 +283,7 @@ def _associate(resource: TenantResource, request_ids: list[str]) -> None:
     with suppress(AwsConflict):
         lifecycle_gateway.associate(resource.tenant.name, resource.arn)
     with transaction.atomic():
-        if _store(resource, associated_at=timezone.now(), problem="", held_by=""):
+        if _store_associated(resource):
             _log("tenant.associated", resource, request_ids)
 
 
@@ -303,6 +311,15 @@ def _store(resource: TenantResource, **fields: object) -> bool:
     if "associated_at" in fields:
         rows = rows.filter(associated_at=None)
     return bool(rows.update(**fields))
+
+
+def _store_associated(resource: TenantResource) -> bool:
+    """Store that SES has it. One that was lost may have been the last: the alerts end with it."""
+    was_lost = resource.is_lost
+    stored = _store(resource, associated_at=timezone.now(), problem="", held_by="", lost_at=None)
+    if stored and was_lost:
+        warn_of_rejected(resource.tenant, timezone.now())
+    return stored
 
 
 @dataclass(frozen=True)
@@ -395,5 +412,7 @@ def recreate_tenant(*, tenant: Tenant, pause: Mapping[str, object], arn: str = "
         **pause,
     }
     Tenant.objects.filter(pk=tenant.pk, stage=TenantStage.READY).update(**fields, updated_at=timezone.now())
-    TenantResource.objects.filter(tenant=tenant).update(associated_at=None, problem="", held_by="")
+    rows = TenantResource.objects.filter(tenant=tenant)
+    rows.filter(wanted=True, lost_at=None).exclude(associated_at=None).update(lost_at=timezone.now())
+    rows.update(associated_at=None, problem="", held_by="")
     queue_creation(tenant)

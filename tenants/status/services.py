@@ -63,7 +63,7 @@ def notify_of_change(tenant: Tenant, *, old: str, now: datetime) -> None:
 
 def warn_of_rejected(tenant: Tenant, now: datetime) -> None:
     """Alert staff and the customer while SES rejects sends: the tenant, or one of its associations, is gone there."""
-    lost = TenantResource.objects.filter(tenant=tenant, problem=NOT_ASSOCIATED, wanted=True)
+    lost = TenantResource.objects.filter(tenant=tenant, wanted=True).exclude(lost_at=None)
     names = [tenant.name] if tenant.is_gone else list(lost.values_list("name", flat=True)[:3])
     of_staff = f"{tenant.name}: {tenant.read_problem or NOT_ASSOCIATED} ({', '.join(names)})" if names else ""
     told = bool(names) and tenant.sends_since is not None
