@@ -138,7 +138,8 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
 
 
 def _is_changing(tenant: Tenant) -> bool:
-    return tenant.stage != TenantStage.READY or tenant.standing in (TenantStatus.PAUSING, TenantStatus.RESUMING)
+    changes = tenant.standing in (TenantStatus.PAUSING, TenantStatus.RESUMING) and not tenant.pause_is_undone
+    return tenant.stage != TenantStage.READY or changes
 
 
 @require_GET

@@ -8,7 +8,7 @@ from inbound_admin.lib.ids import new_id
 from tenants.lifecycle.core import ANOTHER, GONE
 from tenants.lifecycle.core import TenantStage as TenantStage  # noqa: PLC0414  who queries the column finds its values here
 from tenants.policy.core import Suppression, status_to_resume
-from tenants.status.core import LayerName, Policy, SendingStatus, TenantStatus
+from tenants.status.core import SENDING, LayerName, Policy, SendingStatus, TenantStatus
 
 
 def new_tenant_id() -> str:
@@ -150,6 +150,12 @@ class Tenant(models.Model):
         SES's pause also counts after somebody has deleted the tenant there.
         """
         return self.is_paused or bool(self.stopped_as) or SendingStatus.DISABLED in (self.aggregate, self.amazon_status)
+
+    @property
+    def pause_is_undone(self) -> bool:
+        """Return whether somebody ended our pause in SES, by the last read. It still stands here, until we decide."""
+        ended = self.standing == TenantStatus.PAUSING or self.staff_status in SENDING
+        return self.is_paused and not self.is_under_way and ended
 
     @property
     def names_tenant(self) -> bool:

@@ -352,9 +352,9 @@ def test_staff_are_reminded_once_of_a_review(sandbox: Sandbox) -> None:
     tomorrow = today + timedelta(days=1)
     tenant = set_up_tenant()
     pause_tenant(tenant, actor=tess, review_on=tomorrow)
-    assert status_services.remind_of_reviews(today=today) == 0
-    assert status_services.remind_of_reviews(today=tomorrow) == 1
-    assert status_services.remind_of_reviews(today=tomorrow) == 0
+    assert pause_services.remind_of_reviews(today=today) == 0
+    assert pause_services.remind_of_reviews(today=tomorrow) == 1
+    assert pause_services.remind_of_reviews(today=tomorrow) == 0
     (message,) = mail.outbox
     assert tess.email in message.to
     assert olga.email not in message.to

@@ -46,7 +46,7 @@ HEALTHY = StatusFacts(
         (True, True, OFF, ON, OFF, TenantStatus.PAUSED),
         (True, False, OFF, ON, OFF, TenantStatus.PAUSED),
         (False, False, OFF, ON, OFF, TenantStatus.PAUSED),  # by the policy, or manually in SES
-        (True, False, ON, ON, ON, TenantStatus.ACTIVE),  # lifted manually in SES: it sends, whatever we want
+        (True, False, ON, ON, ON, TenantStatus.PAUSING),  # ended in SES: mail may be sent, but we still want the pause
         (False, True, OFF, ON, OFF, TenantStatus.RESUMING),
         (False, True, ON, ON, OFF, TenantStatus.RESUMING),
         (False, True, ON, ON, ON, TenantStatus.ACTIVE),
