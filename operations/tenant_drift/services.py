@@ -14,7 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from accounts.roles import MANAGE, require
+from accounts.roles import MANAGE, PAUSE, require
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.drift import core as drift_core
@@ -28,11 +28,12 @@ from tenants.jobs import queue_associations
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED, NOT_YET, Entity, TenantFound
 from tenants.lifecycle.selectors import tenants_in_region
+from tenants.losses import services as losses_services
 from tenants.models.tenants import Tenant, TenantResource, TenantStage
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tenants.resources import services as resources_services
-from tenants.resources.services import TenantInventory, recreate_tenant
+from tenants.resources.services import TenantInventory
 from tenants.status_pass import services as status_pass_services
 
 MOST_NAMED = 20  # tenants that are checked as soon as a read shows a difference, three calls each
@@ -160,7 +161,7 @@ def _recheck(
     found = _compare(tenants_in_region().filter(name__in=places), (*known, *read), since)
     lost = {(each.place, each.subject) for each in found if each.kind == drift_core.NOT_ASSOCIATED}
     listed = {(each.tenant.name, arn) for each in (*known, *read) for _, arn in each.resources}
-    resources_services.record_lost(tenants=places, lost=lost, listed=listed)
+    losses_services.record_lost(tenants=places, lost=lost, listed=listed)
     new = drift_store_services.store(area=TENANTS_AREA, found=found, now=now, places=places)
     _record_refused(places)
     return new
@@ -191,7 +192,8 @@ def _entities(surveyed: Iterable[TenantInventory]) -> list[Entity]:
 
 def ignore(*, difference: Difference, because: str, actor: User) -> None:
     """Ignore it until it changes. Raises Refused."""
-    require(actor, MANAGE, NOT_YOURS)
+    if difference.kind != drift_core.STATUS or not actor.has_perm(PAUSE):
+        require(actor, MANAGE, NOT_YOURS)
     with transaction.atomic():
         drift_store_services.record_decision(
             difference=difference, decision=Decision.IGNORE, because=because, actor=actor
@@ -200,7 +202,7 @@ def ignore(*, difference: Difference, because: str, actor: User) -> None:
 
 def restore(*, difference: Difference, because: str, actor: User) -> None:
     """Make SES match our rows. Raises Refused, NotAllowed."""
-    _refuse(difference.may_restore, Decision.RESTORE, actor)
+    _refuse(difference, difference.may_restore, Decision.RESTORE, actor)
     with transaction.atomic():
         drift_store_services.record_decision(
             difference=difference, decision=Decision.RESTORE, because=because, actor=actor
@@ -212,7 +214,7 @@ def restore(*, difference: Difference, because: str, actor: User) -> None:
 
 def adopt(*, difference: Difference, because: str, actor: User, customer: Customer | None = None) -> None:
     """Store what SES has; an unknown tenant becomes this customer's. Raises Refused, AwsProblem."""
-    _refuse(difference.may_adopt, Decision.ADOPT, actor)
+    _refuse(difference, difference.may_adopt, Decision.ADOPT, actor)
     if difference.kind == drift_core.UNKNOWN:
         _adopt_unknown(difference, because, actor, customer)
         return
@@ -238,8 +240,12 @@ def _adopt_unknown(difference: Difference, because: str, actor: User, customer: 
         queue_drift_check()
 
 
-def _refuse(may: bool, decision: Decision, actor: User) -> None:
-    require(actor, MANAGE, NOT_YOURS)
+def _refuse(difference: Difference, may: bool, decision: Decision, actor: User) -> None:
+    """Accepting or restoring a sending status is a pause or a resume, so Trust & Safety decides, and nobody else."""
+    if difference.kind == drift_core.STATUS:
+        require(actor, PAUSE, pause_services.NOT_YOURS)
+    else:
+        require(actor, MANAGE, NOT_YOURS)
     if not may:
         raise Refused(CANNOT[decision], code="NOT_POSSIBLE")
 
@@ -252,12 +258,14 @@ def _tenant(difference: Difference) -> Tenant:
 
 
 def _recreate(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    recreate_tenant(tenant=tenant, pause=pause_services.kept_pause(tenant=tenant, because=because, actor=actor))
+    losses_services.recreate_tenant(
+        tenant=tenant, pause=pause_services.kept_pause(tenant=tenant, because=because, actor=actor)
+    )
 
 
 def _adopt_new(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
     kept = pause_services.kept_pause(tenant=tenant, because=because, actor=actor)
-    recreate_tenant(tenant=tenant, arn=str(difference.found["arn"]), pause=kept)
+    losses_services.recreate_tenant(tenant=tenant, arn=str(difference.found["arn"]), pause=kept)
 
 
 def _restore_policy(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:

@@ -165,7 +165,6 @@ def _configuration_set(facts: StatusFacts) -> Layer:
 def _identities(facts: StatusFacts) -> Layer:
     """SES sends for a tenant only from a verified identity that is associated with it."""
     every, ready = facts.identities, facts.identities_ready
-    status = f"{ready} of {every}"
     allows = True if ready else (None if facts.identities_unknown else False)
     cause = ""
     if not every:
@@ -174,7 +173,7 @@ def _identities(facts: StatusFacts) -> Layer:
         cause = "Not all domains are associated and verified."
     elif ready < every:
         cause = "Not all domains’ verification status is known."
-    return Layer(LayerName.IDENTITY, status, cause, None, BY_OWNER, allows)
+    return Layer(LayerName.IDENTITY, f"{ready} of {every}", cause, None, BY_OWNER, allows)
 
 
 def _allows(status: str) -> bool | None:

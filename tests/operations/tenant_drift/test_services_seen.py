@@ -12,7 +12,7 @@ from accounts.models.people import Customer, User
 from accounts.roles import Role
 from domains.models.domains import Domain
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsProblem
+from inbound_admin.lib.errors import AwsProblem, NotAllowed
 from notifications.alerts.core import AlertState
 from notifications.models.alerts import Alert
 from operations.drift.core import TENANTS_AREA
@@ -24,12 +24,14 @@ from sandbox.process import Sandbox
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import REJECTED
 from tenants.lifecycle.selectors import layers_of
+from tenants.losses import services as losses_services
 from tenants.models.tenants import Tenant, TenantResource
+from tenants.pause import services as pause_services
 from tenants.resources import services as resources_services
 from tenants.status import services as status_services
 from tests.factories import make_member, make_staff
 from tests.operations.factories import make_sender, migrate
-from tests.tenants.factories import pause_tenant
+from tests.tenants.factories import make_tess, pause_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -128,7 +130,7 @@ def test_a_restored_association_resolves_its_alerts(owner: Customer, tenant: Ten
     pair, both = {(tenant.name, row.arn)}, {"tenant.incomplete", "sending.rejected"}
     nothing = set[tuple[str, str]]()
     for lost, listed, expected in ((pair, nothing, both), (nothing, nothing, both), (nothing, pair, set[str]())):
-        resources_services.record_lost(tenants={tenant.name}, lost=lost, listed=listed)
+        losses_services.record_lost(tenants={tenant.name}, lost=lost, listed=listed)
         assert kinds() == expected
 
 
@@ -300,3 +302,55 @@ def test_an_association_made_beside_a_check_is_not_lost(tenant: Tenant, monkeypa
     tenant_drift_services.check_named(frozenset({tenant.name}), now=timezone.now())
     assert kinds() == set()
     assert not Difference.objects.exists()
+
+
+def ended_in_ses(tenant: Tenant) -> Difference:
+    """Pause the tenant, then end the pause in SES by hand. Returns the difference that a check finds."""
+    pause_tenant(tenant)
+    aws.client("sesv2").update_reputation_entity_customer_managed_status(
+        ReputationEntityType="RESOURCE", ReputationEntityReference=tenant.arn, SendingStatus="ENABLED"
+    )
+    tenant_drift_services.check_next(now=timezone.now())
+    return Difference.objects.get(kind="status", gone_at=None)
+
+
+@pytest.mark.parametrize(("decision", "standing"), [("restore", "paused"), ("adopt", "active"), ("ignore", "pausing")])
+def test_trust_and_safety_resolves_a_difference_of_the_sending_status(
+    tenant: Tenant, decision: str, standing: str
+) -> None:
+    difference = ended_in_ses(tenant)
+    client = Client()
+    client.force_login(make_tess())
+    url = reverse("operations:difference", args=[difference.pk])
+    assert f'value="{decision}"' in client.get(url).text
+    assert client.post(url, {"decision": decision, "because": "Looked into it."}).status_code == 302
+    pause_services.apply_status(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert tenant.standing == standing
+    difference.refresh_from_db()
+    assert difference.decision == decision
+
+
+def test_no_other_difference_is_resolved_by_trust_and_safety(tenant: Tenant) -> None:
+    row = TenantResource.objects.filter(tenant=tenant, kind="identity")[0]
+    aws.client("sesv2").delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=row.arn)
+    drift_store_services.request_check(TENANTS_AREA)
+    tenant_drift_services.work()
+    difference, tess, client = Difference.objects.get(gone_at=None), make_tess(), Client()
+    client.force_login(tess)
+    url = reverse("operations:difference", args=[difference.pk])
+    page = client.get(url).text
+    assert "An operator resolves this difference." in page
+    assert 'name="decision"' not in page
+    assert client.post(url, {"decision": "restore", "because": "ours"}).status_code == 403
+    for decide in (tenant_drift_services.restore, tenant_drift_services.ignore):
+        with pytest.raises(NotAllowed, match="Ask an operator"):
+            decide(difference=difference, because="ours", actor=tess)
+
+
+def test_an_operator_does_not_end_or_apply_a_pause_by_a_difference(tenant: Tenant) -> None:
+    difference, omar = ended_in_ses(tenant), make_staff(Role.OPERATOR)
+    for decide in (tenant_drift_services.restore, tenant_drift_services.adopt):
+        with pytest.raises(NotAllowed, match="Ask Trust & Safety"):
+            decide(difference=difference, because="ours", actor=omar)
+    tenant_drift_services.ignore(difference=difference, because="Tess knows.", actor=omar)
