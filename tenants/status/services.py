@@ -368,12 +368,7 @@ def notify_owners(*, tenant_id: str, what: str) -> None:
     Raises SMTPException or OSError, so the job is retried until it is sent or outdated.
     """
     tenant = Tenant.objects.select_related("customer").filter(pk=tenant_id).first()
-    if tenant is None:
-        return
-    paused_below = tenant.is_paused and tenant.standing == TenantStatus.SUSPENDED  # our pause, under AWS's suspension
-    if not core.is_current(
-        what, TenantStatus.PAUSED if paused_below and what == TenantStatus.PAUSED else tenant.standing
-    ):
+    if tenant is None or not _is_current(tenant, what):
         return
     mail = core.owner_email(
         what,
@@ -389,6 +384,12 @@ def notify_owners(*, tenant_id: str, what: str) -> None:
         log.warning("nobody to tell", tenant=tenant.pk, what=what)
         return
     email_services.send(title=mail[0], text=mail[1], to=owners)
+
+
+def _is_current(tenant: Tenant, what: str) -> bool:
+    """Return whether the email is still true. A pause of ours is, also while AWS suspends the tenant."""
+    below = what == TenantStatus.PAUSED and tenant.is_paused and tenant.standing == TenantStatus.SUSPENDED
+    return below or core.is_current(what, tenant.standing)
 
 
 EVERY_SECONDS = 30
