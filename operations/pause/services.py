@@ -203,12 +203,12 @@ def _refuse_changed(tenant: Tenant, shown: str) -> None:
 
 
 def _outcome(tenant: Tenant) -> str:
-    if tenant.pause_is_undone:
-        return UNDONE if tenant.names_tenant else f"{UNDONE} {STOPS_NOTHING}"
-    if tenant.is_paused:
+    if tenant.is_paused and not tenant.pause_is_undone:
         return PAUSING if tenant.standing == TenantStatus.PAUSING else PAUSED
     if tenant.standing == TenantStatus.SUSPENDED or tenant.amazon_status == SendingStatus.DISABLED:
         return SUSPENDED if tenant.names_tenant else f"{SUSPENDED} {STOPS_NOTHING}"
+    if tenant.pause_is_undone:
+        return UNDONE if tenant.names_tenant else f"{UNDONE} {STOPS_NOTHING}"
     return PAUSES if tenant.names_tenant else STOPS_NOTHING
 
 
