@@ -154,7 +154,8 @@ class Tenant(models.Model):
     @property
     def pause_is_undone(self) -> bool:
         """Return whether somebody ended our pause in SES, by the last read. It still stands here, until we decide."""
-        ended = self.standing == TenantStatus.PAUSING or self.staff_status in SENDING
+        below = self.standing == TenantStatus.SUSPENDED and self.staff_status in SENDING
+        ended = below or self.standing == TenantStatus.PAUSING
         return self.is_paused and not self.is_under_way and ended
 
     @property

@@ -284,13 +284,13 @@ def test_the_newest_request_counts(sandbox: Sandbox) -> None:
     assert reputation_entity_in_ses(tenant)["CustomerManagedStatus"]["Status"] == "ENABLED"
 
 
-def test_a_pause_lifted_in_ses_is_active_and_can_be_applied_again(sandbox: Sandbox) -> None:
+def test_a_pause_lifted_in_ses_is_unconfirmed_and_can_be_applied_again(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     pause_tenant(tenant)
     set_status_in_ses(tenant, "ENABLED")
     status_services.read_tenant(tenant_id=tenant.pk)
     tenant = reload(tenant)
-    assert (tenant.standing, tenant.is_paused) == (TenantStatus.ACTIVE, True)
+    assert (tenant.standing, tenant.is_paused) == (TenantStatus.PAUSING, True)
     assert Change.objects.get(what="tenant.standing").actor_kind == "amazon"
     pause_services.reapply_status(tenant=tenant, because="Nobody told us why.", actor=make_tess())
     pause_services.apply_status(tenant_id=tenant.pk)

@@ -155,7 +155,8 @@ def test_one_layer_does_not_affect_the_others(facts: StatusFacts, layer: LayerNa
             "AWS has stopped sending for our account.",
         ),
         (HEALTHY, LayerName.STAFF, ON, ""),
-        (replace(HEALTHY, staff=(ON, "SES said why", None), paused_by_us=True), LayerName.STAFF, ON, "SES said why"),
+        (replace(HEALTHY, staff=(ON, "SES said why", None), paused_by_us=True), LayerName.STAFF, ON, core.UNDONE),
+        (replace(HEALTHY, staff=(ON, "SES said why", None)), LayerName.STAFF, ON, "SES said why"),
         (replace(HEALTHY, staff=(OFF, "SES said why", None)), LayerName.STAFF, OFF, "SES said why"),
         (
             replace(HEALTHY, staff=(AGAIN, "", None)),
