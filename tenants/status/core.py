@@ -311,7 +311,7 @@ _CONTACT = "Contact support to resume sending once the cause is fixed."
 _PAUSED, _PAUSING = "We paused your sending", "We’re pausing your sending"
 _NOT_YET = "Some mail may still be sent until the pause is confirmed."
 _NOT_DELIVERED = "Mail to your addresses isn’t delivered to you; its senders may get an error message."
-STOPPED_TOO = f"You can still use this site. While sending is paused: {_NOT_DELIVERED}"
+STOPPED_TOO = f"You can still use this site. {_NOT_DELIVERED}"
 _OFF: dict[str, tuple[str, str, str]] = {
     TenantStatus.PAUSING: (
         "Sending for {name} is being paused",
