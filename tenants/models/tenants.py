@@ -153,7 +153,7 @@ class Tenant(models.Model):
 
     @property
     def pause_is_undone(self) -> bool:
-        """Return whether somebody ended our pause in SES, by the last read. It still stands here, until we decide."""
+        """Return whether somebody ended our pause in SES, by the last read. We still want it, until staff decide."""
         below = self.standing == TenantStatus.SUSPENDED and self.staff_status in SENDING
         ended = below or self.standing == TenantStatus.PAUSING
         return self.is_paused and not self.is_under_way and ended

@@ -1,4 +1,4 @@
-"""A pause of ours that somebody ended in SES still stands here: it is not told as over, and can be repeated."""
+"""A pause of ours that somebody ended in SES is not over here: it is not told as over, and can be repeated."""
 
 import pytest
 from django.core import mail
