@@ -92,15 +92,8 @@ def _warn_of_policy(tenant: Tenant, now: datetime) -> None:
     """Warn staff of a pause by the policy or by somebody in SES. A pause by our own staff is no news, and ends none."""
     if tenant.standing == TenantStatus.UNKNOWN or tenant.is_paused:
         return
-    alerts_services.observe(
-        kind="tenant.paused",
-        about=tenant_subject(tenant),
-        firing=tenant.standing == TenantStatus.PAUSED,
-        why=f"{tenant.name} was paused {_by_whom(tenant.staff_cause)}. {tenant.staff_cause}".strip(),
-        severity="high",
-        audience=alerts_core.Staff(PAUSE),
-        now=now,
-    )
+    why = f"{tenant.name} was paused {_by_whom(tenant.staff_cause)}. {tenant.staff_cause}".strip()
+    _observe("tenant.paused", tenant, tenant.standing == TenantStatus.PAUSED, why, alerts_core.Staff(PAUSE), now)
 
 
 def _warn_of_undone(tenant: Tenant, now: datetime, *, confirmed: bool) -> None:
