@@ -99,4 +99,4 @@ def read_all(timestamp: int) -> None:
 @jobs.periodic("tenants.remind", cron="41 6 * * *", retry=RetryOn(SMTPException, OSError))
 def remind_of_reviews(timestamp: int) -> None:
     """Every day, remind of pauses whose review date has come."""
-    status_services.remind_of_reviews(today=timezone.localdate())
+    pause_services.remind_of_reviews(today=timezone.localdate())

@@ -153,6 +153,11 @@ _KINDS = (
     AlertKind("tenant.unmeasured", "A tenant sent mail but has no metrics", "The tenant has metrics again"),
     AlertKind("tenant.paused", "A tenant's sending is paused", "The tenant's sending resumed", for_customers=True),
     AlertKind(
+        "tenant.pause_undone",
+        "Somebody ended a pause of ours in SES, so the tenant can send",
+        "The undone pause was applied again or ended",
+    ),
+    AlertKind(
         "tenant.incomplete",
         "SES no longer has a tenant or one of its domains, so it rejects sends",
         "SES has the tenant and its domains again",

@@ -7,9 +7,12 @@ from django import forms
 
 from accounts.models.people import Customer, User
 from accounts.people.forms import CustomerChoice, customer_typed
-from operations.drift.core import Decision
+from operations.drift.core import STATUS, Decision
 from operations.drift.selectors import may_apply
 from operations.models import Difference
+
+OF_STATUS = "Trust & Safety accepts or restores a sending status, since that pauses or resumes the tenant."
+OF_OTHERS = "An operator resolves this difference."
 
 
 class DecideForm(forms.Form):
@@ -31,11 +34,11 @@ class DecideForm(forms.Form):
             Decision.RESTORE: difference.may_restore,
             Decision.IGNORE: not difference.is_outage,
         }
-        choices = [
-            (each.value, each.words)
-            for each, possible in may.items()
-            if possible and may_apply(viewer, each, difference)
-        ]
+        possible = [each for each, is_possible in may.items() if is_possible]
+        self.decisions = [each for each in possible if may_apply(viewer, each, difference)]
+        others = len(self.decisions) < len(possible)
+        self.whose = "" if not others else OF_STATUS if difference.kind == STATUS else OF_OTHERS
+        choices = [(each.value, each.words) for each in self.decisions]
         self.fields["decision"] = forms.ChoiceField(
             label="Decision", widget=forms.RadioSelect, choices=choices, initial=choices[0][0] if choices else None
         )

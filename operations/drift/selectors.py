@@ -131,7 +131,9 @@ def open_kinds(area: str = "") -> list[OpenKind]:
 
 def may_apply(viewer: User, decision: Decision, difference: Difference) -> bool:
     """Return whether the viewer's role allows it: accepting or restoring a sending status is a pause or a resume."""
-    return decision is Decision.IGNORE or difference.kind != STATUS or viewer.has_perm(PAUSE)
+    if difference.kind != STATUS:
+        return may_decide(viewer)
+    return viewer.is_active and (viewer.has_perm(PAUSE) or (decision is Decision.IGNORE and may_decide(viewer)))
 
 
 def decidable(rows: QuerySet[Difference], decision: Decision, viewer: User) -> QuerySet[Difference]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -90,10 +91,11 @@ def detail(request: SignedIn, difference_id: str) -> HttpResponse:
     needs_customer = difference.kind in (UNKNOWN, UNOWNED)
     form = DecideForm(request.POST or None, difference=difference, viewer=request.user, asks_customer=needs_customer)
     if request.method == "POST":
-        require_staff(request, manages=True)
+        if not form.decisions:
+            raise PermissionDenied("Your role can't resolve this difference.")
         if form.is_valid() and _decided(request, difference, form):
             return redirect("operations:differences")
-    context = {"difference": difference, "form": form, "may_decide": may_decide(request.user)}
+    context = {"difference": difference, "form": form, "whose": form.whose}
     return form_page(request, "operations/drift/difference.html", context)
 
 

@@ -29,6 +29,7 @@ NOT_ALLOWED = "Your role can't pause or resume tenants. Ask Trust & Safety."
 SUSPENDED = "AWS has already suspended sending. The pause stays when AWS lifts the suspension."
 PAUSED = "Already paused. Nothing changes."
 PAUSING = "Already being paused. SES hasn’t confirmed it yet, so mail may still be sent. Nothing changes."
+UNDONE = "Our pause was undone in SES, so mail may be sent. This pauses the tenant again."
 PAUSES = "Sending stops. The status changes to Paused once SES confirms it."
 STOPS_NOTHING = (
     "Stops no mail yet: this customer’s sends don’t name the tenant, so their mail still leaves. "
@@ -84,7 +85,7 @@ def preview(*, tenant: Tenant, stops_receiving: bool = False) -> Preview:
     return Preview(
         tenant=tenant,
         outcome=_outcome(tenant),
-        changes_anything=not tenant.is_paused,
+        changes_anything=not tenant.is_paused or tenant.pause_is_undone,
         stops=_stops(tenant),
         through_tenant=tenant.names_tenant,
         shared_sets=_shared_sets(tenant),
@@ -202,10 +203,12 @@ def _refuse_changed(tenant: Tenant, shown: str) -> None:
 
 
 def _outcome(tenant: Tenant) -> str:
-    if tenant.is_paused:
+    if tenant.is_paused and not tenant.pause_is_undone:
         return PAUSING if tenant.standing == TenantStatus.PAUSING else PAUSED
     if tenant.standing == TenantStatus.SUSPENDED or tenant.amazon_status == SendingStatus.DISABLED:
         return SUSPENDED if tenant.names_tenant else f"{SUSPENDED} {STOPS_NOTHING}"
+    if tenant.pause_is_undone:
+        return UNDONE if tenant.names_tenant else f"{UNDONE} {STOPS_NOTHING}"
     return PAUSES if tenant.names_tenant else STOPS_NOTHING
 
 

@@ -4,41 +4,43 @@ A decision changes the desired state in the rows of the tenants app, whose worke
 again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from accounts.roles import MANAGE, require
-from domains.models.domains import Domain, Stage
+from accounts.roles import MANAGE, PAUSE, require
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.drift import core as drift_core
-from operations.drift.core import TENANTS_AREA, Decision, FoundDifference, OurTenant, SesTenant
+from operations.drift.core import TENANTS_AREA, Decision, FoundDifference, SesTenant
 from operations.drift_store import services as drift_store_services
 from operations.jobs import queue_drift_check
 from operations.models import Difference, DriftCheck
+from operations.tenant_drift.selectors import our_tenants, owners_of_identities
 from receipt_rules.auto_apply import services as auto_apply_services
 from tenants.jobs import queue_associations
 from tenants.lifecycle import services as lifecycle_services
-from tenants.lifecycle.core import ANOTHER, GONE, Entity, TenantFound
-from tenants.lifecycle.selectors import stopped_before, tenants_in_region
+from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED, NOT_YET, Entity, TenantFound
+from tenants.lifecycle.selectors import tenants_in_region
+from tenants.losses import services as losses_services
 from tenants.models.tenants import Tenant, TenantResource, TenantStage
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tenants.resources import services as resources_services
-from tenants.resources.services import TenantInventory, recreate_tenant
+from tenants.resources.services import TenantInventory
 from tenants.status_pass import services as status_pass_services
 
 MOST_NAMED = 20  # tenants that are checked as soon as a read shows a difference, three calls each
 MOST_UNREAD = 20  # tenants of a part whose identities' default sets are read: once, one call for each identity
 PART = 100  # tenants whose differences are stored together
 MOST_AT_ONCE = 5_000  # in one check, which takes most of a night at one call a second; the next night continues
+WAITS = ("", NOT_ASSOCIATED, NOT_YET)  # SES wasn't asked yet for an association that is to be made again
 NOT_YOURS = "Your role can't resolve differences. Ask an operator."
 CANNOT = {
     Decision.ADOPT: "This can’t be accepted. Restore it in SES, or ignore it with a reason.",
@@ -125,12 +127,18 @@ def queue_if_unlisted() -> None:
 
 
 def _unlisted() -> frozenset[str]:
-    """Return tenants that are gone, or whose policy or suppression list differs, without an open difference."""
+    """Return tenants that are gone, or whose policy or suppression list differs, without an open difference.
+
+    Also those of which SES took or refused an association that was to be restored.
+    """
     differs = Q(policy_told=F("policy")) & ~Q(ses_policy__in=("", F("policy")))
     differs |= Q(suppression_told=F("suppression")) & ~Q(ses_suppression__in=("", F("suppression")))
     ready = tenants_in_region().filter(Q(read_problem__in=(GONE, ANOTHER)) | differs, stage=TenantStage.READY)
     listed = Difference.objects.filter(region=settings.AWS_REGION, area=TENANTS_AREA, gone_at=None).values("place")
-    return frozenset(ready.exclude(name__in=listed).values_list("name", flat=True)[:MOST_NAMED])
+    made, refused = _associations(lost_at=None).exclude(associated_at=None), _associations(associated_at=None)
+    over = Exists(made) | Exists(refused.exclude(problem__in=WAITS)) & Q(problem="")
+    restored = _restored().filter(over).values_list("place", flat=True)[:MOST_NAMED]
+    return frozenset(ready.exclude(name__in=listed).values_list("name", flat=True)[:MOST_NAMED]) | set(restored)
 
 
 def check_named(places: frozenset[str], *, now: datetime) -> int:
@@ -152,8 +160,30 @@ def _recheck(
     status_pass_services.store_listed(_entities(read), asked_at=asked_at)
     found = _compare(tenants_in_region().filter(name__in=places), (*known, *read), since)
     lost = {(each.place, each.subject) for each in found if each.kind == drift_core.NOT_ASSOCIATED}
-    resources_services.record_lost(tenants=places, lost=lost)
-    return drift_store_services.store(area=TENANTS_AREA, found=found, now=now, places=places)
+    listed = {(each.tenant.name, arn) for each in (*known, *read) for _, arn in each.resources}
+    losses_services.record_lost(tenants=places, lost=lost, listed=listed)
+    new = drift_store_services.store(area=TENANTS_AREA, found=found, now=now, places=places)
+    _record_refused(places)
+    return new
+
+
+def _associations(**fields: object) -> QuerySet[TenantResource]:
+    """Return the associations that differences are about, of their tenant and ARN, for a subquery."""
+    return TenantResource.objects.filter(tenant__name=OuterRef("place"), arn=OuterRef("subject"), wanted=True, **fields)
+
+
+def _restored() -> QuerySet[Difference]:
+    """Return the open differences whose association was decided to be restored."""
+    rows = Difference.objects.filter(region=settings.AWS_REGION, area=TENANTS_AREA, gone_at=None)
+    return rows.filter(decision=Decision.RESTORE, kind__in=(drift_core.NOT_ASSOCIATED, drift_core.OUTSIDE))
+
+
+def _record_refused(places: frozenset[str]) -> None:
+    """Store on a difference why the association that was to be restored could not be made."""
+    refused = _associations(associated_at=None).exclude(problem__in=WAITS)
+    for row in _restored().filter(place__in=places).annotate(why=Subquery(refused.values("problem")[:1])):
+        if row.why:
+            Difference.objects.filter(pk=row.pk).update(problem=row.why)
 
 
 def _entities(surveyed: Iterable[TenantInventory]) -> list[Entity]:
@@ -162,7 +192,8 @@ def _entities(surveyed: Iterable[TenantInventory]) -> list[Entity]:
 
 def ignore(*, difference: Difference, because: str, actor: User) -> None:
     """Ignore it until it changes. Raises Refused."""
-    require(actor, MANAGE, NOT_YOURS)
+    if difference.kind != drift_core.STATUS or not actor.has_perm(PAUSE):
+        require(actor, MANAGE, NOT_YOURS)
     with transaction.atomic():
         drift_store_services.record_decision(
             difference=difference, decision=Decision.IGNORE, because=because, actor=actor
@@ -171,7 +202,7 @@ def ignore(*, difference: Difference, because: str, actor: User) -> None:
 
 def restore(*, difference: Difference, because: str, actor: User) -> None:
     """Make SES match our rows. Raises Refused, NotAllowed."""
-    _refuse(difference.may_restore, Decision.RESTORE, actor)
+    _refuse(difference, difference.may_restore, Decision.RESTORE, actor)
     with transaction.atomic():
         drift_store_services.record_decision(
             difference=difference, decision=Decision.RESTORE, because=because, actor=actor
@@ -183,7 +214,7 @@ def restore(*, difference: Difference, because: str, actor: User) -> None:
 
 def adopt(*, difference: Difference, because: str, actor: User, customer: Customer | None = None) -> None:
     """Store what SES has; an unknown tenant becomes this customer's. Raises Refused, AwsProblem."""
-    _refuse(difference.may_adopt, Decision.ADOPT, actor)
+    _refuse(difference, difference.may_adopt, Decision.ADOPT, actor)
     if difference.kind == drift_core.UNKNOWN:
         _adopt_unknown(difference, because, actor, customer)
         return
@@ -209,8 +240,12 @@ def _adopt_unknown(difference: Difference, because: str, actor: User, customer: 
         queue_drift_check()
 
 
-def _refuse(may: bool, decision: Decision, actor: User) -> None:
-    require(actor, MANAGE, NOT_YOURS)
+def _refuse(difference: Difference, may: bool, decision: Decision, actor: User) -> None:
+    """Accepting or restoring a sending status is a pause or a resume, so Trust & Safety decides, and nobody else."""
+    if difference.kind == drift_core.STATUS:
+        require(actor, PAUSE, pause_services.NOT_YOURS)
+    else:
+        require(actor, MANAGE, NOT_YOURS)
     if not may:
         raise Refused(CANNOT[decision], code="NOT_POSSIBLE")
 
@@ -223,12 +258,14 @@ def _tenant(difference: Difference) -> Tenant:
 
 
 def _recreate(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    recreate_tenant(tenant=tenant, pause=pause_services.kept_pause(tenant=tenant, because=because, actor=actor))
+    losses_services.recreate_tenant(
+        tenant=tenant, pause=pause_services.kept_pause(tenant=tenant, because=because, actor=actor)
+    )
 
 
 def _adopt_new(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
     kept = pause_services.kept_pause(tenant=tenant, because=because, actor=actor)
-    recreate_tenant(tenant=tenant, arn=str(difference.found["arn"]), pause=kept)
+    losses_services.recreate_tenant(tenant=tenant, arn=str(difference.found["arn"]), pause=kept)
 
 
 def _restore_policy(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
@@ -259,9 +296,10 @@ def _accept_status(tenant: Tenant, difference: Difference, because: str, actor: 
 
 
 def _associate_again(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    lost = TenantResource.objects.filter(tenant=tenant, arn=difference.subject)
-    lost.update(associated_at=None, checked_at=None, default_read_at=None)
+    row = TenantResource.objects.filter(tenant=tenant, arn=difference.subject)
+    row.update(associated_at=None, checked_at=None, default_read_at=None)
     resources_services.request_association(tenant=tenant, arn=difference.subject)
+    row.update(problem=NOT_ASSOCIATED if difference.kind == drift_core.NOT_ASSOCIATED else NOT_YET)
 
 
 def _adopt_association(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
@@ -316,41 +354,11 @@ def _compare(
 ) -> tuple[FoundDifference, ...]:
     rows = list(tenants.select_related("customer"))
     on_their_way = {tenant.name for tenant in rows if tenant.stage != TenantStage.READY}
-    resources: dict[str, list[TenantResource]] = {}
-    for each in TenantResource.objects.filter(tenant__in=rows):
-        resources.setdefault(each.tenant_id, []).append(each)
-    ready = [tenant for tenant in rows if tenant.name not in on_their_way]
-    ours = [_ours(tenant, resources.get(tenant.pk, []), since) for tenant in ready]
+    ours = our_tenants([tenant for tenant in rows if tenant.name not in on_their_way], since)
     theirs = [_remote(each) for each in surveyed if each.tenant.name not in on_their_way]
-    return drift_core.compare_tenants(ours, theirs, _owners(arn for each in theirs for arn in each.resources))
-
-
-def _ours(tenant: Tenant, resources: Sequence[TenantResource], since: datetime) -> OurTenant:
-    is_newer = tenant.status_asked_at is not None and tenant.status_asked_at >= since
-    associated = {row.arn: row.name for row in resources if row.associated_at and row.wanted}
-    return OurTenant(
-        name=tenant.name,
-        arn=tenant.arn,
-        customer_id=tenant.customer_id,
-        customer=tenant.customer.name,
-        policy=tenant.policy if tenant.policy_told == tenant.policy else None,
-        is_paused=None if tenant.is_under_way or is_newer else tenant.is_paused,
-        suppression=tenant.suppression if tenant.suppression == tenant.suppression_told else "",
-        found_suppression=tenant.ses_suppression,
-        unmeasured_set=tenant.configuration_set if tenant.set_measures is False and tenant.set_sends else "",
-        associated=associated,
-        going=frozenset(row.arn for row in resources if row.arn not in associated),
-        stopped=stopped_before(tenant),
-        outside=_outside(tenant, {row.arn for row in resources}) if tenant.sends_since else {},
+    return drift_core.compare_tenants(
+        ours, theirs, owners_of_identities(arn for each in theirs for arn in each.resources)
     )
-
-
-def _outside(tenant: Tenant, known: set[str]) -> dict[str, str]:
-    """Return what SES would use for sends that name the tenant: domains, and identities below them."""
-    domains = Domain.objects.filter(customer=tenant.customer_id, region=tenant.region, stage=Stage.READY)
-    names = {name for both in domains.values_list("name", "sub_identities__name") for name in both if name}
-    arns = {aws.identity_arn(name): name for name in sorted(names)}
-    return {arn: name for arn, name in arns.items() if arn not in known}
 
 
 def _remote(each: TenantInventory) -> SesTenant:
@@ -363,11 +371,3 @@ def _remote(each: TenantInventory) -> SesTenant:
         staff=entity.staff[0] if entity else "",
         staff_cause=entity.staff[1] if entity else "",
     )
-
-
-def _owners(arns: Iterable[str]) -> dict[str, tuple[str, str]]:
-    prefix = aws.identity_arn("")
-    names = {arn.removeprefix(prefix) for arn in arns if arn.startswith(prefix)}
-    domains = Domain.objects.filter(region=settings.AWS_REGION, name__in=names).exclude(stage=Stage.CLAIM)
-    rows = domains.values_list("name", "customer_id", "customer__name")
-    return {prefix + name: (customer_id, customer) for name, customer_id, customer in rows}

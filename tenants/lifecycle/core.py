@@ -16,6 +16,7 @@ from tenants.status.core import SIDE
 GONE = "This tenant no longer exists in SES. See Drift."
 ANOTHER = "The tenant was deleted and recreated in SES. See Drift."
 NOT_ASSOCIATED = "SES no longer associates this with the tenant. See Drift."
+NOT_YET = "SES does not associate this with the tenant yet. See Drift."
 STOPPED_BEFORE = {
     "paused": "Its sending was paused in SES before the tenant was deleted there.",
     "suspended": "AWS had suspended its sending before the tenant was deleted in SES.",

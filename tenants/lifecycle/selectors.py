@@ -312,7 +312,14 @@ def rejects_sends(tenant: Tenant, name: str) -> bool:
     """Return whether SES rejects sends from this domain: they name a tenant that is gone, or that lost the domain."""
     if tenant.sends_since is None or tenant.stage != TenantStage.READY:
         return False
-    return tenant.is_gone or ((association := identity_in(tenant, name)) is not None and association.is_lost)
+    needed = Q(kind=ResourceKind.IDENTITY, name=name)
+    needed |= Q(kind=ResourceKind.CONFIGURATION_SET, name=tenant.configuration_set)
+    return tenant.is_gone or lost_of(tenant).filter(needed).exists()
+
+
+def lost_of(tenant: Tenant) -> QuerySet[TenantResource]:
+    """Return the associations that SES lost. It rejects sends that use one of them and name the tenant."""
+    return TenantResource.objects.filter(tenant=tenant, wanted=True, lost_at__isnull=False)
 
 
 def stopped_before(tenant: Tenant) -> str:

@@ -131,13 +131,15 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
         "review_is_due": review_on is not None and review_on <= timezone.localdate(),
         "next_attempt": next_status_attempt(tenant) if tenant.status_problem and tenant.is_under_way else None,
         "stopped_before": selectors.stopped_before(tenant),
+        "lost": [each.name for each in selectors.lost_of(tenant)],
         "poll_seconds": POLL_SECONDS if _is_changing(tenant) else None,
     }
     return TemplateResponse(request, template(request, "tenants/lifecycle/detail.html", "live"), context)
 
 
 def _is_changing(tenant: Tenant) -> bool:
-    return tenant.stage != TenantStage.READY or tenant.standing in (TenantStatus.PAUSING, TenantStatus.RESUMING)
+    changes = tenant.standing in (TenantStatus.PAUSING, TenantStatus.RESUMING) and not tenant.pause_is_undone
+    return tenant.stage != TenantStage.READY or changes
 
 
 @require_GET

@@ -5,10 +5,10 @@ from django.db import models
 from django.db.models.functions import Now
 
 from inbound_admin.lib.ids import new_id
-from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED
+from tenants.lifecycle.core import ANOTHER, GONE
 from tenants.lifecycle.core import TenantStage as TenantStage  # noqa: PLC0414  who queries the column finds its values here
 from tenants.policy.core import Suppression, status_to_resume
-from tenants.status.core import LayerName, Policy, SendingStatus, TenantStatus
+from tenants.status.core import SENDING, LayerName, Policy, SendingStatus, TenantStatus
 
 
 def new_tenant_id() -> str:
@@ -152,6 +152,13 @@ class Tenant(models.Model):
         return self.is_paused or bool(self.stopped_as) or SendingStatus.DISABLED in (self.aggregate, self.amazon_status)
 
     @property
+    def pause_is_undone(self) -> bool:
+        """Return whether somebody ended our pause in SES, by the last read. We still want it, until staff decide."""
+        below = self.standing == TenantStatus.SUSPENDED and self.staff_status in SENDING
+        ended = below or self.standing == TenantStatus.PAUSING
+        return self.is_paused and not self.is_under_way and ended
+
+    @property
     def names_tenant(self) -> bool:
         """Return whether the customer's sends name it. Until then a pause or suspension stops none of their mail."""
         return self.sends_since is not None
@@ -209,6 +216,9 @@ class TenantResource(models.Model):
     held_by = models.CharField(max_length=64, blank=True, help_text="Another tenant that has it; only for staff.")
     verified = models.BooleanField(null=True, help_text="Whether the identity can send; null: unknown.")
     problem = models.TextField(blank=True, help_text="Why it could not be associated, as shown on the page.")
+    lost_at = models.DateTimeField(
+        null=True, help_text="When SES was found to have lost the association; null once SES has it again."
+    )
 
     class Meta:
         ordering = ("kind", "name")
@@ -224,8 +234,8 @@ class TenantResource(models.Model):
 
     @property
     def is_lost(self) -> bool:
-        """Return whether somebody removed the association in SES, by the last check of drift."""
-        return self.problem == NOT_ASSOCIATED
+        """Return whether SES lost the association and doesn't have it again, also while it is being restored."""
+        return self.lost_at is not None
 
 
 class StatusChange(models.Model):

@@ -1,13 +1,16 @@
 """Pauses and resumes a tenant's sending: stores the wanted status, tells SES, then reads it back.
 
 Until the read-back proves it, the status is "pausing", never "paused". We cannot lift a suspension by AWS.
+Staff are reminded of a pause on its review date.
 """
 
 from collections.abc import Mapping
 from datetime import date, datetime
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import User
@@ -15,9 +18,10 @@ from accounts.roles import PAUSE, require, require_reason
 from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
+from notifications.email import services as email_services
 from tenants.jobs import queue_status
 from tenants.lifecycle import gateway as lifecycle_gateway
-from tenants.lifecycle.selectors import tenant_subject, tenants_in_region, what_stopped
+from tenants.lifecycle.selectors import due_for_review, tenant_subject, tenants_in_region, what_stopped
 from tenants.models.tenants import PauseReason, Tenant, TenantStage
 from tenants.status import core as status_core
 from tenants.status import services as status_services
@@ -50,7 +54,10 @@ def pause(
     _refuse_past(review_on)
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
-        if locked.is_paused:
+        before: dict[str, object] = {"paused": locked.is_paused}
+        if locked.pause_is_undone:  # applied again, with what is given now; receiving stays stopped
+            before["staff"], stops_receiving = locked.staff_status, stops_receiving or locked.stops_receiving
+        elif locked.is_paused:
             raise Refused(
                 f"{locked} is already {status_core.STANDING_WORDS[locked.standing].lower()}.", code="PAUSED_ALREADY"
             )
@@ -59,7 +66,7 @@ def pause(
         locked.pause_told, locked.pause_review_on = told.strip() or status_core.customer_text_for(reason), review_on
         locked.pause_reminded_on, locked.stops_receiving = None, stops_receiving
         _ask(locked, actor)
-        _record("tenant.pause_asked", locked, actor, text, {"paused": False}, _logged_pause(locked), bulk_id)
+        _record("tenant.pause_asked", locked, actor, text, before, _logged_pause(locked), bulk_id)
     tenant.refresh_from_db()
 
 
@@ -117,7 +124,10 @@ def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> N
         locked.is_paused, locked.pause_review_on, locked.stops_receiving = False, None, False
         locked.stopped_as = locked.stopped_as if locked.is_gone else ""
         locked.pause_reason = locked.pause_text = locked.pause_told = ""
+        was_undone, old = locked.standing == TenantStatus.PAUSING and not locked.is_under_way, locked.standing
         _ask(locked, actor)
+        if was_undone:  # SES sends already, so no read will show a change
+            status_services.announce_resumed(locked, old=old, by_staff=True)
         _record("tenant.resume_asked", locked, actor, because, before, {"paused": False}, bulk_id)
     tenant.refresh_from_db()
 
@@ -174,10 +184,41 @@ def accept_status(*, tenant: Tenant, because: str, actor: User) -> None:
         locked.pause_reason = PauseReason.OTHER if paused else ""
         locked.pause_text, locked.pause_told = (because, "") if paused else ("", "")
         locked.pause_review_on, locked.stops_receiving = None, False
+        locked.status_problem, old = "", locked.standing
         status_services.recompute_status(locked)
         locked.save()
+        if not paused and old == TenantStatus.PAUSING:
+            status_services.announce_resumed(locked, old=old, by_staff=True)
+        status_services.notify_of_change(locked, old=locked.standing, now=timezone.now(), confirmed=not paused)
         _record("tenant.standing", locked, actor, because, before, {"paused": paused}, "")
     tenant.refresh_from_db()
+
+
+def remind_of_reviews(*, today: date) -> int:
+    """Remind those who may pause, once for each pause on its review date. Returns the number.
+
+    Raises SMTPException or OSError, so the job is retried.
+    """
+    due = [tenant for tenant in due_for_review(today) if tenant.pause_reminded_on != tenant.pause_review_on]
+    people = [person.email for person in _who_may_pause()]
+    if not due or not people:
+        return 0
+    lines = [
+        f"{tenant.customer} ({tenant}), since {tenant.standing_since:%-d %B %Y}: {tenant.pause_text}" for tenant in due
+    ]
+    text = "These pauses are due for review:\n\n" + "\n".join(lines) + "\n"
+    title = f"{len(due):,} paused tenant{'' if len(due) == 1 else 's'} due for review"
+    email_services.send(title=title, text=text, to=people)
+    for tenant in due:
+        Tenant.objects.filter(pk=tenant.pk).update(pause_reminded_on=tenant.pause_review_on)
+    return len(due)
+
+
+def _who_may_pause() -> QuerySet[User]:
+    people = get_user_model()._default_manager.with_perm(
+        PAUSE, include_superusers=False, backend="django.contrib.auth.backends.ModelBackend"
+    )
+    return people.filter(is_active=True, is_staff=True)
 
 
 def apply_status(*, tenant_id: str) -> None:
@@ -201,6 +242,8 @@ def apply_status(*, tenant_id: str) -> None:
 def retry_status(*, tenant: Tenant, actor: User) -> None:
     """Tell SES a requested status now instead of at the next attempt. Raises Refused if none is under way."""
     require(actor, PAUSE, NOT_YOURS)
+    if tenant.pause_is_undone:
+        raise Refused(f"{tenant} was paused, and {status_services.UNDONE}", code="PAUSE_UNDONE")
     if not tenant.is_under_way or tenant.stage != TenantStage.READY:
         raise Refused(f"{tenant} already has its requested status.", code="NO_DIFFERENCE")
     queue_status(tenant)

@@ -8,7 +8,6 @@ A send also uses its identity's default configuration set, and SES refuses it un
 default set of each identity is read, and belongs to the same tenant, however the identity joins: `read_default_set`.
 
 The inventory (`read_inventories`) reads every tenant of the account, whoever created it, for migrations and drift.
-`recreate_tenant` restores a tenant that is gone or was created again by somebody else.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -25,12 +24,12 @@ from accounts.roles import MANAGE, require
 from audit import services as audit_services
 from inbound_admin.lib import aws, jobs
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
-from tenants.jobs import lock_of, queue_associations, queue_creation
+from tenants.jobs import lock_of, queue_associations
 from tenants.lifecycle import gateway as lifecycle_gateway
-from tenants.lifecycle.core import NOT_ASSOCIATED, Entity, TenantFound, kind_of, name_of
+from tenants.lifecycle.core import Entity, TenantFound, kind_of, name_of
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage
-from tenants.status.services import warn_of_rejected
+from tenants.status.services import entity_of, warn_of_rejected
 
 ELSEWHERE = "The resource belongs to another tenant in SES. Our team has to resolve this."
 UNKNOWN = "The resource does not exist in SES."
@@ -105,7 +104,8 @@ def retry_associations(*, tenant: Tenant, actor: User | None) -> None:
     require(actor, MANAGE, "Your role can't change a tenant's resources. Ask an operator.")
     with transaction.atomic():
         stuck = TenantResource.objects.filter(tenant=tenant, associated_at=None)
-        stuck.update(held_by="", problem="", checked_at=None)
+        stuck.update(held_by="", checked_at=None)
+        stuck.filter(lost_at=None).update(problem="")
         queue_associations(tenant)
 
 
@@ -147,6 +147,9 @@ def _to_apply(tenant: Tenant) -> Iterator[tuple[TenantResource, _Tell]]:
     rows = TenantResource.objects.filter(tenant=tenant).select_related("tenant")
     unread = rows.filter(kind=ResourceKind.IDENTITY, wanted=True, default_read_at=None, held_by="")
     coming = rows.filter(wanted=True, associated_at=None, held_by="")
+    if tenant.is_gone:  # nothing can join it, or it is somebody else's
+        coming.update(problem=tenant.read_problem)
+        unread = coming = rows.none()
 
     def read(row: TenantResource, request_ids: list[str]) -> None:
         read_default_set(tenant=tenant, arn=row.arn)
@@ -219,21 +222,8 @@ def adopt_associations(tenant: Tenant, found: Iterable[tuple[str, str]]) -> None
             continue
         with suppress(Refused):
             resource = store_association(tenant, arn)
-            TenantResource.objects.filter(pk=resource.pk).update(associated_at=timezone.now(), problem="")
-
-
-@transaction.atomic
-def record_lost(*, tenants: Collection[str], lost: Collection[tuple[str, str]]) -> None:
-    """Store which associations of these tenants SES no longer has, as (tenant, ARN), and alert of them."""
-    rows = TenantResource.objects.filter(tenant__in=tenants_in_region().filter(name__in=tenants), wanted=True)
-    known = rows.exclude(associated_at=None).filter(problem__in=("", NOT_ASSOCIATED)).select_related("tenant")
-    changed: dict[str, Tenant] = {}
-    for row in known:
-        if ((row.tenant.name, row.arn) in lost) != row.is_lost:
-            TenantResource.objects.filter(pk=row.pk).update(problem="" if row.is_lost else NOT_ASSOCIATED)
-            changed[row.tenant_id] = row.tenant
-    for tenant in changed.values():
-        warn_of_rejected(tenant, timezone.now())
+            own = TenantResource.objects.filter(pk=resource.pk)
+            own.update(associated_at=timezone.now(), problem="", lost_at=None)
 
 
 def associate(resource: TenantResource) -> None:
@@ -241,19 +231,27 @@ def associate(resource: TenantResource) -> None:
     with suppress(AwsConflict):  # it exists: from an attempt of ours whose answer was lost, or made by hand
         lifecycle_gateway.associate(resource.tenant.name, resource.arn)
     resource.associated_at = timezone.now()
-    _store(resource, associated_at=resource.associated_at, problem="", held_by="")
+    _store_associated(resource)
 
 
 def _apply(resource: TenantResource, tell: _Tell) -> None:
     with aws.recording() as request_ids:
         try:
-            tell(resource, request_ids)
-        except AwsMissing as missing:
-            _store(resource, problem=UNKNOWN)
-            log.warning("tenant resource unknown at Amazon", arn=resource.arn, problem=str(missing))
+            try:
+                tell(resource, request_ids)
+            except AwsMissing as missing:
+                _store(resource, problem=_what_is_missing(resource.tenant))
+                log.warning("tenant resource unknown at Amazon", arn=resource.arn, problem=str(missing))
         except AwsProblem as problem:
             _store(resource, problem=str(problem))
             raise
+
+
+def _what_is_missing(tenant: Tenant) -> str:
+    """Return whether SES lacks the tenant, which is recorded, or the resource: up to two calls. Raises AwsProblem."""
+    entity_of(tenant)
+    tenant.refresh_from_db()
+    return tenant.read_problem if tenant.is_gone else UNKNOWN
 
 
 def _dissociate(resource: TenantResource, request_ids: list[str]) -> None:
@@ -275,7 +273,7 @@ def _associate(resource: TenantResource, request_ids: list[str]) -> None:
     with suppress(AwsConflict):
         lifecycle_gateway.associate(resource.tenant.name, resource.arn)
     with transaction.atomic():
-        if _store(resource, associated_at=timezone.now(), problem="", held_by=""):
+        if _store_associated(resource):
             _log("tenant.associated", resource, request_ids)
 
 
@@ -303,6 +301,15 @@ def _store(resource: TenantResource, **fields: object) -> bool:
     if "associated_at" in fields:
         rows = rows.filter(associated_at=None)
     return bool(rows.update(**fields))
+
+
+def _store_associated(resource: TenantResource) -> bool:
+    """Store that SES has it. One that was lost may have been the last: the alerts end with it."""
+    was_lost = resource.is_lost
+    stored = _store(resource, associated_at=timezone.now(), problem="", held_by="", lost_at=None)
+    if stored and was_lost:
+        warn_of_rejected(resource.tenant, timezone.now())
+    return stored
 
 
 @dataclass(frozen=True)
@@ -375,25 +382,3 @@ def identities_in_tenants(tenants: tuple[TenantFound, ...]) -> dict[str, str]:
             continue
         taken |= {arn: tenant.name for kind, arn in resources if kind == "identity"}
     return taken
-
-
-def recreate_tenant(*, tenant: Tenant, pause: Mapping[str, object], arn: str = "") -> None:
-    """Create the tenant again under its name, or, with `arn`, adopt the one that has the name. Run it in a transaction.
-
-    Policy, configuration set and associations are applied again, and `pause`, as `tenants.pause` keeps it. The caller
-    records actor and reason.
-    """
-    fields: dict[str, object] = {
-        "stage": TenantStage.CREATING,
-        "stage_problem": "",
-        "adopted": False,
-        "arn": arn,
-        "ses_id": arn.rpartition("/")[2],
-        "policy_told": "",
-        "set_sends": None,
-        "read_problem": "",
-        **pause,
-    }
-    Tenant.objects.filter(pk=tenant.pk, stage=TenantStage.READY).update(**fields, updated_at=timezone.now())
-    TenantResource.objects.filter(tenant=tenant).update(associated_at=None, problem="", held_by="")
-    queue_creation(tenant)

@@ -51,6 +51,7 @@ class LayerName(StrEnum):
 
 
 UNCONFIRMED = " requested by our team. SES hasn’t applied it yet."
+UNDONE = "Paused by our team, but somebody ended the pause in SES."
 SENDING = (SendingStatus.ENABLED, SendingStatus.REINSTATED)
 SIDE = tuple[str, str, datetime | None]  # SES's StatusRecord: status, cause, since
 
@@ -107,7 +108,9 @@ def derive(*, wants_pause: bool, under_way: bool, staff: str, amazon: str, aggre
         return TenantStatus.PAUSING if wants_pause else TenantStatus.RESUMING
     if aggregate == SendingStatus.DISABLED:
         return TenantStatus.PAUSED
-    return TenantStatus.ACTIVE if aggregate in SENDING else TenantStatus.UNKNOWN
+    if aggregate not in SENDING:
+        return TenantStatus.UNKNOWN
+    return TenantStatus.PAUSING if wants_pause else TenantStatus.ACTIVE  # undone in SES, but not by us
 
 
 def is_settled(*, wants_pause: bool, staff: str, amazon: str, aggregate: str) -> bool:
@@ -141,6 +144,8 @@ def _staff(facts: StatusFacts) -> Layer:
     status, cause, since = facts.staff
     if facts.is_under_way and facts.paused_by_us is not (status == SendingStatus.DISABLED):
         cause = f"{'Pause' if facts.paused_by_us else 'Resume'}{UNCONFIRMED}"
+    elif facts.paused_by_us and status in SENDING:
+        cause = UNDONE
     elif status == SendingStatus.DISABLED and facts.paused_by_us:
         cause = "Paused by our team."
     elif status == SendingStatus.DISABLED and not cause:
@@ -160,7 +165,6 @@ def _configuration_set(facts: StatusFacts) -> Layer:
 def _identities(facts: StatusFacts) -> Layer:
     """SES sends for a tenant only from a verified identity that is associated with it."""
     every, ready = facts.identities, facts.identities_ready
-    status = f"{ready} of {every}"
     allows = True if ready else (None if facts.identities_unknown else False)
     cause = ""
     if not every:
@@ -169,7 +173,7 @@ def _identities(facts: StatusFacts) -> Layer:
         cause = "Not all domains are associated and verified."
     elif ready < every:
         cause = "Not all domains’ verification status is known."
-    return Layer(LayerName.IDENTITY, status, cause, None, BY_OWNER, allows)
+    return Layer(LayerName.IDENTITY, f"{ready} of {every}", cause, None, BY_OWNER, allows)
 
 
 def _allows(status: str) -> bool | None:
@@ -258,7 +262,7 @@ def shown(layer: Layer) -> ShownLayer:
         sentence = "Paused by the SES reputation policy."
     by = "" if layer.lifted_by == BY_AMAZON else "Can be resolved by: "
     told = {"lifted_by": f"{by}{layer.lifted_by}" if layer.allows is False else ""}
-    if layer.cause.endswith(UNCONFIRMED):  # neither "Not paused" nor "Paused" beside it
+    if layer.cause.endswith((UNCONFIRMED, UNDONE)):  # neither "Not paused" nor "Paused" beside it
         told, sentence = {"lifted_by": "", "cause": ""}, layer.cause
     return ShownLayer(**(vars(layer) | told), title=title, sentence=sentence)
 
@@ -303,20 +307,18 @@ def customer_text_for(reason: str) -> str:
 
 RESUMED = "resumed"
 GOES_ON = "You can still use this site, and inbound mail isn't affected."
+_CONTACT = "Contact support to resume sending once the cause is fixed."
 _PAUSED, _PAUSING = "We paused your sending", "We’re pausing your sending"
 _NOT_YET = "Some mail may still be sent until the pause is confirmed."
-STOPPED_TOO = "You can still use this site. Mail to your addresses is rejected while sending is paused."
+_NOT_DELIVERED = "Mail to your addresses isn’t delivered to you; its senders may get an error message."
+STOPPED_TOO = f"You can still use this site. {_NOT_DELIVERED}"
 _OFF: dict[str, tuple[str, str, str]] = {
     TenantStatus.PAUSING: (
         "Sending for {name} is being paused",
         f"Our team is pausing your sending. {_NOT_YET}",
-        "Contact support to resume sending once the cause is fixed.",
+        _CONTACT,
     ),
-    TenantStatus.PAUSED: (
-        "Sending for {name} is paused",
-        TOLD["other"],
-        "Contact support to resume sending once the cause is fixed.",
-    ),
+    TenantStatus.PAUSED: ("Sending for {name} is paused", TOLD["other"], _CONTACT),
     TenantStatus.RESUMING: (
         "Sending for {name} is being resumed",
         "Your sending was paused and is being turned on again.",
@@ -369,7 +371,7 @@ def _receiving_banner(name: str, told: str) -> Banner:
     return Banner(
         title=f"Receiving for {name} is stopped",
         told=(told.strip() or TOLD["other"]).replace(_PAUSED, "We stopped receiving your mail", 1),
-        goes_on="You can still use this site. Mail to your addresses is rejected. Your own mail is still sent.",
+        goes_on=f"You can still use this site, and your own mail is still sent. {_NOT_DELIVERED}",
         to_do="Contact support to receive mail again once the cause is fixed.",
         tone="warn",
     )
@@ -385,10 +387,8 @@ def owner_email(
     if not names_tenant and not (stops_receiving and what in _OFF):
         return None
     if what == RESUMED:
-        return (
-            f"Sending for {customer} is enabled again",
-            f"{customer} can send mail again. You don’t need to do anything.\n",
-        )
+        text = f"{customer} can send mail again. You don’t need to do anything.\n"
+        return f"Sending for {customer} is enabled again", text
     banner = banner_of(customer, what, told, stops_receiving=stops_receiving, names_tenant=names_tenant)
     if banner is None:
         raise ValueError(f"no mail for {what}")

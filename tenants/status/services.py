@@ -1,23 +1,20 @@
 """Reads a tenant's sending status from SES, stores it layer by layer, and notifies of what changed.
 
 An event or a page never sets a status: it causes a read. After a failed read the stored status stays, with the reason.
-A change goes to the customer's owners, to webhooks, and to staff as an alert. Staff are reminded of a pause on its
-review date. `refresh` queues a read of status, recommendations and rates, a job each.
+A change goes to the customer's owners, to webhooks, and to staff as an alert. `refresh` queues a read of status,
+recommendations and rates, a job each.
 """
 
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import datetime
 
 import structlog
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models.people import User
 from accounts.people.selectors import owners_of
 from accounts.roles import PAUSE
 from audit import services as audit_services
@@ -32,7 +29,7 @@ from tenants import jobs
 from tenants.jobs import queue_owner_email
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED, REJECTED, Account, Entity
-from tenants.lifecycle.selectors import due_for_review, tenant_subject, tenants_in_region
+from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantResource, TenantStage
 from tenants.reputation.services import sync_if_impact_changed
 from tenants.status import core
@@ -40,30 +37,44 @@ from tenants.status.core import RESUMED, LayerName, SendingStatus, TenantStatus,
 
 NOT_IN_USE = "Sends don’t name this tenant yet, so no mail is stopped."
 STOPPED = (TenantStatus.PAUSED, TenantStatus.SUSPENDED)
+UNDONE = "Somebody ended the pause in SES, so mail may be sent. Pause the tenant again, or resume it."
 
 
-def notify_of_change(tenant: Tenant, *, old: str, now: datetime) -> None:
-    """Notify of a changed status, in the transaction that stores it. The first read of a sending tenant is no news."""
+def notify_of_change(tenant: Tenant, *, old: str, now: datetime, confirmed: bool = False) -> None:
+    """Notify of a changed status, in the transaction that stores it. The first read of a sending tenant is no news.
+
+    `confirmed`: SES has just confirmed a pause or resume of ours. A pause is news, also if SES had stopped it before.
+    """
     new = TenantStatus(tenant.standing)
-    if new != old and (new in STOPPED or (new == TenantStatus.ACTIVE and old in (*STOPPED, TenantStatus.RESUMING))):
-        if tenant.names_tenant or tenant.stops_receiving:
-            queue_owner_email(tenant, RESUMED if new == TenantStatus.ACTIVE else new.value)
-        event = "tenant.resumed" if new == TenantStatus.ACTIVE else "tenant.suspended"
-        if new == TenantStatus.PAUSED and tenant.is_paused:
-            event = "tenant.paused"
-        is_ours = event == "tenant.paused" or (event == "tenant.resumed" and old == TenantStatus.RESUMING)
-        data: dict[str, object] = {"tenant": tenant.name, "standing": new.value, "before": str(old)}
-        data |= {"by": "staff" if is_ours else "amazon", "region": tenant.region}
-        data["through_tenant"] = tenant.names_tenant
-        data |= {} if tenant.names_tenant else {"why": NOT_IN_USE}
-        events_services.emit(event=event, about=tenant_subject(tenant), data=data, now=now)
+    if confirmed and tenant.is_paused and new in (TenantStatus.PAUSED, old):
+        _announce(tenant, "tenant.paused", TenantStatus.PAUSED, old=old, by_staff=True)
+    elif new != old and new in STOPPED:
+        event = "tenant.paused" if new == TenantStatus.PAUSED and tenant.is_paused else "tenant.suspended"
+        _announce(tenant, event, new, old=old, by_staff=event == "tenant.paused")
+    elif new == TenantStatus.ACTIVE and old in (*STOPPED, TenantStatus.RESUMING):
+        announce_resumed(tenant, old=old, by_staff=old == TenantStatus.RESUMING)
     _warn_of_policy(tenant, now)
+    _warn_of_undone(tenant, now, confirmed=confirmed)
     warn_of_rejected(tenant, now)
+
+
+def announce_resumed(tenant: Tenant, *, old: str, by_staff: bool) -> None:
+    """Tell the owners and webhooks that the tenant sends again, in the transaction that decides or reads it."""
+    _announce(tenant, "tenant.resumed", RESUMED, old=old, by_staff=by_staff)
+
+
+def _announce(tenant: Tenant, event: str, what: str, *, old: str, by_staff: bool) -> None:
+    if tenant.names_tenant or tenant.stops_receiving:
+        queue_owner_email(tenant, str(what))
+    data: dict[str, object] = {"tenant": tenant.name, "standing": str(tenant.standing), "before": str(old)}
+    data |= {"by": "staff" if by_staff else "amazon", "region": tenant.region, "through_tenant": tenant.names_tenant}
+    data |= {} if tenant.names_tenant else {"why": NOT_IN_USE}
+    events_services.emit(event=event, about=tenant_subject(tenant), data=data, now=timezone.now())
 
 
 def warn_of_rejected(tenant: Tenant, now: datetime) -> None:
     """Alert staff and the customer while SES rejects sends: the tenant, or one of its associations, is gone there."""
-    lost = TenantResource.objects.filter(tenant=tenant, problem=NOT_ASSOCIATED, wanted=True)
+    lost = TenantResource.objects.filter(tenant=tenant, wanted=True).exclude(lost_at=None)
     names = [tenant.name] if tenant.is_gone else list(lost.values_list("name", flat=True)[:3])
     of_staff = f"{tenant.name}: {tenant.read_problem or NOT_ASSOCIATED} ({', '.join(names)})" if names else ""
     told = bool(names) and tenant.sends_since is not None
@@ -81,15 +92,15 @@ def _warn_of_policy(tenant: Tenant, now: datetime) -> None:
     """Warn staff of a pause by the policy or by somebody in SES. A pause by our own staff is no news, and ends none."""
     if tenant.standing == TenantStatus.UNKNOWN or tenant.is_paused:
         return
-    alerts_services.observe(
-        kind="tenant.paused",
-        about=tenant_subject(tenant),
-        firing=tenant.standing == TenantStatus.PAUSED,
-        why=f"{tenant.name} was paused {_by_whom(tenant.staff_cause)}. {tenant.staff_cause}".strip(),
-        severity="high",
-        audience=alerts_core.Staff(PAUSE),
-        now=now,
-    )
+    why = f"{tenant.name} was paused {_by_whom(tenant.staff_cause)}. {tenant.staff_cause}".strip()
+    _observe("tenant.paused", tenant, tenant.standing == TenantStatus.PAUSED, why, alerts_core.Staff(PAUSE), now)
+
+
+def _warn_of_undone(tenant: Tenant, now: datetime, *, confirmed: bool) -> None:
+    """Warn staff of a pause of theirs that somebody ended in SES, until they pause or resume the tenant again."""
+    if confirmed or (tenant.is_paused and not tenant.is_under_way and not tenant.is_gone):
+        why = f"{tenant.name} was paused by our team. {UNDONE}"
+        _observe("tenant.pause_undone", tenant, tenant.pause_is_undone, why, alerts_core.Staff(PAUSE), now)
 
 
 def _by_whom(cause: str) -> str:
@@ -234,6 +245,8 @@ def _conclude(locked: Tenant, before: dict[str, str], request_ids: list[str], *,
         locked.pause_is_ours = locked.pause_is_ours and locked.is_paused
     old = locked.standing
     recompute_status(locked)
+    if not asked:
+        locked.status_problem = UNDONE if locked.pause_is_undone else ""
     after = _statuses(locked)
     if asked and locked.status_proven_at:
         _log_confirmed(locked, before, after, request_ids)
@@ -247,7 +260,9 @@ def _conclude(locked: Tenant, before: dict[str, str], request_ids: list[str], *,
             after=after,
             aws_request_ids=request_ids,
         )
-    notify_of_change(locked, old=TenantStatus.ACTIVE if comes_into_use else old, now=timezone.now())
+    confirmed = asked and locked.status_proven_at is not None
+    old = TenantStatus.ACTIVE if comes_into_use else old
+    notify_of_change(locked, old=old, now=timezone.now(), confirmed=confirmed)
 
 
 def _is_confirmed(locked: Tenant) -> bool:
@@ -346,7 +361,7 @@ def notify_owners(*, tenant_id: str, what: str) -> None:
     Raises SMTPException or OSError, so the job is retried until it is sent or outdated.
     """
     tenant = Tenant.objects.select_related("customer").filter(pk=tenant_id).first()
-    if tenant is None or not core.is_current(what, tenant.standing):
+    if tenant is None or not _is_current(tenant, what):
         return
     mail = core.owner_email(
         what,
@@ -364,31 +379,10 @@ def notify_owners(*, tenant_id: str, what: str) -> None:
     email_services.send(title=mail[0], text=mail[1], to=owners)
 
 
-def remind_of_reviews(*, today: date) -> int:
-    """Remind those who may pause, once for each pause on its review date. Returns the number.
-
-    Raises as `notify_owners`.
-    """
-    due = [tenant for tenant in due_for_review(today) if tenant.pause_reminded_on != tenant.pause_review_on]
-    people = [person.email for person in _who_may_pause()]
-    if not due or not people:
-        return 0
-    lines = [
-        f"{tenant.customer} ({tenant}), since {tenant.standing_since:%-d %B %Y}: {tenant.pause_text}" for tenant in due
-    ]
-    text = "These pauses are due for review:\n\n" + "\n".join(lines) + "\n"
-    title = f"{len(due):,} paused tenant{'' if len(due) == 1 else 's'} due for review"
-    email_services.send(title=title, text=text, to=people)
-    for tenant in due:
-        Tenant.objects.filter(pk=tenant.pk).update(pause_reminded_on=tenant.pause_review_on)
-    return len(due)
-
-
-def _who_may_pause() -> QuerySet[User]:
-    people = get_user_model()._default_manager.with_perm(
-        PAUSE, include_superusers=False, backend="django.contrib.auth.backends.ModelBackend"
-    )
-    return people.filter(is_active=True, is_staff=True)
+def _is_current(tenant: Tenant, what: str) -> bool:
+    """Return whether the email is still true. A pause of ours is, also while AWS suspends the tenant."""
+    below = what == TenantStatus.PAUSED and tenant.is_paused and tenant.standing == TenantStatus.SUSPENDED
+    return below or core.is_current(what, tenant.standing)
 
 
 EVERY_SECONDS = 30

@@ -213,6 +213,7 @@ def test_a_sending_status_is_restored_only_by_people_who_may_resume(olga: Client
     assert olga.post(URL, form_data("restore", 1, **choice)).status_code == 422
     assert olga.post(one, {"decision": "restore", "because": "as agreed"}).status_code == 422
     assert not Batch.objects.exists()
+    assert "Trust &amp; Safety accepts or restores a sending status" in olga.get(one).text
     client.force_login(make_staff(Role.ADMIN))
     assert 'value="restore"' in client.get(URL, choice).text
     assert 'value="restore"' in client.get(one).text

@@ -126,7 +126,7 @@ def test_a_pause_that_stops_only_receiving_tells_the_customer_that(sandbox: Sand
     assert banner is not None
     assert sent.subject == banner.title == f"Receiving for {tenant.customer.name} is stopped"
     assert "We stopped receiving your mail: clean the list." in sent.body
-    assert "Your own mail is still sent." in sent.body
+    assert "your own mail is still sent." in sent.body
     assert "paused" not in sent.body
 
 

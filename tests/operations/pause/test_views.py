@@ -182,7 +182,7 @@ def digest_in(page: str) -> str:
 def test_the_review_shows_the_impact_of_stopping_receiving(tess_client: Client, receiving: Tenant) -> None:
     page = review_with_receiving(tess_client, receiving)
     assert "Receiving stops too" in page
-    assert "Mail to your addresses is rejected while sending is paused" in page
+    assert "Mail to your addresses isn’t delivered to you" in page
     answer = tess_client.post(
         pause_url(receiving),
         {**WORDS, "stops_receiving": "on", "receiving_digest": digest_in(page), "step": "pause"},
@@ -276,7 +276,7 @@ def test_a_bulk_pause_lists_the_result_for_each_tenant(tess_client: Client) -> N
 
 def test_a_pausing_tenant_is_not_called_paused(tess_client: Client) -> None:
     off, pausing = make_paused_tenant(name="off-already"), make_tenant(name="on-its-way")
-    Tenant.objects.filter(pk=pausing.pk).update(is_paused=True, standing="pausing")
+    Tenant.objects.filter(pk=pausing.pk).update(is_paused=True, standing="pausing", status_asked_at=timezone.now())
     page = tess_client.get(reverse("operations:pause_many"), {"tenant": [off.id, pausing.id], "do": "pause"}).text
     assert page.count("Already paused. Nothing changes.") == 1
     assert page.count("Already being paused. SES hasn’t confirmed it yet, so mail may still be sent.") == 1

@@ -12,6 +12,7 @@ from accounts.models.people import Customer, User
 from accounts.roles import Role
 from domains.models.domains import Domain
 from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsProblem, NotAllowed
 from notifications.alerts.core import AlertState
 from notifications.models.alerts import Alert
 from operations.drift.core import TENANTS_AREA
@@ -23,12 +24,14 @@ from sandbox.process import Sandbox
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import REJECTED
 from tenants.lifecycle.selectors import layers_of
+from tenants.losses import services as losses_services
 from tenants.models.tenants import Tenant, TenantResource
+from tenants.pause import services as pause_services
 from tenants.resources import services as resources_services
 from tenants.status import services as status_services
 from tests.factories import make_member, make_staff
 from tests.operations.factories import make_sender, migrate
-from tests.tenants.factories import pause_tenant
+from tests.tenants.factories import make_tess, pause_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -124,11 +127,10 @@ def test_an_association_that_was_removed_by_hand_is_told_and_shown_until_it_is_r
 
 def test_a_restored_association_resolves_its_alerts(owner: Customer, tenant: Tenant) -> None:
     row = TenantResource.objects.filter(tenant=tenant, kind="identity")[0]
-    for lost, expected in (
-        ({(tenant.name, row.arn)}, {"tenant.incomplete", "sending.rejected"}),
-        (set[tuple[str, str]](), set[str]()),
-    ):
-        resources_services.record_lost(tenants={tenant.name}, lost=lost)
+    pair, both = {(tenant.name, row.arn)}, {"tenant.incomplete", "sending.rejected"}
+    nothing = set[tuple[str, str]]()
+    for lost, listed, expected in ((pair, nothing, both), (nothing, nothing, both), (nothing, pair, set[str]())):
+        losses_services.record_lost(tenants={tenant.name}, lost=lost, listed=listed)
         assert kinds() == expected
 
 
@@ -183,3 +185,172 @@ def test_the_difference_of_a_deleted_tenant_says_that_ses_had_stopped_it(
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.is_paused, tenant.standing) == (True, "paused")
+
+
+def remove_in_ses(tenant: Tenant, row: TenantResource) -> Difference:
+    """Remove the association and the configuration set in SES by hand, then check. Returns the difference."""
+    client = aws.client("sesv2")
+    client.delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=row.arn)
+    client.delete_configuration_set(ConfigurationSetName=row.name)
+    drift_store_services.request_check(TENANTS_AREA)
+    tenant_drift_services.work()
+    return Difference.objects.get(kind="not_associated", gone_at=None)
+
+
+def test_a_failed_restore_leaves_the_association_lost_told_and_listed(
+    owner: Customer, tenant: Tenant, olga: User
+) -> None:
+    row = TenantResource.objects.get(name=tenant.configuration_set)
+    found = remove_in_ses(tenant, row)
+    tenant_drift_services.restore(difference=found, because="ours", actor=olga)
+    tenant_drift_services.work()  # the check that the decision queued may run before the association
+    resources_services.apply_associations(tenant_id=tenant.pk)
+    status_services.read_tenant(tenant_id=tenant.pk)
+    assert kinds() == {"tenant.incomplete", "sending.rejected"}
+    assert not Alert.objects.filter(state=AlertState.RECOVERED).exists()
+    ProcrastinateJob.objects.all().delete()
+    tenant_drift_services.queue_if_unlisted()
+    assert ProcrastinateJob.objects.filter(task_name=DRIFT_CHECK, status="todo").exists()
+    tenant_drift_services.work()
+    found.refresh_from_db()
+    assert (found.gone_at, found.decision) == (None, "restore")
+    assert "does not exist in SES" in found.problem
+    ProcrastinateJob.objects.all().delete()
+    tenant_drift_services.queue_if_unlisted()
+    assert not ProcrastinateJob.objects.exists()
+    client = Client()
+    client.force_login(olga)
+    assert found.problem in client.get(reverse("operations:difference", args=[found.pk])).text
+    page = tenant_page(tenant, olga)
+    assert "SES rejects sends that use" in page
+    assert row.name in page
+
+
+def test_a_restore_that_ses_refuses_stays_listed_until_it_is_made(
+    owner: Customer, tenant: Tenant, olga: User, sandbox: Sandbox
+) -> None:
+    row = TenantResource.objects.filter(tenant=tenant, kind="identity")[0]
+    aws.client("sesv2").delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=row.arn)
+    drift_store_services.request_check(TENANTS_AREA)
+    tenant_drift_services.work()
+    found = Difference.objects.get(gone_at=None)
+    tenant_drift_services.restore(difference=found, because="ours", actor=olga)
+    sandbox.control.add_fault("denied", "CreateTenantResourceAssociation", times=9)
+    with pytest.raises(AwsProblem):
+        resources_services.apply_associations(tenant_id=tenant.pk)
+    tenant_drift_services.work()
+    found.refresh_from_db()
+    assert (found.gone_at, "denied" in found.problem) == (None, True)
+    resources_services.retry_associations(tenant=tenant, actor=olga)
+    tenant_drift_services.check_named(frozenset({tenant.name}), now=timezone.now())
+    assert kinds() == {"tenant.incomplete", "sending.rejected"}
+    sandbox.control.clear_faults()
+    resources_services.apply_associations(tenant_id=tenant.pk)
+    assert kinds() == set()
+    tenant_drift_services.queue_if_unlisted()
+    tenant_drift_services.work()
+    found.refresh_from_db()
+    assert found.gone_at is not None
+
+
+def test_the_restore_of_an_identity_outside_the_tenant_stays_listed_if_ses_refuses_it(
+    owner: Customer, tenant: Tenant, olga: User, sandbox: Sandbox
+) -> None:
+    row = TenantResource.objects.filter(tenant=tenant, kind="identity")[0]
+    aws.client("sesv2").delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=row.arn)
+    row.delete()
+    drift_store_services.request_check(TENANTS_AREA)
+    tenant_drift_services.work()
+    found = Difference.objects.get(kind="outside", gone_at=None)
+    tenant_drift_services.restore(difference=found, because="ours", actor=olga)
+    tenant_drift_services.work()
+    sandbox.control.add_fault("denied", "CreateTenantResourceAssociation", times=9)
+    with pytest.raises(AwsProblem):
+        resources_services.apply_associations(tenant_id=tenant.pk)
+    tenant_drift_services.queue_if_unlisted()
+    tenant_drift_services.work()
+    found.refresh_from_db()
+    assert (found.gone_at, found.decision, "denied" in found.problem) == (None, "restore", True)
+
+
+def test_a_restored_tenant_does_not_accept_sends_before_its_last_association(
+    owner: Customer, tenant: Tenant, olga: User
+) -> None:
+    aws.client("sesv2").delete_tenant(TenantName=tenant.name)
+    found = read_and_list(tenant)
+    tenant_drift_services.restore(difference=found, because="ours", actor=olga)
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
+    tenant_drift_services.work()
+    assert kinds() == {"tenant.incomplete", "sending.rejected"}
+    assert not Difference.objects.filter(gone_at=None).exists()  # the associations are on their way
+    resources_services.apply_associations(tenant_id=tenant.pk)
+    assert kinds() == set()
+
+
+def test_an_association_made_beside_a_check_is_not_lost(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = TenantResource.objects.filter(tenant=tenant, kind="identity")[0]
+    aws.client("sesv2").delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=row.arn)
+    TenantResource.objects.filter(pk=row.pk).update(associated_at=None)
+    read_inventories_of = resources_services.read_inventories_of
+
+    def associating(*arguments: Any) -> Any:
+        found = read_inventories_of(*arguments)
+        resources_services.apply_associations(tenant_id=tenant.pk)
+        return found
+
+    monkeypatch.setattr(resources_services, "read_inventories_of", associating)
+    tenant_drift_services.check_named(frozenset({tenant.name}), now=timezone.now())
+    assert kinds() == set()
+    assert not Difference.objects.exists()
+
+
+def ended_in_ses(tenant: Tenant) -> Difference:
+    """Pause the tenant, then end the pause in SES by hand. Returns the difference that a check finds."""
+    pause_tenant(tenant)
+    aws.client("sesv2").update_reputation_entity_customer_managed_status(
+        ReputationEntityType="RESOURCE", ReputationEntityReference=tenant.arn, SendingStatus="ENABLED"
+    )
+    tenant_drift_services.check_next(now=timezone.now())
+    return Difference.objects.get(kind="status", gone_at=None)
+
+
+@pytest.mark.parametrize(("decision", "standing"), [("restore", "paused"), ("adopt", "active"), ("ignore", "pausing")])
+def test_trust_and_safety_resolves_a_difference_of_the_sending_status(
+    tenant: Tenant, decision: str, standing: str
+) -> None:
+    difference = ended_in_ses(tenant)
+    client = Client()
+    client.force_login(make_tess())
+    url = reverse("operations:difference", args=[difference.pk])
+    assert f'value="{decision}"' in client.get(url).text
+    assert client.post(url, {"decision": decision, "because": "Looked into it."}).status_code == 302
+    pause_services.apply_status(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert tenant.standing == standing
+    difference.refresh_from_db()
+    assert difference.decision == decision
+
+
+def test_no_other_difference_is_resolved_by_trust_and_safety(tenant: Tenant) -> None:
+    row = TenantResource.objects.filter(tenant=tenant, kind="identity")[0]
+    aws.client("sesv2").delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=row.arn)
+    drift_store_services.request_check(TENANTS_AREA)
+    tenant_drift_services.work()
+    difference, tess, client = Difference.objects.get(gone_at=None), make_tess(), Client()
+    client.force_login(tess)
+    url = reverse("operations:difference", args=[difference.pk])
+    page = client.get(url).text
+    assert "An operator resolves this difference." in page
+    assert 'name="decision"' not in page
+    assert client.post(url, {"decision": "restore", "because": "ours"}).status_code == 403
+    for decide in (tenant_drift_services.restore, tenant_drift_services.ignore):
+        with pytest.raises(NotAllowed, match="Ask an operator"):
+            decide(difference=difference, because="ours", actor=tess)
+
+
+def test_an_operator_does_not_end_or_apply_a_pause_by_a_difference(tenant: Tenant) -> None:
+    difference, omar = ended_in_ses(tenant), make_staff(Role.OPERATOR)
+    for decide in (tenant_drift_services.restore, tenant_drift_services.adopt):
+        with pytest.raises(NotAllowed, match="Ask Trust & Safety"):
+            decide(difference=difference, because="ours", actor=omar)
+    tenant_drift_services.ignore(difference=difference, because="Tess knows.", actor=omar)

@@ -284,13 +284,13 @@ def test_the_newest_request_counts(sandbox: Sandbox) -> None:
     assert reputation_entity_in_ses(tenant)["CustomerManagedStatus"]["Status"] == "ENABLED"
 
 
-def test_a_pause_lifted_in_ses_is_active_and_can_be_applied_again(sandbox: Sandbox) -> None:
+def test_a_pause_lifted_in_ses_is_unconfirmed_and_can_be_applied_again(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     pause_tenant(tenant)
     set_status_in_ses(tenant, "ENABLED")
     status_services.read_tenant(tenant_id=tenant.pk)
     tenant = reload(tenant)
-    assert (tenant.standing, tenant.is_paused) == (TenantStatus.ACTIVE, True)
+    assert (tenant.standing, tenant.is_paused) == (TenantStatus.PAUSING, True)
     assert Change.objects.get(what="tenant.standing").actor_kind == "amazon"
     pause_services.reapply_status(tenant=tenant, because="Nobody told us why.", actor=make_tess())
     pause_services.apply_status(tenant_id=tenant.pk)
@@ -352,9 +352,9 @@ def test_staff_are_reminded_once_of_a_review(sandbox: Sandbox) -> None:
     tomorrow = today + timedelta(days=1)
     tenant = set_up_tenant()
     pause_tenant(tenant, actor=tess, review_on=tomorrow)
-    assert status_services.remind_of_reviews(today=today) == 0
-    assert status_services.remind_of_reviews(today=tomorrow) == 1
-    assert status_services.remind_of_reviews(today=tomorrow) == 0
+    assert pause_services.remind_of_reviews(today=today) == 0
+    assert pause_services.remind_of_reviews(today=tomorrow) == 1
+    assert pause_services.remind_of_reviews(today=tomorrow) == 0
     (message,) = mail.outbox
     assert tess.email in message.to
     assert olga.email not in message.to

@@ -8,6 +8,7 @@ from audit.models import Change
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, NotAllowed, Refused
 from sandbox.process import Sandbox
+from tenants.lifecycle.core import GONE
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.resources import services as resources_services
 from tests.factories import make_staff
@@ -184,3 +185,38 @@ def test_a_default_set_that_could_not_be_read_is_read_by_the_next_job(sandbox: S
     sandbox.control.clear_faults()
     apply(tenant)
     assert {"identity/alice.com", "configuration-set/legacy-shared"} < resources_in_ses(tenant.name)
+
+
+def test_a_tenant_that_ses_lacks_is_not_reported_as_a_missing_resource(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    for name in ("alice.com", "bob.com"):
+        resources_services.request_association(tenant=tenant, arn=make_identity(name), free=True)
+    aws.client("sesv2").delete_tenant(TenantName=tenant.name)
+    apply(tenant)
+    rows = TenantResource.objects.filter(tenant=tenant, kind="identity")
+    assert set(rows.values_list("problem", flat=True)) == {GONE}
+    assert Tenant.objects.get(pk=tenant.pk).is_gone
+    sandbox.control.clear_calls()
+    apply(tenant)  # nothing is asked until the tenant is there again
+    assert sandbox.control.call_counts() == {}
+
+
+def test_a_missing_resource_is_reported_as_one(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    resources_services.request_association(tenant=tenant, arn=aws.identity_arn("gone.com"), free=True)
+    apply(tenant)
+    assert TenantResource.objects.get(name="gone.com").problem == resources_services.UNKNOWN
+    assert not Tenant.objects.get(pk=tenant.pk).is_gone
+
+
+def test_what_is_missing_stays_open_while_ses_does_not_answer(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    tenant = set_up_tenant()
+    resources_services.request_association(tenant=tenant, arn=make_identity("alice.com"), free=True)
+    aws.client("sesv2").delete_tenant(TenantName=tenant.name)
+    sandbox.control.add_fault("denied", "GetReputationEntity")
+    with pytest.raises(AwsProblem):
+        apply(tenant)
+    assert "denied" in TenantResource.objects.get(name="alice.com").problem

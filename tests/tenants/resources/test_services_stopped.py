@@ -14,11 +14,11 @@ from notifications.alerts.core import AlertState
 from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
 from tenants.lifecycle import services as lifecycle_services
+from tenants.losses import services as losses_services
 from tenants.models.reputation import Finding
 from tenants.models.tenants import Tenant
 from tenants.pause import services as pause_services
 from tenants.reputation import services as reputation_services
-from tenants.resources import services as resources_services
 from tenants.status import services as status_services
 from tests.factories import make_staff
 from tests.tenants.factories import make_tess, pause_tenant, reputation_entity_in_ses, set_up_tenant
@@ -69,7 +69,7 @@ def stop_and_delete(sandbox: Sandbox, stop: Callable[[Sandbox, Tenant], None]) -
 def ask_to_restore(tenant: Tenant, olga: User) -> None:
     with transaction.atomic():
         kept = pause_services.kept_pause(tenant=tenant, because="Deleted by mistake.", actor=olga)
-        resources_services.recreate_tenant(tenant=tenant, pause=kept)
+        losses_services.recreate_tenant(tenant=tenant, pause=kept)
 
 
 def restore(tenant: Tenant, olga: User) -> Tenant:

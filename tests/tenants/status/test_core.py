@@ -46,7 +46,7 @@ HEALTHY = StatusFacts(
         (True, True, OFF, ON, OFF, TenantStatus.PAUSED),
         (True, False, OFF, ON, OFF, TenantStatus.PAUSED),
         (False, False, OFF, ON, OFF, TenantStatus.PAUSED),  # by the policy, or manually in SES
-        (True, False, ON, ON, ON, TenantStatus.ACTIVE),  # lifted manually in SES: it sends, whatever we want
+        (True, False, ON, ON, ON, TenantStatus.PAUSING),  # ended in SES: mail may be sent, but we still want the pause
         (False, True, OFF, ON, OFF, TenantStatus.RESUMING),
         (False, True, ON, ON, OFF, TenantStatus.RESUMING),
         (False, True, ON, ON, ON, TenantStatus.ACTIVE),
@@ -155,7 +155,8 @@ def test_one_layer_does_not_affect_the_others(facts: StatusFacts, layer: LayerNa
             "AWS has stopped sending for our account.",
         ),
         (HEALTHY, LayerName.STAFF, ON, ""),
-        (replace(HEALTHY, staff=(ON, "SES said why", None), paused_by_us=True), LayerName.STAFF, ON, "SES said why"),
+        (replace(HEALTHY, staff=(ON, "SES said why", None), paused_by_us=True), LayerName.STAFF, ON, core.UNDONE),
+        (replace(HEALTHY, staff=(ON, "SES said why", None)), LayerName.STAFF, ON, "SES said why"),
         (replace(HEALTHY, staff=(OFF, "SES said why", None)), LayerName.STAFF, OFF, "SES said why"),
         (
             replace(HEALTHY, staff=(AGAIN, "", None)),
