@@ -396,5 +396,5 @@ def test_a_domain_that_moved_to_other_nameservers_without_its_records_is_said_to
     sandbox.control.remove_zone(domain.name)
     sandbox.control.add_zone(domain.name, ("ns1.newdns.example",))
     summary = check_domain(domain, NOW + HOUR).summary
-    assert summary.startswith(f"{domain} moved to other nameservers (ns1.newdns.example), which don't have its records.")
+    assert summary.startswith(f"{domain} moved to other nameservers (ns1.newdns.example), which don't have its records")
     assert check_domain(domain, NOW + 2 * HOUR).summary == summary
