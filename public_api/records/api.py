@@ -123,7 +123,9 @@ class WantedRecordOut(RecordOut):
 
 class SeenRecordOut(JudgedRecordOut):
     type: str
-    last_checked: datetime | None = Field(description="The last lookup that succeeded. null if none did")
+    last_checked: datetime | None = Field(
+        description="The last lookup that succeeded. If none did, when the domain was last checked"
+    )
     status: Literal["verified", "pending"] = Field(description="The same as isVerified")
     error: str | None = None
 
@@ -269,7 +271,7 @@ def seen_records(domain: Domain, checks: Checks) -> list[SeenRecordOut]:
         SeenRecordOut(
             type=record.type,
             status="verified" if fields["is_verified"] else "pending",
-            **{"last_checked": None} | fields,
+            **{"last_checked": domain.last_dns_check} | fields,
             **given(error=error_of(checks.get(record.key))),
         )
         for record in records_of(domain)

@@ -147,7 +147,7 @@ def test_the_end_of_the_catch_all_changes_nothing_for_the_other_customer(
     assert Address.objects.get().rules == "carried"
     Address.objects.all().delete()
     record()
-    assert sentence(track) == "SES rejects all mail for track.shop.com: add an address."
+    assert sentence(track) == "SES rejects all mail for track.shop.com: no address is on. Add one or turn one on."
 
 
 def test_a_catch_all_that_comes_or_goes_is_said_to_the_customers_below_at_once(
@@ -155,7 +155,7 @@ def test_a_catch_all_that_comes_or_goes_is_said_to_the_customers_below_at_once(
 ) -> None:
     CatchAll.objects.update(is_active=False)
     approve_and_run(olga, typed="inbound-mail")
-    assert sentence(track) == "SES rejects all mail for track.shop.com: add an address."
+    assert sentence(track) == "SES rejects all mail for track.shop.com: no address is on. Add one or turn one on."
     CatchAll.objects.update(is_active=True)
     request = PlanRequest(scope=frozenset([".shop.com"]), customer=shop.customer_id)
     approve_and_run(olga, request)
