@@ -24,7 +24,8 @@ def roll_back_customer(item: MigrationItem) -> None:
     tenant = Tenant.objects.filter(customer=item.customer, region=settings.AWS_REGION).first()
     if tenant is not None:
         _switch_back(item, tenant)
-        _dissociate(item, tenant)
+        if not item.before.get("sends_since"):  # else the sends go on, and need what has joined since as well
+            _dissociate(item, tenant)
     _finish_rollback(item)
 
 
@@ -33,11 +34,13 @@ def _switch_back(item: MigrationItem, tenant: Tenant) -> None:
     locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
     if locked.is_stopped and locked.sends_since:
         raise Refused(selectors.held_by_pause([item.customer]), code="TENANT_PAUSED")
+    if item.before.get("sends_since"):
+        return
     before: dict[str, str] = item.before.get("domains", {})
     for domain in Domain.objects.select_for_update(of=("self",)).filter(tenant=locked):
         if not before.get(domain.pk):
             Domain.objects.filter(pk=domain.pk).update(tenant=None)
-    if locked.sends_since is None or item.before.get("sends_since"):
+    if locked.sends_since is None:
         return
     locked.sends_since = None
     locked.save(update_fields=("sends_since",))

@@ -140,13 +140,14 @@ def plan_migration(
 
 
 def _add_items(migration: Migration, customers: Iterable[Customer]) -> int:
-    """Add items and lock the customers: two concurrent plans must not include the same one."""
+    """Add items and lock the customers: two concurrent plans must not include the same one.
+
+    A customer whose sends name the tenant is migrated: a rollback would take out what has joined the tenant since.
+    """
     keys = [customer.pk for customer in customers]
     there = _lock_customers(keys)
-    in_hand = set(
-        MigrationItem.objects.filter(customer__in=keys, state__in=UNFINISHED).values_list("customer", flat=True)
-    )
-    free = [key for key in keys if key in there and key not in in_hand]
+    left = set(customers_to_migrate().filter(pk__in=keys).values_list("pk", flat=True))
+    free = [key for key in keys if key in there & left]
     items = [MigrationItem(migration=migration, customer_id=key, number=at) for at, key in enumerate(free, start=1)]
     return len(MigrationItem.objects.bulk_create(items, batch_size=1000))
 
@@ -269,9 +270,8 @@ def roll_back(*, migration: Migration, actor: User | None, because: str, item: M
     chosen = [each for each in started if each.customer_id not in kept]
     if not chosen:
         raise Refused(held_by_pause([each.customer for each in started]), code="TENANT_PAUSED")
-    waiting = MigrationItem.objects.filter(migration=locked, state=ItemState.WAITING)
     if item is None:
-        waiting.update(state=ItemState.CANCELLED)
+        _cancel_waiting(locked)
     keys = [each.pk for each in chosen]
     asked = {"rolls_back": True, "asked_by": actor, "asked_because": because.strip()}
     rows = MigrationItem.objects.filter(pk__in=keys)
@@ -284,12 +284,29 @@ def roll_back(*, migration: Migration, actor: User | None, because: str, item: M
     return len(keys)
 
 
+def _cancel_waiting(migration: Migration) -> None:
+    """Cancel who waits. A paused migration has nobody left to start, so it runs until the rollbacks end."""
+    MigrationItem.objects.filter(migration=migration, state=ItemState.WAITING).update(state=ItemState.CANCELLED)
+    paused = Migration.objects.filter(pk=migration.pk, state=MigrationState.PAUSED)
+    paused.update(state=MigrationState.RUNNING)
+
+
 def _started_items(migration: Migration, item: MigrationItem | None) -> list[MigrationItem]:
     items = MigrationItem.objects.select_for_update(of=("self",)).select_related("customer")
     found = items.filter(migration=migration, state__in=REVERSIBLE).exclude(before={})
     wanted = [each for each in found if item is None or each.pk == item.pk]
     _lock_customers([each.customer_id for each in wanted])
-    return [each for each in wanted if not _has_open_item(each.customer_id, beside=each.pk)]
+    return [
+        each
+        for each in wanted
+        if not _has_open_item(each.customer_id, beside=each.pk) and not _is_migrated_by_another(each)
+    ]
+
+
+def _is_migrated_by_another(item: MigrationItem) -> bool:
+    """Return whether a later migration switched the customer: a rollback of this one would undo that one's work."""
+    done = MigrationItem.objects.filter(customer=item.customer_id, state=ItemState.DONE)
+    return item.state != ItemState.DONE and done.exclude(pk=item.pk).exists()
 
 
 def _has_open_item(customer_id: str, beside: str = "") -> bool:

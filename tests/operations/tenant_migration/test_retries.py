@@ -8,6 +8,7 @@ from accounts.models.people import Customer, User
 from accounts.roles import Role
 from audit.models import Change
 from inbound_admin.lib import aws
+from inbound_admin.lib.errors import Refused
 from operations.migration_steps import services as migration_steps_services
 from operations.models import ItemState, Migration, MigrationItem, MigrationState
 from operations.tenant_migration import selectors
@@ -174,3 +175,54 @@ def test_a_retry_asks_ses_again_which_tenant_has_an_identity(sandbox: Sandbox) -
     again = migration.items.get(customer=taken)
     assert (again.state, "another tenant" in again.problem) == (ItemState.FAILED, True)
     assert ses_call_counts(sandbox)["ListResourceTenants"] == 2
+
+
+def test_a_customer_whose_sends_name_the_tenant_is_not_migrated_again(sandbox: Sandbox) -> None:
+    customer = make_sender(domains=1)
+    migrate(customer)
+    with pytest.raises(Refused, match="all of them have a tenant") as refused:
+        start_migration(customer)
+    assert refused.value.code == "NOBODY"
+
+
+def test_a_rollback_of_an_older_migration_leaves_the_newer_one_alone(sandbox: Sandbox) -> None:
+    customer = make_sender(domains=1)
+    newer = migrate(customer)
+    older = Migration.objects.create(region=newer.region)
+    before = newer.items.get().before
+    MigrationItem.objects.create(migration=older, customer=customer, number=1, state=ItemState.FAILED, before=before)
+    with pytest.raises(Refused) as refused:
+        tenant_migration_services.roll_back(migration=older, actor=None, because="Tidy up")
+    assert refused.value.code == "NOTHING_TO_DO"
+    migration_steps_services.work()
+    tenant = Tenant.objects.get(customer=customer)
+    assert tenant.sends_since is not None
+    assert aws.identity_arn(customer.domains.get().name) in resources_in_ses(tenant.name)
+
+
+def test_a_rollback_keeps_what_sends_named_before_the_migration(sandbox: Sandbox) -> None:
+    customer = make_sender(domains=1)
+    migration = migrate(customer)
+    since = Tenant.objects.get(customer=customer).sends_since
+    item = migration.items.get()  # as of a migration from before this was refused: the customer was migrated already
+    MigrationItem.objects.filter(pk=item.pk).update(before=item.before | {"sends_since": str(since)})
+    tenant_migration_services.roll_back(migration=migration, actor=None, because="Customer asked")
+    migration_steps_services.work()
+    assert migration.items.get().state == ItemState.ROLLED_BACK
+    assert Tenant.objects.get(customer=customer).sends_since == since
+    assert aws.identity_arn(customer.domains.get().name) in resources_in_ses(Tenant.objects.get(customer=customer).name)
+    assert customer.domains.get().tenant is not None
+
+
+def test_a_paused_migration_that_is_rolled_back_ends(sandbox: Sandbox) -> None:
+    first, second = make_sender("A", domains=1), make_sender("B", domains=1)
+    migration = start_migration(first, second, at_most_per_hour=1)
+    migration_steps_services.work()
+    tenant_migration_services.pause(migration=migration, actor=None)
+    tenant_migration_services.roll_back(migration=migration, actor=None, because="Customer asked")
+    migration_steps_services.work()
+    migration.refresh_from_db()
+    states = dict(migration.items.values_list("customer", "state"))
+    assert states == {first.pk: ItemState.ROLLED_BACK, second.pk: ItemState.CANCELLED}
+    assert migration.state == MigrationState.DONE
+    assert migration.ended_at is not None
