@@ -20,7 +20,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts.models.people import Customer
 from domains.checking import services as checking_services
 from domains.domain_connect import services as domain_connect_services
-from domains.models.domains import Stage
+from domains.models.domains import Domain, Stage
 from domains.ownership.core import ClaimReason, challenge
 from domains.ownership_claims import services as ownership_claims_services
 from sandbox import panel
@@ -208,15 +208,17 @@ def test_the_challenge_of_a_claim_is_published_from_the_page(
 
 def test_a_withheld_record_is_not_to_be_published(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
     domain = set_up_domain(sandbox, "alice.com", customer=alice)
-    spf = next(record for record in domain.records if record.key == "mail-from-spf")
+    Domain.objects.update(wants_apex_spf=True)
+    domain.refresh_from_db()
+    spf = next(record for record in domain.records if record.key == "apex-spf")
     sandbox.control.make_mistake("alice.com", panel.as_wanted(domain, spf), "spf.comma")
     checking_services.check([domain], now=timezone.now())
     domain.refresh_from_db()
-    assert [record.key for record in domain.records if not record.value] == ["mail-from-spf"]
+    assert [record.key for record in domain.records if not record.value] == ["apex-spf"]
     assert alice_client.get(reverse("sandbox:zones")).status_code == 200
     page = alice_client.get(reverse("sandbox:zone", args=["alice.com"]))
     assert page.status_code == 200
-    assert key(domain, "mail-from-spf") not in page.text
+    assert key(domain, "apex-spf") not in page.text
     assert post(alice_client, "alice.com", "publish_missing").status_code == 302
 
 
