@@ -74,7 +74,8 @@ def attention_items(
     group), `unanswered` (alerts) and `outage` are on the page too.
     """
     sees_rules = may_see_rules(viewer)
-    found = [*_receiving_items(outage), *_former_holder_items()] if sees_rules else []
+    drift = drift_selectors.differences_shown("open").count() if sees_rules else 0
+    found = [*_receiving_items(outage, drift), *_former_holder_items()] if sees_rules else []
     rejecting = domain_list_selectors.rejecting_by_state(viewer)
     found += [*_rejected_mail_items(rejecting), *_endpoint_items(viewer)]
     found += _queue_items() if supports_everyone(viewer) else _own_pause_items(viewer)
@@ -84,7 +85,7 @@ def attention_items(
     if sees_rules:
         nearly_full = [meter for meter, _ in (full.meters if full else ()) if meter.percent >= NEARLY_FULL_PERCENT]
         words = "{meter.name}: {meter.percent}% of the quota used"
-        found += _rule_items()
+        found += _rule_items(drift)
         found += [AttentionItem(1, words.format(meter=meter), "receipt_rules:rules") for meter in nearly_full]
     for_you = _many(unanswered, "unacknowledged alert for you", "unacknowledged alerts for you")
     found += [AttentionItem(unanswered, for_you, "notifications:inbox")]
@@ -265,12 +266,12 @@ def _ses_items() -> Iterator[AttentionItem]:
         yield AttentionItem(1, sentence, "operations:differences", tone="bad")
 
 
-def _receiving_items(outage: ReceivingOutage | None) -> Iterator[AttentionItem]:
-    """Yield problems that harm customers now."""
+def _receiving_items(outage: ReceivingOutage | None, drift: int) -> Iterator[AttentionItem]:
+    """Yield problems that harm customers now. `drift`: how many differences are open."""
     if outage:
         yield AttentionItem(1, outage.title, "receipt_rules:rules", tone="bad")
     found = drift_selectors.differences_shown("open", "rules").filter(kind=HARMFUL)
-    for harm in found.select_related(None)[:HARM_SHOWN]:
+    for harm in found.select_related(None)[:HARM_SHOWN] if drift else ():
         yield AttentionItem(1, harm.sentence.rstrip("."), "operations:differences", "area=rules", tone="bad")
 
 
@@ -342,12 +343,12 @@ def _tenant_items(viewer: Viewer) -> Iterator[AttentionItem]:
     for show, one, several, tone in words:
         yield AttentionItem(counted[show], _many(counted[show], one, several), "tenants:list", f"show={show}", tone)
     here = MigrationItem.objects.filter(migration__region=settings.AWS_REGION, state=ItemState.FAILED)
-    failed = here.filter(~Exists(_NEWER_ITEMS)).count()
+    failed = here.filter(~Exists(_NEWER_ITEMS)).count() if here.exists() else 0
     sentence = _many(failed, "customer could not be migrated", "customers could not be migrated")
     yield AttentionItem(failed, sentence, "operations:migrations")
 
 
-def _rule_items() -> Iterator[AttentionItem]:
+def _rule_items(drift: int) -> Iterator[AttentionItem]:
     ended = Run.objects.filter(region=settings.AWS_REGION, state__in=(RunState.DONE, RunState.FAILED))
     failed = int(ended.order_by("-ended_at").values_list("state", flat=True).first() == RunState.FAILED)
     yield AttentionItem(failed, "The last run failed", "receipt_rules:runs", tone="bad")
@@ -357,7 +358,6 @@ def _rule_items() -> Iterator[AttentionItem]:
         _many(waiting, "customer change is pending approval", "customer changes are pending approval"),
         "receipt_rules:plan",
     )
-    drift = drift_selectors.differences_shown("open").count()
     yield AttentionItem(
         drift,
         _many(drift, "open difference between SES and the database", "open differences between SES and the database"),
