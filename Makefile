@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed.lock
 # The AWS emulator of tests/emulator has its own environment, because it pins another botocore than ours.
 EMULATOR := .emulator
 EMULATED := $(EMULATOR)/installed.lock
-# Ends tests that hang. All tests take about 18 minutes on two cores; a busy machine needs more.
+# Ends tests that hang. All tests take about 16 minutes on two cores; a busy machine needs more.
 TEST_SECONDS := 3600
 BOUNDED := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foreground --signal=INT --kill-after=20 $(TEST_SECONDS))
 # Settings of a deployment, because Django's deployment checks mean nothing with others.
@@ -47,7 +47,7 @@ manage: $(INSTALLED) ## run a manage.py command on the data of `make run`: make 
 check: lint ## the quick gate: lint, types, contracts, migrations, tests without a browser
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not browser and not soak and not emulator"
 
-test: css ## all of check, and the browser tests; about 20 minutes on two cores
+test: css ## all of check, and the browser tests; about 17 minutes on two cores
 	@$(MAKE) $(AT_ONCE) emulator $(LINTS)
 	$(BOUNDED) $(BIN)/python -m pytest -rs $(ON_ALL_CORES) -m "not soak"
 
