@@ -188,6 +188,8 @@ class _StateBuilder:
 
     def _find_postponed(self, under: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
         for entry in self.entries:
+            if entry not in self.wanted:
+                continue  # it stays so that its mail isn't lost while another entry is postponed
             if self._is_present(entry) or (self.scope is not None and entry not in self.scope):
                 continue
             near = [one for one in (entry, *broader_entries(entry)) if one in self.held] + list(under.get(entry, ()))

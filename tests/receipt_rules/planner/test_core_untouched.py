@@ -344,3 +344,17 @@ def test_the_sentence_names_five_waiting_changes_and_counts_the_rest(number: int
     found = UntouchedRule("r1", ("b",), tuple(f"a{each}" for each in range(number)))
     stays = "Rule r1 stays unchanged: SES now refuses b in it, and without that recipient, its mail would be lost."
     assert found.sentence == f"{stays}{waits}"
+
+
+def test_an_entry_that_stays_for_a_postponed_one_is_not_postponed_itself() -> None:
+    wanted = dict.fromkeys(
+        ["ann@bob.example", "ann@in.alice.example", "ann@deep.in.alice.example", "ann+x@alice.example", "bob.example"],
+        SHARED,
+    )
+    theirs = (
+        ForeignRule("theirs-1", "{}", SHARED, ("bob.example", "ann@alice.example")),
+        ForeignRule("theirs-2", "{}", SHARED, ("ann@alice.example",)),
+    )
+    start = RuleSet("inbound-mail", (Rule("inbound-admin-001", SHARED, ("alice.example",)), *theirs))
+    plan = plan_for(with_refusals(wanted, {"bob.example"}), start, take_over=frozenset({"theirs-1", "theirs-2"}))
+    check_all(plan, start, ALONE)
