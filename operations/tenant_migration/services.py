@@ -305,7 +305,8 @@ def _started_items(migration: Migration, item: MigrationItem | None) -> list[Mig
 
 def _is_migrated_by_another(item: MigrationItem) -> bool:
     """Return whether a later migration switched the customer: a rollback of this one would undo that one's work."""
-    done = MigrationItem.objects.filter(customer=item.customer_id, state=ItemState.DONE)
+    here = MigrationItem.objects.filter(customer=item.customer_id, migration__region=settings.AWS_REGION)
+    done = here.filter(state=ItemState.DONE)
     return item.state != ItemState.DONE and done.exclude(pk=item.pk).exists()
 
 
