@@ -163,6 +163,7 @@ def _pages_of_staff(tenants: str) -> dict[str, str]:
         "customers": reverse("customers:list"),
         "add a domain": reverse("domains:add"),
         "rules": reverse("receipt_rules:rules"),
+        "one rule": reverse("receipt_rules:rule", args=[last_known_rule()]),
         "plan": reverse("receipt_rules:plan"),
         "simulator": reverse("receipt_rules:simulator"),
         "admin: domains": reverse("admin:domains_domain_changelist"),
@@ -170,6 +171,15 @@ def _pages_of_staff(tenants: str) -> dict[str, str]:
         "admin: addresses": reverse("admin:receipt_rules_address_changelist"),
         "admin: tenants": reverse("admin:tenants_tenant_changelist"),
     }
+
+
+def last_known_rule() -> str:
+    """Return the name of the first rule of the set as last read."""
+    from receipt_rules.live.selectors import last_read
+
+    read = last_read()
+    assert read is not None
+    return read.rule_set.rules[0].name
 
 
 def exports() -> dict[str, str]:

@@ -32,6 +32,7 @@ urlpatterns = [
     path("received/", received_mail_views.list_, name="received"),
     path("received/<str:mail_id>/", received_mail_views.detail, name="received_message"),
     path("rules/", live_views.list_, name="rules"),
+    path("rules/<str:rule_name>/", live_views.detail, name="rule"),
     path("plan/", planner_views.detail, name="plan"),
     path("runs/", runs_views.list_, name="runs"),
     path("runs/<str:run_id>/", runs_views.detail, name="run"),

@@ -20,7 +20,7 @@ from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.notifications.factories import make_delivery, make_target, raise_alert
 from tests.operations.factories import make_difference, make_item
-from tests.receipt_rules.factories import make_address, make_endpoint, make_mail, make_probe
+from tests.receipt_rules.factories import make_address, make_endpoint, make_mail, make_probe, make_unmanaged_rule
 from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +115,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "receipt_rules:received_message": CUSTOMER_PAGE,
     "receipt_rules:forwarding": (NONE,) * 7,  # public, and the token is invalid
     "receipt_rules:rules": STAFF_FORBIDDEN,
+    "receipt_rules:rule": STAFF_FORBIDDEN,
     "receipt_rules:plan": STAFF_FORBIDDEN,
     "receipt_rules:runs": STAFF_FORBIDDEN,
     "receipt_rules:run": (LOGIN, NONE, NONE, OK, OK, OK, OK),
@@ -264,12 +265,18 @@ def _run_of(_: World) -> str:
     return Run.objects.create(kind=RunKind.APPROVED, region="eu-west-1", calls=0).id
 
 
+def _rule_of(_: World) -> str:
+    make_unmanaged_rule("of-the-world", ["x@elsewhere.com"], rule_set="inbound-mail", create_set=True)
+    return "of-the-world"
+
+
 ARGUMENTS: dict[str, Callable[[World], object]] = {
     "address_id": lambda world: make_address("billing@of-the-world.example", world.domain).id,
     "endpoint_id": lambda world: make_endpoint(world.customer).id,
     "mail_id": lambda world: make_mail(make_endpoint(world.customer)).id,
     "probe_id": lambda world: make_probe(world.domain).id,
     "run_id": _run_of,
+    "rule_name": _rule_of,
     "domain_id": lambda world: world.domain.id,
     "format_key": lambda _: "zone",
     "link_id": lambda world: create_link(domain=world.domain, actor=world.people["alice"]).id,  # type: ignore[arg-type]  # a person

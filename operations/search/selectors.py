@@ -139,9 +139,9 @@ def _rules(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     if latest is None or query.identity or query.tenant:
         return
     text = query.rule or query.text
-    names = [(n, name) for n, name in enumerate(latest.rule_set.names, 1) if text.lower() in name.lower()]
-    for number, name in names[:MOST]:
-        yield Hit(HitKind.RULE, str(number), name, exact=name == text)
+    names = [name for name in latest.rule_set.names if text.lower() in name.lower()]
+    for name in names[:MOST]:
+        yield Hit(HitKind.RULE, name, name, exact=name == text)
 
 
 def _runs(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:

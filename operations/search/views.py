@@ -10,7 +10,6 @@ from accounts.people.selectors import supports_everyone
 from inbound_admin.lib.http import SignedIn
 from operations.search import selectors
 from operations.search.selectors import Hit, HitKind
-from receipt_rules.live.selectors import RULES_PER_PAGE
 
 PAGES = {
     HitKind.DOMAIN: "domains:detail",
@@ -20,6 +19,7 @@ PAGES = {
     HitKind.PERSON: "customers:detail",
     HitKind.INVITATION: "customers:detail",
     HitKind.TENANT: "tenants:detail",
+    HitKind.RULE: "receipt_rules:rule",
     HitKind.RUN: "receipt_rules:run",
 }
 WORDS = {
@@ -56,8 +56,4 @@ def _page(hit: Hit, *, support: bool) -> str:
         return reverse("operations:case", args=[hit.id])
     if hit.kind is HitKind.PAGE:
         return reverse(hit.id)
-    if hit.kind is HitKind.RULE:
-        page = (int(hit.id) - 1) // RULES_PER_PAGE + 1
-        query = f"?page={page}" if page > 1 else ""
-        return f"{reverse('receipt_rules:rules')}{query}#rule-{hit.id}"
     return reverse(PAGES[hit.kind], args=[hit.id])

@@ -268,7 +268,7 @@ def _many(number: int, one: str, several: str) -> str:
 
 def _rule_differences(live: Live) -> Iterable[RuleDifference]:
     known = live_selectors.known_rules()
-    if known is None or not live.is_active:
+    if known is None or not live.is_active or known.rules == live.rule_set.rules:
         return
     steps = steps_in_progress()  # what our run changes right now isn't drift
     ours = touched_rules(steps)

@@ -11,7 +11,7 @@ from accounts.models.people import User
 from inbound_admin.lib.api.values import In, Out, Text
 from inbound_admin.lib.errors import NotAllowed, Refused
 from receipt_rules.drift import services as drift_services
-from receipt_rules.live.selectors import Meter, Sharing, capacity, count_active_rows, forecast, sharing_by_rule
+from receipt_rules.live.selectors import Meter, Sharing, capacity, demand, sharing_by_rule
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.planner.core.rules import ForeignRule, RuleSet
 from receipt_rules.runs.selectors import may_see_rules
@@ -153,15 +153,16 @@ def _rule(number: int, sharing: Sharing) -> LiveRuleOut:
 
 def _capacity(rule_set: RuleSet) -> CapacityOut:
     full = capacity(rule_set)
+    wanted, ends = demand(left=full.recipients.left, now=timezone.now())
     return CapacityOut(
         rules=_meter(full.rules),
         recipients=_meter(full.recipients),
         identities=_meter(full.identities),
         foreign_rules=full.foreign_rules,
         domains_each_prefix=full.domains_each_prefix,
-        wanted=count_active_rows(),
+        wanted=wanted,
         sentence=full.sentence,
-        forecast=forecast(left=full.recipients.left, now=timezone.now()),
+        forecast=ends,
     )
 
 

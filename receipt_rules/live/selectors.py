@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -22,7 +22,7 @@ from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, Snapshot
 from receipt_rules.planner.core.plans import load
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, covering_entries, domain_of, is_ours
 
-RULES_PER_PAGE = 10  # of 500 recipients each, whose customers are shown
+RULES_PER_PAGE = 20
 CONTENTS_KEPT = 2
 
 
@@ -85,13 +85,13 @@ _contents: dict[str, RuleSet] = {}
 
 
 def content_of(row: Snapshot | RulesAsRead) -> RuleSet:
-    """The content under a key never changes, and may be megabytes: a process keeps the last that it read."""
-    key = row.pk if isinstance(row, Snapshot) else row.digest
+    """Equal content, a state's or a read's, has one digest and may be megabytes: a process keeps the last that it read."""
+    key = row.digest or str(row.pk)
     found: RuleSet | None = _contents.get(key)
     if found is None:
         if isinstance(row, RulesAsRead) and "content" in row.get_deferred_fields():
             row.refresh_from_db(fields=("content", "digest"))  # together, as one read stored them
-            key = row.digest
+            key = row.digest or str(row.pk)
         found = load(row.content)
         while len(_contents) >= CONTENTS_KEPT:
             _contents.pop(next(iter(_contents), ""), None)  # another thread may be at it too
@@ -301,8 +301,7 @@ def sharing_by_rule(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
     """Return the customers of each rule, by name. Two queries, however many recipients."""
     domains = [[domain_of(each) for each in rule.recipient_set] for rule in rules]
     owners = _owners({name for some in domains for name in some})
-    asked = Customer.objects.filter(in_values("pk", set(owners.values()))).order_by()
-    customers = {key: SharingCustomer(name, key) for key, name in asked.values_list("pk", "name")}
+    customers = _customers(set(owners.values()))
     return tuple(
         Sharing(
             rule,
@@ -311,6 +310,34 @@ def sharing_by_rule(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
         )
         for rule, some in zip(rules, domains, strict=True)
     )
+
+
+@dataclass(frozen=True)
+class RuleRecipient:
+    """A recipient of a rule and the customer who holds its domain; None at a domain of no customer."""
+
+    recipient: str
+    customer: SharingCustomer | None
+
+    @property
+    def covers(self) -> str:
+        """Return what the recipient condition matches (ses.md B, matching)."""
+        if self.recipient.startswith("."):
+            return "Every address at every subdomain"
+        return "One address, and with any +label" if "@" in self.recipient else "Every address at the domain"
+
+
+def recipients_with_customers(rule: AnyRule) -> tuple[RuleRecipient, ...]:
+    """Return the recipients of a rule, sorted. Two queries, however many."""
+    domains = {each: domain_of(each) for each in sorted(rule.recipient_set)}
+    owners = _owners(set(domains.values()))
+    customers = _customers(set(owners.values()))
+    return tuple(RuleRecipient(each, customers.get(owners.get(name, ""))) for each, name in domains.items())
+
+
+def _customers(keys: Collection[str]) -> dict[str, SharingCustomer]:
+    rows = Customer.objects.filter(in_values("pk", keys)).order_by().values_list("pk", "name")
+    return {key: SharingCustomer(name, key) for key, name in rows}
 
 
 def _owners(names: set[str]) -> dict[str, str]:
@@ -331,8 +358,22 @@ def _held_at(names: Collection[str]) -> dict[str, str]:
 
 def forecast(*, left: int, now: datetime) -> str:
     """Return when capacity runs out at the rate of the last 30 days; "" if nothing was added."""
+    return _forecast(sum(kept_counts(*_added_lately(now))), left=left, now=now)
+
+
+def demand(*, left: int, now: datetime) -> tuple[int, str]:
+    """Return how many addresses and catch-alls are on, which is what the meter approaches, and the forecast."""
+    active = [model.objects.filter(is_active=True) for model in (Address, CatchAll)]
+    addresses, catch_alls, *added = kept_counts(*active, *_added_lately(now))
+    return addresses + catch_alls, _forecast(sum(added), left=left, now=now)
+
+
+def _added_lately(now: datetime) -> list[QuerySet[Any]]:
     since = now.replace(minute=0, second=0, microsecond=0) - timedelta(days=30)  # the same for an hour
-    added = sum(kept_counts(*(model.objects.filter(created_at__gte=since) for model in (Address, CatchAll))))
+    return [model.objects.filter(created_at__gte=since) for model in (Address, CatchAll)]
+
+
+def _forecast(added: int, *, left: int, now: datetime) -> str:
     if not added:
         return ""
     many = f"{added:,} {'address or catch-all' if added == 1 else 'addresses and catch-alls'}"
@@ -343,7 +384,3 @@ def forecast(*, left: int, now: datetime) -> str:
     until = (now + timedelta(days=days)).date()
     return f"{lately} At this rate, full by about {until:%-d %B %Y}."
 
-
-def count_active_rows() -> int:
-    """Return how many addresses and catch-alls are on: what the meter approaches."""
-    return sum(kept_counts(*(model.objects.filter(is_active=True) for model in (Address, CatchAll))))

@@ -6,6 +6,7 @@ read. Only what SES just answered can be decided on.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Any
 
 from django.contrib import messages
@@ -25,44 +26,42 @@ from receipt_rules.addresses.selectors import pending_changes
 from receipt_rules.drift import services as drift_services
 from receipt_rules.live.selectors import (
     RULES_PER_PAGE,
-    Sharing,
     capacity,
-    count_active_rows,
-    forecast,
+    demand,
     last_read,
-    sharing_by_rule,
+    recipients_with_customers,
 )
 from receipt_rules.live.services import Live, live_from_last_read, read_live
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet
 from receipt_rules.runs.selectors import may_operate, may_see_rules
 
 NOW = "now"  # in the URL: the rules are read from SES before the answer
-MOST_NAMED = 30  # recipients and customers of one rule; more are counted
+RECIPIENTS_PER_PAGE = 100
+MOST_NAMED = 3  # recipients of one rule in the list of rules
 
 
 @dataclass(frozen=True)
 class RuleRow:
-    """A rule in its place, and the customers who share it and so its fate."""
+    """A rule in its place, from 1: SES evaluates rules in this order."""
 
     number: int
-    sharing: Sharing
+    rule: AnyRule
 
     @property
     def is_ours(self) -> bool:
-        return not isinstance(self.sharing.rule, ForeignRule)
+        return not isinstance(self.rule, ForeignRule)
 
     @property
     def may_be_taken_over(self) -> bool:
-        rule = self.sharing.rule
-        return isinstance(rule, ForeignRule) and rule.may_be_taken_over
+        return isinstance(self.rule, ForeignRule) and self.rule.may_be_taken_over
 
     @property
-    def recipients(self) -> list[str]:
-        return sorted(self.sharing.rule.recipient_set)[:MOST_NAMED]
+    def first(self) -> list[str]:
+        return nsmallest(MOST_NAMED, self.rule.recipient_set)
 
     @property
     def total(self) -> int:
-        return len(self.sharing.rule.recipient_set)
+        return len(self.rule.recipient_set)
 
     @property
     def more(self) -> int:
@@ -96,6 +95,33 @@ def list_(request: SignedIn) -> HttpResponse:
     return TemplateResponse(request, page, context, status=status)
 
 
+@require_GET
+def detail(request: SignedIn, rule_name: str) -> HttpResponse:
+    """Show one rule as last read, and the customers who share it and so its fate."""
+    require_staff(request)
+    live, context = _read(asks_ses=NOW in request.GET)
+    shown = (live.unmanaged_set or live.rule_set) if live else None
+    rule = shown.by_name.get(rule_name) if shown else None
+    text = text_in(request.GET, "q")
+    context |= {"tab": "rules", "may_operate": may_operate(request.user), "name": rule_name, "rule_set": shown, "q": text}
+    if shown and rule:
+        context |= {"row": RuleRow(shown.rules.index(rule) + 1, rule), "unmanaged_set": live and live.unmanaged_set}
+        context |= _recipients(rule, text.lower(), request)
+    request.GET = _without_now(request.GET)  # type: ignore[assignment]  # links lead to what is stored by then
+    page = template(request, "receipt_rules/live/rule.html", "live" if request.htmx.target == "live" else "results")
+    return TemplateResponse(request, page, context, status=200 if rule or shown is None else 404)
+
+
+def _recipients(rule: AnyRule, text: str, request: SignedIn) -> dict[str, Any]:
+    rows = recipients_with_customers(rule)
+    found = [row for row in rows if text in row.recipient or (row.customer and text in row.customer.name.lower())]
+    return {
+        "page": Paginator(found, RECIPIENTS_PER_PAGE).get_page(request.GET.get("page")),
+        "customers": len({row.customer.pk for row in rows if row.customer}),
+        "unowned": sum(row.customer is None for row in rows),
+    }
+
+
 def _without_now(query: QueryDict) -> QueryDict:
     left = query.copy()
     left.pop(NOW, None)
@@ -114,19 +140,22 @@ def text_value(data: QueryDict, name: str) -> str:
 
 
 def _context(page: str, text: str, *, asks_ses: bool) -> dict[str, Any]:
-    """Return the rules as last read; from SES where it is asked, or where they were never read."""
-    context: dict[str, Any] = {"pending": list(pending_changes())}
+    live, context = _read(asks_ses=asks_ses)
+    context["pending"] = list(pending_changes())
+    return context | _about(live, page, text) if live else context
+
+
+def _read(*, asks_ses: bool) -> tuple[Live | None, dict[str, Any]]:
+    """Return the rules as last read; from SES if asked, or if they were never read. None if there is neither."""
     read = None if asks_ses else last_read()
     if read is not None:
-        context |= {"as_read": read, "is_stored": True}
-        return context | _about(live_from_last_read(read), page, text)
+        return live_from_last_read(read), {"as_read": read, "is_stored": True}
     try:
         live = read_live()
     except AwsProblem as problem:
         read = last_read()
-        context |= {"problem": problem, "as_read": read}
-        return context | (_about(live_from_last_read(read), page, text) if read else {})
-    return context | {"is_answered": True, **_about(live, page, text)}
+        return live_from_last_read(read) if read else None, {"problem": problem, "as_read": read}
+    return live, {"is_answered": True}
 
 
 def _about(live: Live, page: str, text: str) -> dict[str, Any]:
@@ -160,17 +189,17 @@ def _shown(rule_set: RuleSet | None, asked: str, text: str) -> dict[str, Any]:
     if rule_set is None:
         return {}
     full = capacity(rule_set)
+    rows_wanted, ends = demand(left=full.recipients.left, now=timezone.now())
     places = {rule.name: number for number, rule in enumerate(rule_set.rules, start=1)}
     page = Paginator(_matching(rule_set.rules, text.lower()), RULES_PER_PAGE).get_page(asked)
-    rows = [(places[each.rule.name], each) for each in sharing_by_rule(list(page.object_list))]
     return {
         "rule_set": rule_set,
         "page": page,
-        "rows": [RuleRow(number, each) for number, each in rows],
+        "rows": [RuleRow(places[rule.name], rule) for rule in page.object_list],
         "capacity": full,
         "meters": (full.rules, full.recipients, full.identities),
-        "rows_wanted": count_active_rows(),
-        "forecast": forecast(left=full.recipients.left, now=timezone.now()),
+        "rows_wanted": rows_wanted,
+        "forecast": ends,
     }
 
 

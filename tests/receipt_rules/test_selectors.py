@@ -161,6 +161,7 @@ def test_the_forecast_follows_the_growth_of_the_last_month() -> None:
         make_address(f"{name}@shop.com", domain)
     assert f"{now + timedelta(days=100):%-d %B %Y}" in live_selectors.forecast(left=10, now=now)
     assert "for years" in live_selectors.forecast(left=100_000, now=now)
+    assert live_selectors.demand(left=100_000, now=now) == (3, live_selectors.forecast(left=100_000, now=now))
 
 
 def test_the_customers_sharing_a_rule_are_listed() -> None:

@@ -133,6 +133,12 @@ def failed_mail(world: Showcase) -> tuple[str]:
     return (ReceivedMail.objects.get(outcome=DeliveryOutcome.FAILED).pk,)
 
 
+def rule(world: Showcase) -> tuple[str]:
+    """Return the rule of the newest state."""
+    make_receiving(world)
+    return ("inbound-admin-001",)
+
+
 def proposed(world: Showcase) -> tuple[str]:
     """Let the run wait for a second operator."""
     make_receiving(world)

@@ -113,13 +113,14 @@ def test_customers_cannot_see_the_rule_set(alice_client: Client) -> None:
     assert alice_client.get(reverse("receipt_rules:home"))["Location"] == reverse("receipt_rules:addresses")
     for name in ("rules", "plan", "runs", "states", "check"):
         assert alice_client.get(reverse(f"receipt_rules:{name}")).status_code == 403
+    assert alice_client.get(reverse("receipt_rules:rule", args=["inbound-admin-000001"])).status_code == 403
     assert alice_client.get(reverse("receipt_rules:simulator")).status_code == 200  # for their own addresses
     page = alice_client.get(reverse("receipt_rules:addresses")).text
     assert reverse("receipt_rules:endpoints") in page
     assert reverse("receipt_rules:rules") not in page
 
 
-def test_the_rules_page_shows_owners_and_capacity(olga_client: Client, mixed: None) -> None:
+def test_the_rules_page_shows_recipients_and_capacity(olga_client: Client, mixed: None) -> None:
     set_up_receiving()
     make_unmanaged_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
     page = olga_client.get(reverse("receipt_rules:rules"), NOW).text
@@ -127,14 +128,56 @@ def test_the_rules_page_shows_owners_and_capacity(olga_client: Client, mixed: No
         "Managed",
         "Unmanaged",
         "of-somebody",
-        "For Alice Ltd.",
+        "x@elsewhere.com",
         "3 of 200",
-        "at domains of no customer",
         "in the last 30 days",
     )
     for words in shown:
         assert words in page
     assert "Rule of-somebody was created outside this system" in page
+
+
+def test_a_rule_shows_its_recipients_what_they_cover_and_their_customers(olga_client: Client, mixed: None) -> None:
+    set_up_receiving()
+    make_unmanaged_rule("of-somebody", ["sales@elsewhere.com", ".elsewhere.com"], rule_set="inbound-mail")
+    rules = olga_client.get(reverse("receipt_rules:rules"), NOW).context["rows"]
+    managed = next(row.rule.name for row in rules if "billing@shop.com" in row.first)
+    page = olga_client.get(reverse("receipt_rules:rule", args=[managed])).text
+    for words in ("billing@shop.com", "One address, and with any +label", "Alice Ltd<", "Managed", "Showing the rule as"):
+        assert words in page
+    page = olga_client.get(reverse("receipt_rules:rule", args=["of-somebody"]), NOW).text
+    for words in ("Read from SES just now", "2 recipients at domains of no customer", "Every address at every subdomain"):
+        assert words in page
+    found = olga_client.get(reverse("receipt_rules:rules"), {"q": "sales@"}).text
+    assert f'{reverse("receipt_rules:rule", args=["of-somebody"])}?q=sales%40' in found
+    part = olga_client.get(reverse("receipt_rules:rule", args=["of-somebody"]), {"q": "sales@"}, headers=HTMX).text
+    assert "sales@elsewhere.com" in part
+    assert "Every address at every subdomain" not in part
+    assert "<html" not in part
+
+
+def test_a_rule_that_is_gone_is_not_shown_as_if_it_existed(
+    olga_client: Client, mixed: None, sandbox: Sandbox
+) -> None:
+    set_up_receiving()
+    gone = olga_client.get(reverse("receipt_rules:rule", args=["inbound-admin-gone"]), NOW)
+    assert gone.status_code == 404
+    assert "inbound-mail has no rule inbound-admin-gone" in gone.text
+    sandbox.control.add_fault("error", "ses:DescribeActiveReceiptRuleSet", times=None)
+    name = olga_client.get(reverse("receipt_rules:rules")).context["rows"][0].rule.name
+    silent = olga_client.get(reverse("receipt_rules:rule", args=[name]), NOW).text
+    assert "Amazon SES isn’t responding" in silent
+    assert "Showing the rules as read" in silent
+
+
+def test_a_long_rule_has_pages(olga_client: Client) -> None:
+    recipients = [f"a{number:03}@elsewhere.com" for number in range(101)]
+    make_unmanaged_rule("long", recipients, rule_set="inbound-mail", create_set=True)
+    url = reverse("receipt_rules:rule", args=["long"])
+    first, second = olga_client.get(url, NOW).text, olga_client.get(url, {"page": 2}).text
+    assert "a099@elsewhere.com" in first
+    assert "a100@elsewhere.com" not in first
+    assert "a100@elsewhere.com" in second
 
 
 def test_a_difference_is_ignored_or_accepted_only_with_a_reason(olga_client: Client, mixed: None) -> None:
