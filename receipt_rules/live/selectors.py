@@ -85,7 +85,7 @@ _contents: dict[str, RuleSet] = {}
 
 
 def content_of(row: Snapshot | RulesAsRead) -> RuleSet:
-    """Equal content, a state's or a read's, has one digest and may be megabytes: a process keeps the last that it read."""
+    """Equal content of a state and a read has one digest. It may be megabytes: a process keeps what it read last."""
     key = row.digest or str(row.pk)
     found: RuleSet | None = _contents.get(key)
     if found is None:
@@ -383,4 +383,3 @@ def _forecast(added: int, *, left: int, now: datetime) -> str:
         return f"{lately} At this rate, capacity lasts for years."
     until = (now + timedelta(days=days)).date()
     return f"{lately} At this rate, full by about {until:%-d %B %Y}."
-

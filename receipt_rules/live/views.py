@@ -103,7 +103,7 @@ def detail(request: SignedIn, rule_name: str) -> HttpResponse:
     shown = (live.unmanaged_set or live.rule_set) if live else None
     rule = shown.by_name.get(rule_name) if shown else None
     text = text_in(request.GET, "q")
-    context |= {"tab": "rules", "may_operate": may_operate(request.user), "name": rule_name, "rule_set": shown, "q": text}
+    context |= {"may_operate": may_operate(request.user), "name": rule_name, "rule_set": shown, "q": text}
     if shown and rule:
         context |= {"row": RuleRow(shown.rules.index(rule) + 1, rule), "unmanaged_set": live and live.unmanaged_set}
         context |= _recipients(rule, text.lower(), request)

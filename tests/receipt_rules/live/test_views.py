@@ -143,22 +143,20 @@ def test_a_rule_shows_its_recipients_what_they_cover_and_their_customers(olga_cl
     rules = olga_client.get(reverse("receipt_rules:rules"), NOW).context["rows"]
     managed = next(row.rule.name for row in rules if "billing@shop.com" in row.first)
     page = olga_client.get(reverse("receipt_rules:rule", args=[managed])).text
-    for words in ("billing@shop.com", "One address, and with any +label", "Alice Ltd<", "Managed", "Showing the rule as"):
+    for words in ("billing@shop.com", "One address, and with any +label", "Alice Ltd<", "Managed", "Showing the rule"):
         assert words in page
     page = olga_client.get(reverse("receipt_rules:rule", args=["of-somebody"]), NOW).text
-    for words in ("Read from SES just now", "2 recipients at domains of no customer", "Every address at every subdomain"):
+    for words in ("Read from SES just now", "2 recipients at domains of no customer", "address at every subdomain"):
         assert words in page
     found = olga_client.get(reverse("receipt_rules:rules"), {"q": "sales@"}).text
-    assert f'{reverse("receipt_rules:rule", args=["of-somebody"])}?q=sales%40' in found
+    assert f"{reverse('receipt_rules:rule', args=['of-somebody'])}?q=sales%40" in found
     part = olga_client.get(reverse("receipt_rules:rule", args=["of-somebody"]), {"q": "sales@"}, headers=HTMX).text
     assert "sales@elsewhere.com" in part
-    assert "Every address at every subdomain" not in part
+    assert "address at every subdomain" not in part
     assert "<html" not in part
 
 
-def test_a_rule_that_is_gone_is_not_shown_as_if_it_existed(
-    olga_client: Client, mixed: None, sandbox: Sandbox
-) -> None:
+def test_a_rule_that_is_gone_is_not_shown_as_if_it_existed(olga_client: Client, mixed: None, sandbox: Sandbox) -> None:
     set_up_receiving()
     gone = olga_client.get(reverse("receipt_rules:rule", args=["inbound-admin-gone"]), NOW)
     assert gone.status_code == 404
