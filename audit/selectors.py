@@ -22,6 +22,14 @@ def changes_of(object_type: str, object_id: str, *, of_customers: Collection[str
     return _visible_to(of_customers).filter(object_type=object_type, object_id=object_id)
 
 
+def is_changed_since(
+    *, object_type: str, object_id: str, whats: Collection[str], since: datetime, except_bulk: str
+) -> bool:
+    """Return whether one of these changes was made after `since`, other than with that bulk ID."""
+    rows = Change.objects.filter(object_type=object_type, object_id=object_id, what__in=whats, at__gt=since)
+    return rows.exclude(bulk_id=except_bulk).exists()
+
+
 def last_changed(object_type: str) -> Coalesce:
     """Return an annotation for rows with `created_at`: when they last changed by the log. Uses the index of objects."""
     latest = Change.objects.filter(object_type=object_type, object_id=OuterRef("pk")).order_by("-at")

@@ -277,6 +277,13 @@ class BatchItem(models.Model):
     state = models.CharField(max_length=10, choices=BatchItemState.choices, default=BatchItemState.WAITING)
     problem = models.TextField(blank=True, help_text="Why it failed or waits, as shown on the page.")
     done_at = models.DateTimeField(null=True)
+    retried_by = models.ForeignKey(
+        _PERSON,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Who asked to retry it; empty: who started the batch.",
+    )
 
     class Meta:
         ordering = ("batch", "number")

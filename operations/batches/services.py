@@ -4,7 +4,8 @@ ONE engine and ONE table of kinds. A row for each item is stored before anything
 transaction of its change, or when its change is found to be done. So the process may die anywhere, and pending items
 are continued. A refused item stops no other; only if SES doesn't answer, the rest waits.
 
-A person can pause a batch and resume it, stop it, and retry what failed. Items in progress finish first. `ended_at` is
+A person can pause a batch and resume it, stop it, and retry what failed; who retries an item acts on it. Items in
+progress finish first. An item is refused if a person decided about it otherwise since the batch began. `ended_at` is
 set once no item waits, after the kind's `finish`; a crash in between repeats `finish`.
 """
 
@@ -19,10 +20,11 @@ from django.utils import timezone
 
 from accounts.models.people import User
 from audit import services as audit_services
+from audit.selectors import is_changed_since
 from audit.services import acting
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, NotAllowed, Problem, Refused
-from operations.batches.core import BY_COMMAND, DOMAIN_KINDS, IMPORT_KINDS, URGENT_KINDS, BatchKind
+from operations.batches.core import BY_COMMAND, DOMAIN_KINDS, IMPORT_KINDS, LATER_DECISIONS, URGENT_KINDS, BatchKind
 from operations.domain_actions import services as domain_actions_services
 from operations.drift import services as drift_services
 from operations.jobs import batch_subject, queue_batches, queue_legacy_import, queue_urgent_batches
@@ -33,7 +35,7 @@ from operations.pause import services as pause_services
 
 ITEMS_AT_ONCE = 1000  # in one INSERT
 RUNNING, PAUSED = {"state": "Running"}, {"state": "Paused"}
-PERMISSION_LOST = "The person who started it no longer has permission."
+PERMISSION_LOST = "The person who started or retried it no longer has permission."
 INTERNAL_ERROR = "We couldn't do this because of an internal error (see the worker’s log)."
 
 
@@ -136,14 +138,19 @@ def _store(batch: Batch, items: Sequence[BatchItem]) -> Batch:
 
 
 def retry(*, batch: Batch, actor: User | None) -> int:
-    """Retry the refused and stopped items. Returns their number."""
+    """Retry the refused and stopped items, as `actor`. Returns their number. A pause of what waits stays."""
     kind = BatchKind(batch.kind)
     _require_permission(kind, actor)
     failed = batch.items.filter(state__in=(BatchItemState.REFUSED, BatchItemState.STOPPED))
     with transaction.atomic():
-        again = failed.update(state=BatchItemState.WAITING, problem="")
-        Batch.objects.filter(pk=batch.pk).update(paused_at=None, ended_at=None)
-        _queue(kind)
+        locked = Batch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
+        paused_at = locked.paused_at if locked.items.filter(state=BatchItemState.WAITING).exists() else None
+        if again := failed.update(state=BatchItemState.WAITING, problem="", retried_by=actor):
+            Batch.objects.filter(pk=batch.pk).update(paused_at=paused_at, ended_at=None)
+            if kind not in IMPORT_KINDS:  # imports record it themselves
+                about = batch_subject(locked)
+                audit_services.record_bulk("bulk.retried", about=about, actor=actor, after={"retried": again})
+            _queue(kind)
     _run_if_urgent(batch)
     return again
 
@@ -278,7 +285,9 @@ def _round_robin(items: QuerySet[BatchItem]) -> Iterable[BatchItem]:
 
     So a short batch doesn't wait for a long one.
     """
-    ordered = items.select_related("batch__by", "domain__customer", "tenant__customer", "difference", "customer")
+    ordered = items.select_related(
+        "batch__by", "retried_by", "domain__customer", "tenant__customer", "difference", "customer"
+    )
     while item := ordered.order_by("number", "batch__created_at", "pk").first():
         yield item
 
@@ -293,7 +302,8 @@ def _execute(item: BatchItem) -> None:
     rows = BatchItem.objects.filter(pk__in=[each.pk for each in items], state=BatchItemState.WAITING)
     try:
         with acting(lambda: because, bulk_id=item.batch_id):
-            kind.act(items, _started_by(item))
+            _refuse_if_decided_since(item)
+            kind.act(items, _asked_by(item))
     except (AwsBusy, AwsUnreachable) as problem:
         rows.update(problem=str(problem))
         raise
@@ -304,9 +314,23 @@ def _execute(item: BatchItem) -> None:
         rows.update(state=BatchItemState.REFUSED, problem=INTERNAL_ERROR)
 
 
-def _started_by(item: BatchItem) -> User | None:
-    """Return the person who started the batch; None: the command line. Raises Refused if they lost the permission."""
-    actor = item.batch.by
+def _refuse_if_decided_since(item: BatchItem) -> None:
+    """Raise Refused if this batch, which may be retried much later, would undo a later decision about the item."""
+    whats, verb = LATER_DECISIONS.get(BatchKind(item.batch.kind), ((), ""))
+    object_type, object_id = ("tenant", item.tenant_id) if item.tenant_id else ("domain", item.domain_id)
+    if whats and is_changed_since(
+        object_type=object_type,
+        object_id=object_id or "",
+        whats=whats,
+        since=item.batch.created_at,
+        except_bulk=item.batch_id,
+    ):
+        raise Refused(f"It was {verb} after this bulk action began. If it's still needed, start a new one.")
+
+
+def _asked_by(item: BatchItem) -> User | None:
+    """Return who retried the item or started the batch; None: the command line. Raises Refused without permission."""
+    actor = item.retried_by or item.batch.by
     gone = Refused(PERMISSION_LOST)
     if actor is None and BY_COMMAND in item.batch.words:
         return None

@@ -68,7 +68,9 @@ def retry_bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
     """Retry failed items."""
     shown = get_object_or_404(batches_for(request.user), pk=bulk_id)
     number, noun = services.retry(batch=shown, actor=request.user), BatchKind(shown.kind).noun
-    messages.info(request, f"{number:,} {noun}{'' if number == 1 else 's'} queued for retry.")
+    shown.refresh_from_db(fields=("paused_at",))
+    paused = " The bulk action is paused: they start when it is resumed." if shown.paused_at else ""
+    messages.info(request, f"{number:,} {noun}{'' if number == 1 else 's'} queued for retry.{paused}")
     return redirect(_name(shown), shown.pk)
 
 

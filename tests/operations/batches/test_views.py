@@ -148,7 +148,7 @@ def test_only_a_running_batch_can_be_stopped(sam: Client) -> None:
     stopped = sam.post(stop, follow=True).text
     assert "Stopped. 1 domain stays unchanged." in stopped
     assert stop not in stopped
-    assert "Retry 1 failed" in stopped
+    assert "Retry 1 stopped" in stopped
     assert sign_in(make_member()).post(stop).status_code == 404
 
 
