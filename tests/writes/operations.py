@@ -116,7 +116,7 @@ def _retry_bulk(world: World) -> Post:
 
 WRITES = (
     Write("operations:start_bulk", "domain.held", "sam", _bulk),
-    Write("operations:retry_bulk", "domain.held", "sam", _retry_bulk),
+    Write("operations:retry_bulk", "bulk.retried", "sam", _retry_bulk, beside=("domain.held",)),
     Write("operations:stop_bulk", "bulk.stopped", "sam", _stop_bulk),
     Write("operations:pause_bulk", "bulk.paused", "sam", _stop_bulk),
     Write("operations:resume_bulk", "bulk.resumed", "sam", _resume_bulk),
