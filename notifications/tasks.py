@@ -19,6 +19,11 @@ def mail() -> None:
     email_services.send_due(now=timezone.now())
 
 
+@jobs.periodic("notifications.unmuted", cron="* * * * *")
+def notify_unmuted(timestamp: int) -> None:
+    alerts_services.notify_unmuted(now=timezone.now())
+
+
 @jobs.periodic("notifications.clear", cron="41 3 * * *")
 def clear(timestamp: int) -> None:
     alerts_services.delete_expired(now=timezone.now())

@@ -54,6 +54,7 @@ TASKS: Mapping[str, WorkLane] = {
     "inbound_admin.clear": WorkLane.LOOKS,
     "inbound_admin.rescue": WorkLane.URGENT,
     "notifications.clear": WorkLane.LOOKS,
+    "notifications.unmuted": WorkLane.LOOKS,
     "notifications.deliver": WorkLane.PEOPLE,
     "notifications.mail": WorkLane.PEOPLE,
     "operations.bulk": WorkLane.BACKGROUND,

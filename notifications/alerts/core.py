@@ -225,7 +225,7 @@ _KINDS = (
     ),
     AlertKind(
         "webhook.off",
-        "A webhook was turned off after failing for days",
+        "A webhook was turned off because its deliveries failed",
         "The webhook is on again",
         for_customers=True,
     ),

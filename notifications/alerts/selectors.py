@@ -39,10 +39,12 @@ def customer_names(ids: Iterable[str]) -> dict[str, str]:
     return dict(Customer.objects.filter(pk__in=set(ids)).order_by().values_list("pk", "name"))
 
 
-def may_receive(person: User, *, customer_id: str) -> bool:
-    """Whether the person may still receive it, checked when it is sent. Staff always may."""
+def may_receive(person: User, *, customer_id: str, permission: str = "") -> bool:
+    """Whether the person may still receive it, checked when it is sent. Staff always may what needs no permission."""
     if not person.is_active:
         return False
+    if permission:
+        return person.is_staff and person.has_perm(permission)
     if not customer_id or person.is_staff or supports_everyone(person):
         return True
     return memberships_of(person).filter(customer=customer_id).exists()

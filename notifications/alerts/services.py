@@ -6,6 +6,7 @@ acknowledge an alert or mute it for a while. `delete_expired` applies the retent
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from audit import services as audit_services
 from audit.services import Subject
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
 from notifications.alerts.core import (
     AlertSeverity,
@@ -83,7 +85,14 @@ def _event(name: str, alert: Alert, now: datetime) -> Any:
         "why": alert.why,
         "since": alert.since.isoformat(),
     }
-    event = events_services.store(event=name, about=about, data=data, for_staff=not alert.customer_id, now=now)
+    event = events_services.store(
+        event=name,
+        about=about,
+        data=data,
+        for_staff=not alert.customer_id,
+        permission=alert.permission,
+        now=now,
+    )
     if alert.person_id is None:
         events_services.deliver(event, targets_of(event))
     return event
@@ -121,7 +130,7 @@ def _notified_targets(alert: Alert) -> list[WebhookTarget]:
     return [
         each
         for each in targets.select_related("person")
-        if each.person and may_receive(each.person, customer_id=customer_id)
+        if each.person and may_receive(each.person, customer_id=customer_id, permission=alert.permission)
     ]
 
 
@@ -260,21 +269,34 @@ def _advance(alert: Alert, firing: bool, now: datetime) -> Effect:
 
 
 def _notify(alert: Alert, effect: Effect, now: datetime) -> None:
-    """Notify people. A muted alert notifies after the mute if it is still open; its end only those already notified."""
-    if is_muted(alert, now):
-        return
+    """Notify people. A mute withholds the first notice; who had it, maybe before the mute, is told of the end."""
     if effect is Effect.RECOVERED:
         notify_recovered(alert, now=now)
-    elif alert.state == AlertState.OPEN and alert.told_at is None:
+    elif alert.state == AlertState.OPEN and alert.told_at is None and not is_muted(alert, now):
         alert.told_at = now
         notify_raised(alert, now=now)
+
+
+def notify_unmuted(*, now: datetime) -> int:
+    """Notify of open alerts whose mute has ended, as some are observed only when they change; returns how many."""
+    waiting = Alert.objects.filter(state=AlertState.OPEN, told_at=None).exclude(muted_until__gt=now)
+    return len(isolation.each_alone("unmuted alerts", waiting.order_by("since"), partial(_notify_one, now=now)))
+
+
+@transaction.atomic
+def _notify_one(alert: Alert, *, now: datetime) -> None:
+    locked = Alert.objects.select_for_update(of=("self",)).filter(pk=alert.pk, state=AlertState.OPEN, told_at=None)
+    if (row := locked.first()) is not None and not is_muted(row, now):
+        row.told_at = now
+        row.save(update_fields=("told_at",))
+        notify_raised(row, now=now)
 
 
 def _suspect(kind: str, about: Subject, audience: Audience, severity: str, now: datetime) -> None:
     """Return the live alert, or create it. A mute outlives its alert."""
     whom = _columns(audience)
     earlier = Alert.objects.filter(kind=kind, object_type=about.type, object_id=about.id, **whom)
-    muted_until = earlier.exclude(muted_until=None).order_by("-since").values_list("muted_until", flat=True).first()
+    muted_until = earlier.exclude(muted_until=None).values_list("muted_until", flat=True).first()  # one at most
     row = Alert(
         kind=kind,
         object_type=about.type,
@@ -345,8 +367,7 @@ def mute(*, alert: Alert, until: datetime, actor: Any) -> None:
         raise Refused("Choose a time in the future.", code="ALERT_MUTE")
     if until > now + timedelta(days=LONGEST_MUTE_DAYS):
         raise Refused(f"You can mute an alert for at most {LONGEST_MUTE_DAYS} days.", code="ALERT_MUTE")
-    before, locked.muted_until = locked.muted_until, until
-    locked.save(update_fields=("muted_until",))
+    before = _set_mute(locked, until)
     _record("alert.muted", locked, actor, before={"until": _day(before)}, after={"until": _day(until)})
 
 
@@ -354,11 +375,20 @@ def mute(*, alert: Alert, until: datetime, actor: Any) -> None:
 def unmute(*, alert: Alert, actor: Any) -> None:
     """Unmute: notify again from the next check. Raises Refused."""
     locked = _locked(alert, actor)
-    if locked.muted_until is None:
-        return
-    before, locked.muted_until = locked.muted_until, None
-    locked.save(update_fields=("muted_until",))
-    _record("alert.unmuted", locked, actor, before={"until": _day(before)})
+    if (before := _set_mute(locked, None)) is not None:
+        _record("alert.unmuted", locked, actor, before={"until": _day(before)})
+
+
+def _set_mute(alert: Alert, until: datetime | None) -> datetime | None:
+    """Mute the condition of the alert by this row alone, whichever was muted before. Returns until when it was."""
+    same = {"kind": alert.kind, "object_type": alert.object_type, "object_id": alert.object_id}
+    whom = {"permission": alert.permission, "customer_id": alert.customer_id, "person": alert.person_id}
+    muted = Alert.objects.filter(**same, **whom).exclude(muted_until=None)
+    before = max(muted.values_list("muted_until", flat=True), default=None)
+    muted.exclude(pk=alert.pk).update(muted_until=None)
+    alert.muted_until = until
+    alert.save(update_fields=("muted_until",))
+    return before
 
 
 def _locked(alert: Alert, actor: Any) -> Alert:

@@ -37,7 +37,8 @@ def attempt(*, delivery_id: str, now: datetime | None = None) -> None:
         cancel_waiting(delivery.target)
         return
     person = delivery.target.person
-    if person is not None and not may_receive(person, customer_id=delivery.event.customer_id):
+    event = delivery.event
+    if person and not may_receive(person, customer_id=event.customer_id, permission=event.permission):
         _pending(delivery).update(state=DeliveryState.CANCELLED, next_attempt_at=None, done_at=now)
         return
     wait = ((delivery.next_attempt_at or now) - now).total_seconds()

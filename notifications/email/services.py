@@ -4,7 +4,7 @@ Delivery is at least once: the row is marked after sending. Emails a stranger ca
 a related domain) go through `send_unsolicited`, which limits them per recipient and day.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
@@ -16,12 +16,14 @@ from django.conf import settings
 from django.core.mail import EmailMessage, send_mail
 from django.db.models import F
 from django.urls import reverse
+from django.utils import timezone
 
 from inbound_admin.lib import isolation
 from inbound_admin.lib.foreign_text import escaped
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
 from notifications.alerts.core import kind_named
 from notifications.alerts.selectors import may_receive, page_of_object
+from notifications.email.core import EmailSchedule, mail_due
 from notifications.models.alerts import Notice
 
 
@@ -77,6 +79,17 @@ def send_due(*, now: datetime) -> int:
     return len(sent)
 
 
+def reschedule(*, person: Any, schedule: EmailSchedule, unwanted: Collection[str]) -> None:
+    """Apply changed settings to queued email: send it at the new time, or not at all."""
+    queued = Notice.objects.filter(person=person, sent_at=None)
+    due = mail_due(schedule, now=timezone.localtime())
+    if due is None:
+        queued.delete()
+        return
+    queued.filter(alert__kind__in=unwanted).delete()
+    queued.update(due_at=due)
+
+
 def _postpone(notices: Sequence[Notice], *, now: datetime, problem: str) -> None:
     wait = min(timedelta(minutes=2 ** min(notices[0].tries, 9)), LONGEST_WAIT)
     own = Notice.objects.filter(pk__in=[notice.pk for notice in notices])
@@ -102,13 +115,9 @@ def _send(notices: Sequence[Notice], *, now: datetime, sent: list[Sequence[Notic
 
 def _receivable(person: Any, notices: Sequence[Notice]) -> tuple[Sequence[Notice], list[int]]:
     """Return the notices the person may still receive, and the IDs of the others."""
-    may = {pk: may_receive(person, customer_id=pk) for pk in {notice.alert.about_customer_id for notice in notices}}
-    heard = [
-        notice
-        for notice in notices
-        if may[notice.alert.about_customer_id]
-        and (not notice.alert.permission or person.has_perm(notice.alert.permission))
-    ]
+    asked = {(notice.alert.about_customer_id, notice.alert.permission) for notice in notices}
+    may = {each: may_receive(person, customer_id=each[0], permission=each[1]) for each in asked}
+    heard = [notice for notice in notices if may[notice.alert.about_customer_id, notice.alert.permission]]
     return heard, [notice.pk for notice in notices if notice not in heard]
 
 

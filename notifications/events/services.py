@@ -29,8 +29,10 @@ def emit(
     deliver(made, targets_of(made))
 
 
-def store(*, event: str, about: Subject, data: Mapping[str, Any], for_staff: bool, now: datetime) -> Event:
-    """Store an event. `data` must be JSON-serialisable."""
+def store(
+    *, event: str, about: Subject, data: Mapping[str, Any], for_staff: bool, now: datetime, permission: str = ""
+) -> Event:
+    """Store an event. `data` must be JSON-serialisable. `permission`: of a staff alert, what its reader needs."""
     return Event.objects.create(
         event=event,
         at=now,
@@ -39,6 +41,7 @@ def store(*, event: str, about: Subject, data: Mapping[str, Any], for_staff: boo
         object_name=about.name,
         customer_id=about.customer_id,
         for_staff=for_staff,
+        permission=permission,
         data=dict(data),
     )
 

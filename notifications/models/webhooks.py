@@ -40,6 +40,9 @@ class Event(models.Model):
     object_name = models.CharField(max_length=254)
     customer_id = models.CharField(max_length=64, blank=True, help_text="The customer whose webhooks may get it.")
     for_staff = models.BooleanField(default=False, help_text="For staff webhooks only.")
+    permission = models.CharField(
+        max_length=100, blank=True, db_default="", help_text="Of a staff alert: who may read it needs this permission."
+    )
     data = models.JSONField(default=dict)
 
     class Meta:

@@ -10,6 +10,7 @@ from django.db import transaction
 from audit import services as audit_services
 from audit.services import Subject
 from inbound_admin.lib.errors import Refused
+from notifications.email import services as email_services
 from notifications.email.core import ByMail
 from notifications.models.preferences import NotificationPreference
 
@@ -41,6 +42,7 @@ def set_preference(
     after = _logged_preferences(row)
     if before != after:
         row.save()
+        email_services.reschedule(person=person, schedule=row.schedule, unwanted=row.unwanted)
         about = Subject("person", str(person.pk), person.get_username())
         audit_services.record(
             "notifications.changed", about=about, actor=person, before=before, after=after, for_staff=True

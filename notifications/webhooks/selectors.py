@@ -42,7 +42,16 @@ def managed_of(viewer: Viewer, targets: Collection[WebhookTarget]) -> frozenset[
 
 
 def deliveries_for(viewer: Viewer) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(target__in=targets_for(viewer)).select_related("event", "target", "again_by")
+    """Return the deliveries to the viewer's targets. To their own, only what they may still receive."""
+    found = Delivery.objects.filter(target__in=targets_for(viewer)).select_related("event", "target", "again_by")
+    if not isinstance(viewer, User):
+        return found
+    if viewer.is_staff:
+        receivable = Q(event__permission__in=["", *viewer.get_all_permissions()])
+    else:
+        own = memberships_of(viewer).order_by().values("customer")
+        receivable = Q(event__permission="") & (Q(event__customer_id="") | Q(event__customer_id__in=own))
+    return found.filter(receivable | ~Q(target__person=viewer.pk))
 
 
 def targets_of(event: Event) -> list[WebhookTarget]:

@@ -15,7 +15,7 @@ from accounts.roles import Role
 from audit.models import Change
 from inbound_admin.lib.errors import Refused
 from notifications.alerts.core import CustomerPeople, Effect
-from notifications.alerts.services import acknowledge, delete_expired, mute, resolve_silently, unmute
+from notifications.alerts.services import acknowledge, delete_expired, mute, notify_unmuted, resolve_silently, unmute
 from notifications.email.services import MOST_TRIES, send_due
 from notifications.models.alerts import Alert, Notice
 from notifications.models.preferences import NotificationPreference
@@ -328,3 +328,61 @@ def test_old_resolved_alerts_are_deleted_and_open_ones_kept(customer: Customer, 
     assert [alert.object_name for alert in Alert.objects.all()] == ["shop.example"]
     assert not Alert.objects.filter(pk=recovery.pk).exists()
     assert not Event.objects.exists()
+
+
+def test_who_was_notified_is_told_of_the_end_although_somebody_muted_the_alert(customer: Customer, alice: User) -> None:
+    alert = raise_alert(customer.id)
+    _sent_mails()
+    mute(alert=alert, until=NOON + DAY, actor=alice)
+    mail.outbox.clear()
+    about: dict[str, Any] = {"about": domain_subject(customer.id), "kind": alert.kind}
+    observe_condition(firing=False, at=NOON + HOUR, audience=CustomerPeople(customer.id), **about)
+    assert [to for to, _ in _sent_mails()] == ["alice@alice.example"]
+
+
+def test_an_alert_that_opened_while_muted_is_notified_when_the_mute_ends(customer: Customer, alice: User) -> None:
+    """Nothing observes it again: some conditions are only observed when they change."""
+    alert = raise_alert(customer.id)
+    mute(alert=alert, until=NOON + DAY, actor=alice)
+    about: dict[str, Any] = {"about": domain_subject(customer.id), "kind": alert.kind}
+    observe_condition(firing=False, at=NOON + HOUR, audience=CustomerPeople(customer.id), **about)
+    observe_condition(at=NOON + 2 * HOUR, audience=CustomerPeople(customer.id), **about)
+    observe_condition(at=NOON + 3 * HOUR, audience=CustomerPeople(customer.id), **about)
+    again = Alert.objects.get(state="open")
+    assert [notify_unmuted(now=NOON + moment) for moment in (4 * HOUR, 2 * DAY, 2 * DAY)] == [0, 1, 0]
+    assert Notice.objects.filter(alert=again, phase="raised").count() == 1
+
+
+def test_an_ended_mute_does_not_come_back_with_the_next_alert(customer: Customer, alice: User) -> None:
+    first = raise_alert(customer.id)
+    mute(alert=first, until=NOON + 9 * DAY, actor=alice)
+    about: dict[str, Any] = {"about": domain_subject(customer.id), "kind": first.kind}
+    observe_condition(firing=False, at=NOON + HOUR, audience=CustomerPeople(customer.id), **about)
+    for moment in (2, 3):
+        observe_condition(at=NOON + moment * HOUR, audience=CustomerPeople(customer.id), **about)
+    second = Alert.objects.get(state="open")
+    unmute(alert=second, actor=alice)
+    observe_condition(firing=False, at=NOON + 4 * HOUR, audience=CustomerPeople(customer.id), **about)
+    for moment in (5, 6):
+        observe_condition(at=NOON + moment * HOUR, audience=CustomerPeople(customer.id), **about)
+    third = Alert.objects.get(state="open")
+    assert (third.muted_until, third.told_at is not None) == (None, True)
+
+
+@pytest.mark.parametrize("wish", [{"by_mail": "off"}, {"unwanted": ["webhook.off"]}])
+def test_a_person_who_wants_no_email_gets_none_that_is_queued(
+    customer: Customer, alice: User, wish: dict[str, Any]
+) -> None:
+    _prefer(alice, by_mail="digest", digest_at=time(12, 30))
+    raise_alert(customer.id)
+    assert Notice.objects.filter(person=alice, sent_at=None).count() == 1
+    _prefer(alice, **wish)
+    assert _sent_mails() == []
+
+
+def test_queued_email_moves_to_the_new_time(customer: Customer, alice: User) -> None:
+    _prefer(alice, by_mail="digest", digest_at=time(8))
+    raise_alert(customer.id)
+    assert _sent_mails() == []
+    _prefer(alice, by_mail="digest", digest_at=time(12, 30))
+    assert [to for to, _ in _sent_mails()] == ["alice@alice.example"]

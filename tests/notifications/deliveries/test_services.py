@@ -11,6 +11,7 @@ from pytest_django import Settings
 from standardwebhooks import Webhook
 
 from accounts.models.people import Customer, User
+from accounts.roles import Role
 from audit.models import Change
 from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.deliveries.services import OVERDUE_AFTER, attempt
@@ -19,10 +20,18 @@ from notifications.models.alerts import Alert
 from notifications.models.webhooks import Attempt, Delivery, DeliveryState, Event, WebhookTarget
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import PAUSES
+from notifications.webhooks.selectors import deliveries_for
 from notifications.webhooks.services import add_target, change_target, deliver_again, make_new_secret, send_test
 from operations.reconciler import services as reconciler_services
-from tests.factories import make_customer
-from tests.notifications.factories import VERIFIED, Receiver, add_webhook, emit_event, make_target
+from tests.factories import make_customer, make_staff
+from tests.notifications.factories import (
+    VERIFIED,
+    Receiver,
+    add_webhook,
+    emit_event,
+    make_target,
+    observe_condition,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -362,3 +371,23 @@ def test_a_webhook_that_is_off_is_neither_tested_nor_redelivered(customer: Custo
         send_test(target=target, actor=alice)
     with pytest.raises(Refused, match="is off"):
         deliver_again(delivery=Delivery.objects.get(), actor=alice)
+
+
+def test_a_staff_alert_reaches_no_webhook_of_a_person_who_lost_the_permission(receiver: Receiver) -> None:
+    """Neither what waits nor what is delivered again, and the log of deliveries doesn't show it."""
+    nora = make_staff(Role.OPERATOR)
+    target = make_target(receiver.url, person=nora)
+    observe_condition()
+    (delivery,) = Delivery.objects.filter(target=target)
+    attempt(delivery_id=delivery.pk)
+    assert len(receiver.received) == 1
+    assert deliveries_for(nora).count() == 1
+    nora.is_staff = False
+    nora.save()
+    nora.groups.clear()
+    nora = User.objects.get(pk=nora.pk)
+    assert deliveries_for(nora).count() == 0
+    Delivery.objects.filter(pk=delivery.pk).update(state=DeliveryState.WAITING)
+    attempt(delivery_id=delivery.pk)
+    assert len(receiver.received) == 1
+    assert Delivery.objects.get(pk=delivery.pk).state == DeliveryState.CANCELLED
