@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from audit import services as audit_services
@@ -384,7 +384,7 @@ def _set_mute(alert: Alert, until: datetime | None) -> datetime | None:
     same = {"kind": alert.kind, "object_type": alert.object_type, "object_id": alert.object_id}
     whom = {"permission": alert.permission, "customer_id": alert.customer_id, "person": alert.person_id}
     muted = Alert.objects.filter(**same, **whom).exclude(muted_until=None)
-    before = max(muted.values_list("muted_until", flat=True), default=None)
+    before: datetime | None = muted.aggregate(last=Max("muted_until"))["last"]
     muted.exclude(pk=alert.pk).update(muted_until=None)
     alert.muted_until = until
     alert.save(update_fields=("muted_until",))
