@@ -31,24 +31,24 @@ from notifications.alerts.core import (
     kind_named,
 )
 from notifications.alerts.selectors import is_muted, may_receive, own_alerts_for, recipients_of
-from notifications.email.core import EmailSchedule, after_quiet_hours, mail_due
+from notifications.email import services as email_services
+from notifications.email.core import EmailSchedule, after_quiet_hours
 from notifications.events import services as events_services
 from notifications.events.core import RAISED, RECOVERED
-from notifications.jobs import queue_emails
 from notifications.models.alerts import LIVE, Alert, Notice
 from notifications.models.preferences import NotificationPreference
 from notifications.models.webhooks import Delivery, DeliveryState, Event, WebhookTarget
 from notifications.webhooks.selectors import targets_of
 
-NEWS_EVERY = timedelta(minutes=10)  # of one kind to one person: 40 domains that are verified in turn are few emails
-
 
 def notify_raised(alert: Alert, *, now: datetime) -> None:
     event = _event(RAISED, alert, now)
     people = list(recipients_of(audience_of(alert)))
-    preferences = _preferences(people)
+    preferences = _preferences_of(person.pk for person in people)
     recipients = [person for person in people if alert.kind not in _unwanted(preferences, person)]
-    _mail(alert, "raised", [(person.pk, _schedule_of(preferences, person.pk)) for person in recipients], now)
+    email_services.queue_notices(
+        alert, "raised", [(person.pk, _schedule_of(preferences, person.pk)) for person in recipients], now
+    )
     for target in WebhookTarget.objects.filter(person__in=[person.pk for person in recipients], is_on=True):
         events_services.deliver(event, [target], at=_not_in_quiet(_schedule_of(preferences, target.person_id), now))
 
@@ -62,7 +62,7 @@ def notify_recovered(alert: Alert, *, now: datetime) -> None:
     notified = list(Notice.objects.filter(alert=alert, phase="raised").values_list("person_id", flat=True))
     targets = _notified_targets(alert)
     preferences = _preferences_of([*notified, *(target.person_id for target in targets)])
-    _mail(alert, "recovered", [(pk, _schedule_of(preferences, pk)) for pk in notified], now)
+    email_services.queue_notices(alert, "recovered", [(pk, _schedule_of(preferences, pk)) for pk in notified], now)
     for target in targets:
         events_services.deliver(event, [target], at=_not_in_quiet(_schedule_of(preferences, target.person_id), now))
 
@@ -98,25 +98,6 @@ def _event(name: str, alert: Alert, now: datetime) -> Any:
     return event
 
 
-def _earliest_news(person_id: int, kind: str, now: datetime) -> datetime:
-    """Return when a person may get the next email of this kind of news: one at once, then many in one."""
-    recent = Notice.objects.filter(person_id=person_id, alert__kind=kind, sent_at__gt=now - NEWS_EVERY)
-    last = recent.order_by("-sent_at").values_list("sent_at", flat=True).first()
-    return last + NEWS_EVERY if last else now
-
-
-def _mail(alert: Alert, phase: str, people: Iterable[tuple[int, EmailSchedule]], now: datetime) -> None:
-    local = timezone.localtime(now)
-    due = [(pk, mail_due(schedule, now=local)) for pk, schedule in people]
-    rows = [Notice(alert=alert, person_id=pk, phase=phase, due_at=at) for pk, at in due if at is not None]
-    if kind_named(alert.kind).is_news:
-        for row in rows:
-            row.due_at = max(row.due_at, _earliest_news(row.person_id, alert.kind, now))
-    Notice.objects.bulk_create(rows, ignore_conflicts=True)
-    if any(row.due_at <= now for row in rows):
-        queue_emails()
-
-
 def _notified_targets(alert: Alert) -> list[WebhookTarget]:
     """Return personal webhooks that got the first notice and are still on."""
     deliveries = Delivery.objects.filter(
@@ -135,10 +116,6 @@ def _notified_targets(alert: Alert) -> list[WebhookTarget]:
 
 
 Preferences = dict[int, NotificationPreference]
-
-
-def _preferences(people: Iterable[Any]) -> Preferences:
-    return _preferences_of([person.pk for person in people])
 
 
 def _preferences_of(people: Iterable[int | None]) -> Preferences:

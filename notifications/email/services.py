@@ -24,7 +24,8 @@ from inbound_admin.lib.mail_limits import take_unsolicited_turn
 from notifications.alerts.core import kind_named
 from notifications.alerts.selectors import may_receive, page_of_object
 from notifications.email.core import EmailSchedule, mail_due
-from notifications.models.alerts import Notice
+from notifications.jobs import queue_emails
+from notifications.models.alerts import Alert, Notice
 
 
 def link_to(object_type: str, object_id: str, *, staff: bool) -> str:
@@ -35,6 +36,7 @@ def link_to(object_type: str, object_id: str, *, staff: bool) -> str:
     return f"{str(settings.SITE_URL).rstrip('/')}{path}"
 
 
+NEWS_EVERY = timedelta(minutes=10)  # of one kind to one person: 40 domains that are verified in turn are few emails
 AT_ONCE = 500
 MOST_TRIES = 12
 MOST_NAMED = 50
@@ -62,6 +64,26 @@ def send_now(*, title: str, text: str, to: Sequence[str]) -> None:
         send_mail(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, list(to))
     except (SMTPException, OSError) as problem:
         log.error("mail not sent", title=title, problem=str(problem))
+
+
+def _earliest_news(person_id: int, kind: str, now: datetime) -> datetime:
+    """Return when a person may get the next email of this kind of news: one at once, then many in one."""
+    recent = Notice.objects.filter(person_id=person_id, alert__kind=kind, sent_at__gt=now - NEWS_EVERY)
+    last = recent.order_by("-sent_at").values_list("sent_at", flat=True).first()
+    return last + NEWS_EVERY if last else now
+
+
+def queue_notices(alert: Alert, phase: str, people: Iterable[tuple[int, EmailSchedule]], now: datetime) -> None:
+    """Store an email to each person for the time of their schedule, and queue the job if one is due."""
+    local = timezone.localtime(now)
+    due = [(pk, mail_due(schedule, now=local)) for pk, schedule in people]
+    rows = [Notice(alert=alert, person_id=pk, phase=phase, due_at=at) for pk, at in due if at is not None]
+    if kind_named(alert.kind).is_news:
+        for row in rows:
+            row.due_at = max(row.due_at, _earliest_news(row.person_id, alert.kind, now))
+    Notice.objects.bulk_create(rows, ignore_conflicts=True)
+    if any(row.due_at <= now for row in rows):
+        queue_emails()
 
 
 def is_due(*, now: datetime) -> bool:
