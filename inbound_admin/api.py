@@ -31,8 +31,7 @@ from inbound_admin.health import probe_all
 from inbound_admin.lib.api import validation
 from inbound_admin.lib.api.answers import PREFIX, error_answer, problem_response
 from inbound_admin.lib.api.description import INTRODUCTION, explain
-from inbound_admin.lib.api.lenient import LONGEST, MOST_NAMED
-from inbound_admin.lib.api.values import Out
+from inbound_admin.lib.api.schemas import LONGEST_NAME, MOST_NAMED, Out
 from inbound_admin.lib.errors import Problem
 from notifications.alerts import api as notifications_alerts
 from notifications.webhooks import api as notifications_webhooks
@@ -195,7 +194,7 @@ def _malformed(request: HttpRequest, error: ValidationError) -> HttpResponse:
     more = " See details for further problems." if len(details) > 1 else ""
     said = f"The request isn't valid: {details[0]['what']}{more}"
     ignored = dict.fromkeys(getattr(request, "ignored", ()))
-    details += [{"where": name[:LONGEST], "what": "Unknown name, ignored."} for name in list(ignored)[:MOST_NAMED]]
+    details += [{"where": name[:LONGEST_NAME], "what": "Unknown name, ignored."} for name in list(ignored)[:MOST_NAMED]]
     return error_answer(said, "MALFORMED", 400, details)
 
 

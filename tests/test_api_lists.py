@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from accounts.roles import Role
 from domains.models.domains import Domain
-from inbound_admin.lib.api import values
+from inbound_admin.lib.api import schemas
 from sandbox.process import Sandbox
 from tests.api_client import Api, api_of, description, ok
 from tests.api_rows import World, make_more_rows, make_world
@@ -77,7 +77,7 @@ def test_counts_are_cached_for_many_rows_and_not_for_few(world: World, monkeypat
     staff = _staff()
     assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 1
     make_verified("two.com")
-    monkeypatch.setattr(values, "MANY", 1)
+    monkeypatch.setattr(schemas, "MANY", 1)
     assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 2
     make_verified("three.com")
     assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 2
@@ -105,7 +105,7 @@ def test_distant_pages_show_each_row_once_in_sequence_and_directly(
     kept: bool, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_more_rows(world, start=0, end=3)
-    monkeypatch.setattr(values, "FAR", 1)
+    monkeypatch.setattr(schemas, "FAR", 1)
     caller = _staff()
     for path in LISTS:
         address = path.format(**world.ids)
@@ -123,7 +123,7 @@ def test_distant_pages_show_each_row_once_in_sequence_and_directly(
 def _five_distant_domains(monkeypatch: pytest.MonkeyPatch) -> Api:
     for name in ("b", "d", "f", "h", "j"):
         make_verified(f"{name}.com")
-    monkeypatch.setattr(values, "FAR", 1)
+    monkeypatch.setattr(schemas, "FAR", 1)
     return _staff()
 
 

@@ -15,7 +15,7 @@ from accounts.models.api_keys import ApiKey
 from accounts.models.people import Customer, User
 from accounts.roles import Role
 from audit.models import ActorKind, Change
-from inbound_admin.lib.api.values import In, Out
+from inbound_admin.lib.api.schemas import In, Out
 from public_api.domains import selectors as domains_selectors
 from receipt_rules.models.endpoints import Endpoint
 from tests.api_client import Api, api_of, description, ok, refused

@@ -21,10 +21,15 @@ from accounts.models.people import Customer, User
 from accounts.people.selectors import NO_ORGANISATION, customers_for, lacks_second_factor, supports_everyone
 from inbound_admin.lib.api import idempotency
 from inbound_admin.lib.api.answers import ERRORS, problem_response, with_etag
-from inbound_admin.lib.api.lenient import LONGEST, MOST_NAMED, add_ignored_header, ignore_members
 from inbound_admin.lib.api.limits import check_rate_limit
-from inbound_admin.lib.api.sent_json import sent_json
-from inbound_admin.lib.api.values import QueryIn
+from inbound_admin.lib.api.schemas import (
+    LONGEST_NAME,
+    MOST_NAMED,
+    QueryIn,
+    add_ignored_header,
+    ignore_members,
+    sent_json,
+)
 from inbound_admin.lib.errors import Malformed, NotAllowed, Refused, WrongContentType
 
 _REASON = "reason"  # of a JSON body, why staff change a customer's things
@@ -207,7 +212,7 @@ def _refuse_parameters(request: HttpRequest, values: dict[str, Any]) -> None:
         named = ", ".join(name[:40] for name in unknown[:5])
         offered = f"Known: {', '.join(known)}." if known else "This call has no query parameters."
         done = "" if request.method == "GET" else " Nothing was changed."
-        details = {"unknown": [name[:LONGEST] for name in unknown[:MOST_NAMED]], "known": known}
+        details = {"unknown": [name[:LONGEST_NAME] for name in unknown[:MOST_NAMED]], "known": known}
         raise Malformed(f"Unknown query parameter: {named}. {offered}{done}", code="UNKNOWN_PARAMETER", details=details)
 
 

@@ -9,7 +9,7 @@ from accounts.api_keys.api import call_router, caller, reads, writes
 from domains.announcements import services
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain
-from inbound_admin.lib.api.values import In, Out
+from inbound_admin.lib.api.schemas import In, Out
 
 router = call_router("Domains")
 

@@ -10,7 +10,7 @@ from accounts.api_keys.api import call_router, reads
 from domains.diagnosis.core.findings import LinkState, Severity, as_json, as_reply
 from domains.diagnosis.services import diagnose
 from domains.domain_list.api import domain_of
-from inbound_admin.lib.api.values import Out
+from inbound_admin.lib.api.schemas import Out
 
 router = call_router("Domains")
 

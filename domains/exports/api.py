@@ -11,7 +11,7 @@ from domains.domain_list.api import domain_of
 from domains.exports.core.formats import FORMATS, ExportFormat, export, format_named
 from domains.exports.core.values import entries
 from domains.records.selectors import records_page
-from inbound_admin.lib.api.values import Out, QueryIn
+from inbound_admin.lib.api.schemas import Out, QueryIn
 
 router = call_router("Domains")
 

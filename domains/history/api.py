@@ -11,8 +11,8 @@ from accounts.api_keys.api import call_router, reads
 from domains.domain_list.api import domain_of
 from domains.history.selectors import answers_of
 from domains.models.history import ObservedAnswer
+from inbound_admin.lib.api.schemas import Out, Page, Paged, Text, page_of
 from inbound_admin.lib.api.validation import require_choice
-from inbound_admin.lib.api.values import Out, Page, Paged, Text, page_of
 
 router = call_router("Domains")
 RECORD_TYPES = ("A", "AAAA", "CNAME", "DS", "MX", "NS", "SOA", "TXT")

@@ -16,7 +16,7 @@ from domains.domain_list.api import domain_of
 from domains.models.sharing import ShareLink, ShareVisit
 from domains.sharing import services
 from domains.sharing.selectors import links_of, token_of
-from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
+from inbound_admin.lib.api.schemas import In, Out, Page, Paged, Text, page_of
 
 router = call_router("Domains")
 

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
 from audit.core import OBJECT_TYPES
+from inbound_admin.lib.api.schemas import In, Moment, Out, Page, Paged, Text, page_of
 from inbound_admin.lib.api.validation import require_choice
-from inbound_admin.lib.api.values import In, Moment, Out, Page, Paged, Text, page_of
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.lists import exactly
 from notifications.alerts import services

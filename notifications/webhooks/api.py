@@ -9,8 +9,8 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, chosen_customer, reads, shown_once, writes
+from inbound_admin.lib.api.schemas import In, Out, Page, Paged, Text, given, page_of
 from inbound_admin.lib.api.validation import require_id
-from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, given, page_of
 from inbound_admin.lib.lists import exactly
 from notifications.models.webhooks import Attempt, Delivery, WebhookTarget
 from notifications.webhooks import services

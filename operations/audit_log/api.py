@@ -13,8 +13,8 @@ from accounts.people.selectors import customers_for
 from audit.core import OBJECT_TYPES, WORDS
 from audit.models import Change
 from audit.selectors import ChangeListFilters
+from inbound_admin.lib.api.schemas import Out, Page, Paged, Text, page_of
 from inbound_admin.lib.api.validation import require_choice, require_id
-from inbound_admin.lib.api.values import Out, Page, Paged, Text, page_of
 from operations.audit_log.selectors import search_changes
 
 router = call_router("Audit")

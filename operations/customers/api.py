@@ -11,7 +11,7 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, caller, reads
 from accounts.models.people import Customer
 from accounts.people.selectors import find_customers
-from inbound_admin.lib.api.values import Out, Page, Paged, Text, page_of
+from inbound_admin.lib.api.schemas import Out, Page, Paged, Text, page_of
 from tenants.lifecycle.selectors import tenants_in_region
 
 router = call_router("Customers")

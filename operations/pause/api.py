@@ -7,7 +7,7 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
-from inbound_admin.lib.api.values import Accepted, Day, In, Out, QueryIn, Text
+from inbound_admin.lib.api.schemas import Accepted, Day, In, Out, QueryIn, Text
 from operations.pause import services
 from tenants.lifecycle.api import accepted, staff_tenant
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.models.people import User
 from accounts.people.selectors import customers_for
-from inbound_admin.lib.api.values import Accepted, In, Out, Page, Paged, Text, page_of
+from inbound_admin.lib.api.schemas import Accepted, In, Out, Page, Paged, Text, page_of
 from inbound_admin.lib.errors import NotAllowed, Refused
 from operations.models import Migration, MigrationItem, MigrationStep
 from operations.tenant_migration import selectors, services

@@ -15,13 +15,11 @@ from accounts.people.selectors import first_owners
 from domains.domain_list.api import domain_of
 from domains.domain_list.selectors import domains_for
 from domains.receiving.core import DELIVERED, RulesFact
-from inbound_admin.lib.api.lenient import LenientIn, LenientPaged
+from inbound_admin.lib.api.schemas import LenientIn, LenientPaged, Out, Page, Text, given, page_of
 from inbound_admin.lib.api.validation import require_id
-from inbound_admin.lib.api.values import Out, Page, Text, given, page_of
 from inbound_admin.lib.errors import Malformed
 from public_api.addresses import services
-from public_api.domains.core import Published
-from public_api.domains.selectors import AddressesWanted, find_addresses, pending_of, rule_names, status_of
+from public_api.domains.selectors import AddressesWanted, Published, find_addresses, pending_of, rule_names, status_of
 from public_api.endpoints.services import config_out
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.services import remove_address

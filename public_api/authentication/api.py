@@ -13,11 +13,9 @@ from domains.checking import services as checking_services
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, Stage
 from domains.settings import services as settings_services
-from inbound_admin.lib.api.lenient import LenientIn
-from inbound_admin.lib.api.values import Out, Text, given
+from inbound_admin.lib.api.schemas import LenientIn, Out, Text, given
 from inbound_admin.lib.errors import AwsUnreachable, Malformed, aws_sentence
-from public_api.domains.core import Published, ses_word
-from public_api.domains.selectors import checks_of, is_authenticated, status_of
+from public_api.domains.selectors import Published, checks_of, is_authenticated, ses_word, status_of
 from public_api.domains.services import records_message, usual_mail_from
 from public_api.records.api import CheckedRecordOut, checked_records, next_steps
 

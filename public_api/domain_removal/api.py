@@ -6,7 +6,7 @@ from pydantic import Field
 from accounts.api_keys.api import caller, writes
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain
-from inbound_admin.lib.api.values import Out
+from inbound_admin.lib.api.schemas import Out
 from operations.domain_removal import services as domain_removal_services
 from operations.domain_removal.services import RequestedRemoval
 from public_api.domains.api import router

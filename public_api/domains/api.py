@@ -13,26 +13,25 @@ from accounts.api_keys.api import call_router, caller, chosen_customer, reads, w
 from accounts.people.selectors import first_owners
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.api import domain_of
-from domains.domain_list.selectors import verified_parent
 from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
 from domains.records.core import Purpose, Record
 from domains.sending_status.selectors import sending_of
 from domains.settings.services import wait_until_applied
-from inbound_admin.lib.api.lenient import LenientIn, LenientPaged, LenientQuery
-from inbound_admin.lib.api.values import Out, Page, Text, counted, given, page_of
+from inbound_admin.lib.api.schemas import (
+    LenientIn,
+    LenientPaged,
+    LenientQuery,
+    Out,
+    Page,
+    Text,
+    counted,
+    given,
+    page_of,
+)
 from inbound_admin.lib.errors import Conflict
 from public_api.domains import selectors, services
-from public_api.domains.core import Published, mail_from_word
-from public_api.domains.selectors import (
-    Checks,
-    InboundCounts,
-    checks_of,
-    pending_of,
-    receiving_of,
-    rule_names,
-    status_of,
-)
+from public_api.domains.selectors import Checks, InboundCounts, Published
 from public_api.records.api import (
     MAIL_FROM_KEYS,
     DomainMain,
@@ -99,7 +98,8 @@ class DomainOne(DomainRow):
 
 def rows(domains: Collection[Domain], *, checked: bool) -> list[DomainRow]:
     """Return the rows, in a constant number of queries. `checked` adds the latest check."""
-    checks, receiving = checks_of(domains, () if checked else (*MAIL_FROM_KEYS, selectors.MX)), receiving_of(domains)
+    checks = selectors.checks_of(domains, () if checked else (*MAIL_FROM_KEYS, selectors.MX))
+    receiving = selectors.receiving_of(domains)
     owners = first_owners(domain.customer_id for domain in domains)
     return [
         DomainRow(**_row(domain, checks[domain.pk], receiving[domain.pk], owners, checked=checked))
@@ -108,8 +108,8 @@ def rows(domains: Collection[Domain], *, checked: bool) -> list[DomainRow]:
 
 
 def one(domain: Domain, *, checked: bool) -> DomainOne:
-    checks, receiving = checks_of([domain])[domain.pk], receiving_of([domain])[domain.pk]
-    parent = verified_parent(domain.parsed, domain.customer)
+    checks, receiving = selectors.checks_of([domain])[domain.pk], selectors.receiving_of([domain])[domain.pk]
+    parent = domain_list_selectors.verified_parent(domain.parsed, domain.customer)
     recommended = {each.key: each for each in domain.records if each.purpose is Purpose.RECOMMENDED}
     row = _row(domain, checks, receiving, first_owners([domain.customer_id]), checked=checked)
     sending = sending_of(domain)
@@ -308,7 +308,7 @@ def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
         tell_when_verified=asked.tell_when_verified,
     )
     domain = wait_until_applied(made)
-    checks = checks_of([domain])[domain.pk]
+    checks = selectors.checks_of([domain])[domain.pk]
     owner = first_owners([domain.customer_id]).get(domain.customer_id)
     elsewhere = next((each for each in look.findings if each.code == "preflight.mail_elsewhere"), None)
     message = services.pending_message(domain, to=caller(request)) or services.records_message(domain)
@@ -371,7 +371,7 @@ def set_mail_from(request: HttpRequest, domain_id: str, asked: MailFrom | None =
         success=True,
         message=services.pending_message(domain, to=caller(request)) or done,
         mail_from_domain=domain.mail_from,
-        mail_from_domain_status=mail_from_word(domain.mail_from, domain.mail_from_status),
+        mail_from_domain_status=selectors.mail_from_word(domain.mail_from, domain.mail_from_status),
         additional_dns_records=records,
     )
 
@@ -381,17 +381,16 @@ def _conflict(message: str, suggestion: str) -> ConflictOut:
 
 
 def _changed(domain: Domain) -> DomainChangedOut:
-    receiving = receiving_of([domain])[domain.pk]
+    receiving = selectors.receiving_of([domain])[domain.pk]
     endpoint, is_on = receiving.endpoint, receiving.catches_all
     main = main_fields(domain, {}, None)
-    pending = pending_of([domain])
-    warning = pending.get(domain.pk, "")
+    warning = selectors.pending_of([domain]).get(domain.pk, "")
     return DomainChangedOut(
         **{name: main[name] for name in ("id", "domain", "mail_from_domain", "receive_dmarc_emails", "updated_at")},
-        status=status_of(domain),
+        status=selectors.status_of(domain),
         is_catch_all_enabled=is_on,
         catch_all_endpoint_id=endpoint.pk if endpoint else None,
         catch_all_endpoint=brief(endpoint),
-        receipt_rule_name=rule_names([domain.name]).get(domain.name) if is_on else None,
+        receipt_rule_name=selectors.rule_names([domain.name]).get(domain.name) if is_on else None,
         **given(warning=warning),
     )

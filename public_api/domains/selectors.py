@@ -1,8 +1,8 @@
-"""Read domains and receiving for the published API: its three statuses, filters and counts, in few queries."""
+"""Read domains and receiving for the published API: its coarser statuses, filters and counts, in few queries."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from django.db.models import CharField, Count, F, Func, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
@@ -17,13 +17,22 @@ from domains.ownership import core as ownership_core
 from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, Receiving, ReceivingState
 from domains.records.core import Need, Record, is_inbound
 from inbound_admin.lib.lists import exactly
-from public_api.domains.core import Published
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.live.selectors import content_of, last_known, takes_effect
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.models.runs import PendingChange
 
+Published = Literal["verified", "pending", "failed"]
+
+# SES's v1 words, which the contract has; "" (not read, or no answer) is none of them.
+SES_WORDS = {
+    SesStatus.PENDING: "Pending",
+    SesStatus.SUCCESS: "Success",
+    SesStatus.FAILED: "Failed",
+    SesStatus.TEMPORARY_FAILURE: "TemporaryFailure",
+    SesStatus.NOT_STARTED: "NotStarted",
+}
 # Whichever record verified it: what Amazon calls a success is verified, and what it does not know any more has failed.
 BY_AMAZON = Q(stage=Stage.READY, identity_status=SesStatus.SUCCESS)
 FAILED = (
@@ -39,6 +48,18 @@ MX = "inbound-mx"
 ARRIVING = (ReceivingState.LIVE, ReceivingState.COPIED)
 
 Checks = Mapping[str, RecordCheck]
+
+
+def ses_word(status: str) -> str | None:
+    """Return the SES status, or None if unknown."""
+    return SES_WORDS.get(SesStatus(status))
+
+
+def mail_from_word(name: str, status: str) -> Published | None:
+    """Return the MAIL FROM status, or None without a MAIL FROM domain."""
+    if not name:
+        return None
+    return {SesStatus.SUCCESS: "verified", SesStatus.FAILED: "failed"}.get(SesStatus(status), "pending")  # type: ignore[return-value]  # all three are words of it
 
 
 @dataclass(frozen=True)

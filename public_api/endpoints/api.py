@@ -1,6 +1,6 @@
 """Published API operations on endpoints."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -13,21 +13,26 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, chosen_customer, reads, writes
 from accounts.people.selectors import first_owners
-from inbound_admin.lib.api.lenient import LenientIn, LenientPaged, bounded, clamped, ignore_members
-from inbound_admin.lib.api.values import USUAL, Out, Page, Text, given, page_of
+from inbound_admin.lib.api.schemas import (
+    USUAL,
+    LenientIn,
+    LenientPaged,
+    Out,
+    Page,
+    Text,
+    bounded,
+    clamped,
+    given,
+    ignore_members,
+    page_of,
+)
 from inbound_admin.lib.errors import Malformed
 from inbound_admin.lib.redaction import MASK
 from public_api.domains.selectors import Uses, find_endpoints, status_of, uses_of
 from public_api.endpoints import services
 from receipt_rules.endpoints import services as endpoints_services
+from receipt_rules.forwarding import selectors as forwarding_selectors
 from receipt_rules.forwarding import services as forwarding_services
-from receipt_rules.forwarding.selectors import (
-    Forwardings,
-    endpoint_kinds,
-    forwardings_of,
-    is_never_forwarded,
-    recipients_of,
-)
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.received_mail.selectors import DeliveryCounts, delivery_counts
 
@@ -297,12 +302,12 @@ def tested(request: HttpRequest, endpoint_id: str, asked: TestAsked | None) -> T
 
 def _forwarding_result(endpoint: Endpoint) -> TestedOut:
     """Return the configuration without sending. It fails if no recipient has confirmed, or nothing is forwarded."""
-    known, never = forwardings_of([endpoint]), is_never_forwarded(endpoint)
-    to, blocked = list(recipients_of(endpoint)), known.blocks(endpoint) or never
+    known, never = forwarding_selectors.forwardings_of([endpoint]), forwarding_selectors.is_never_forwarded(endpoint)
+    to, blocked = list(forwarding_selectors.recipients_of(endpoint)), known.blocks(endpoint) or never
     named = to[0] if len(to) == 1 else f"{len(to):,} addresses"
     said = f"Mail is forwarded to {named}."
     if never:
-        said = endpoint_kinds().limits
+        said = forwarding_selectors.endpoint_kinds().limits
     elif blocked:
         said = f"Nothing is forwarded until {', '.join(known.waiting(endpoint))} confirms."
     kind = "email_forward_test" if endpoint.type == EndpointType.EMAIL else "email_group_test"
@@ -340,20 +345,13 @@ def endpoint_of(request: HttpRequest, endpoint_id: str) -> Endpoint:
 
 
 def _rows(some: Collection[Endpoint]) -> list[EndpointOut]:
-    owners, known = first_owners(endpoint.customer_id for endpoint in some), forwardings_of(some)
-    counts = delivery_counts([endpoint.pk for endpoint in some])
-    return [EndpointOut(**_fields(endpoint, owners.get(endpoint.customer_id), known, counts)) for endpoint in some]
+    return [EndpointOut(**fields) for fields in _fields(some)]
 
 
 def _one(endpoint: Endpoint) -> EndpointOne:
     uses: Uses = uses_of([endpoint], at_most=MOST_NAMED)[endpoint.pk]
     return EndpointOne(
-        **_fields(
-            endpoint,
-            first_owners([endpoint.customer_id]).get(endpoint.customer_id),
-            forwardings_of([endpoint]),
-            delivery_counts([endpoint.pk]),
-        ),
+        **next(_fields([endpoint])),
         recent_deliveries=services.recent(endpoint),
         associated_emails=[
             AddressOfEndpoint(id=each.pk, address=each.address, is_active=each.is_active, created_at=each.created_at)
@@ -365,7 +363,7 @@ def _one(endpoint: Endpoint) -> EndpointOne:
     )
 
 
-def _confirmation(endpoint: Endpoint, known: Forwardings) -> ConfirmationOut | None:
+def _confirmation(endpoint: Endpoint, known: forwarding_selectors.Forwardings) -> ConfirmationOut | None:
     if endpoint.type == EndpointType.WEBHOOK:
         return None
     waiting = list(known.waiting(endpoint))
@@ -374,24 +372,25 @@ def _confirmation(endpoint: Endpoint, known: Forwardings) -> ConfirmationOut | N
     return ConfirmationOut(status=status, waiting_for=waiting)
 
 
-def _fields(
-    endpoint: Endpoint, owner: str | None, known: Forwardings, counts: Mapping[str, DeliveryCounts]
-) -> dict[str, Any]:
-    counted = counts.get(endpoint.pk, DeliveryCounts())
-    is_group = endpoint.type == EndpointType.EMAIL_GROUP
-    return {
-        "id": endpoint.pk,
-        "name": endpoint.name,
-        "type": endpoint.type,
-        "config": services.config_out(endpoint.type, endpoint.shown_config),
-        "is_active": endpoint.is_active,
-        "description": endpoint.description or None,
-        "user_id": owner,
-        "created_at": endpoint.created_at,
-        "updated_at": endpoint.changed_at,  # type: ignore[attr-defined]  # annotated by `find_endpoints`
-        "group_emails": list(endpoint.config.get("addresses", ())) if is_group else None,
-        "confirmation": _confirmation(endpoint, known),
-        "delivery_stats": DeliveryStats(
-            total=counted.total, successful=counted.successful, failed=counted.failed, last_delivery=counted.last
-        ),
-    }
+def _fields(some: Collection[Endpoint]) -> Iterator[dict[str, Any]]:
+    owners = first_owners(endpoint.customer_id for endpoint in some)
+    known, counts = forwarding_selectors.forwardings_of(some), delivery_counts([endpoint.pk for endpoint in some])
+    for endpoint in some:
+        counted = counts.get(endpoint.pk, DeliveryCounts())
+        is_group = endpoint.type == EndpointType.EMAIL_GROUP
+        yield {
+            "id": endpoint.pk,
+            "name": endpoint.name,
+            "type": endpoint.type,
+            "config": services.config_out(endpoint.type, endpoint.shown_config),
+            "is_active": endpoint.is_active,
+            "description": endpoint.description or None,
+            "user_id": owners.get(endpoint.customer_id),
+            "created_at": endpoint.created_at,
+            "updated_at": endpoint.changed_at,  # type: ignore[attr-defined]  # annotated by `find_endpoints`
+            "group_emails": list(endpoint.config.get("addresses", ())) if is_group else None,
+            "confirmation": _confirmation(endpoint, known),
+            "delivery_stats": DeliveryStats(
+                total=counted.total, successful=counted.successful, failed=counted.failed, last_delivery=counted.last
+            ),
+        }

@@ -15,9 +15,19 @@ from domains.models.record_checks import RecordCheck
 from domains.receiving.core import Receiving
 from domains.records.core import Need, Record
 from domains.records.selectors import RecordRow, label_of, purpose_of, records_page
-from inbound_admin.lib.api.values import Out, given
-from public_api.domains.core import Published, mail_from_word, ses_word
-from public_api.domains.selectors import MX, Checks, checks_of, has_mx, receives_mail, records_of, status_of
+from inbound_admin.lib.api.schemas import Out, given
+from public_api.domains.selectors import (
+    MX,
+    Checks,
+    Published,
+    checks_of,
+    has_mx,
+    mail_from_word,
+    receives_mail,
+    records_of,
+    ses_word,
+    status_of,
+)
 
 SILENT = (State.VERIFIED, State.NOT_CHECKED)
 MAIL_FROM_KEYS = ("mail-from-mx", "mail-from-spf")

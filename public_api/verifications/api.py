@@ -19,20 +19,21 @@ from domains.models.domains import Domain, Stage
 from domains.names.core import parse_domain
 from domains.preflight import services as preflight_services
 from domains.settings import services as settings_services
-from inbound_admin.lib.api.lenient import LenientIn
-from inbound_admin.lib.api.values import Out, Text, given
+from inbound_admin.lib.api.schemas import LenientIn, Out, Text, given
 from inbound_admin.lib.errors import AwsUnreachable, Malformed
 from operations.domain_removal import services as domain_removal_services
 from public_api.addresses.api import AddressOut, rows
 from public_api.domain_removal.api import said
 from public_api.domains import services as domains_services
-from public_api.domains.core import Published, mail_from_word, ses_word
 from public_api.domains.selectors import (
     AddressesWanted,
+    Published,
     checks_of,
     find_addresses,
+    mail_from_word,
     receiving_of,
     records_of,
+    ses_word,
     status_of,
 )
 from public_api.records.api import DomainMain, JudgedRecordOut, description, error_of, judged_fields, main_fields

@@ -9,16 +9,15 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, caller, reads, writes
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain
-from inbound_admin.lib.api.lenient import LenientIn, LenientPaged
-from inbound_admin.lib.api.values import Out, Pagination, Text, given, page_of
+from inbound_admin.lib.api.schemas import LenientIn, LenientPaged, Out, Pagination, Text, given, page_of
 from public_api.addresses import api as addresses_api
 from public_api.addresses.api import AddressOut
 from public_api.domains import api as domains_api
 from public_api.domains import services as domains_services
 from public_api.domains.api import DomainRow, EndpointBrief
-from public_api.domains.core import Published
 from public_api.domains.selectors import (
     AddressesWanted,
+    Published,
     endpoint_counts,
     pending_of,
     receiving_of,

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ninja import Query, Status
 
 from accounts.api_keys.api import call_router, reads, writes
-from inbound_admin.lib.api.values import Page
+from inbound_admin.lib.api.schemas import Page
 from public_api.addresses import api as addresses_api
 from public_api.addresses.api import AddressOut
 from public_api.domain_removal.api import DomainDeletedOut, deleted

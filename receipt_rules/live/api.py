@@ -8,7 +8,7 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.models.people import User
-from inbound_admin.lib.api.values import In, Out, Text
+from inbound_admin.lib.api.schemas import In, Out, Text
 from inbound_admin.lib.errors import NotAllowed, Refused
 from receipt_rules.drift import services as drift_services
 from receipt_rules.live.selectors import Meter, Sharing, capacity, demand, sharing_by_rule

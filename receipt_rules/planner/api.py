@@ -10,7 +10,7 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, reads, writes
-from inbound_admin.lib.api.values import Accepted, In, Out, Page, Paged, QueryIn, Text, page_of
+from inbound_admin.lib.api.schemas import Accepted, In, Out, Page, Paged, QueryIn, Text, page_of
 from receipt_rules.expectations.selectors import newly_broken, still_broken
 from receipt_rules.jobs import seconds_needed
 from receipt_rules.live.api import rules_viewer

@@ -9,7 +9,7 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, caller, reads, writes
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain
-from inbound_admin.lib.api.values import In, Out
+from inbound_admin.lib.api.schemas import In, Out
 from receipt_rules.probes.core import OFF, ProbePace
 from receipt_rules.probes.selectors import schedule_of
 from receipt_rules.probes.services import schedule_probes

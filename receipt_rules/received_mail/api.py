@@ -14,8 +14,8 @@ from accounts.api_keys.core import Scope
 from accounts.people.selectors import customers_for
 from domains.domain_list.selectors import domains_for
 from inbound_admin.lib.api.answers import ERRORS
+from inbound_admin.lib.api.schemas import In, Out, Page, Paged, Text, page_of
 from inbound_admin.lib.api.validation import require_id
-from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
 from inbound_admin.lib.lists import kept_count
 from receipt_rules.addresses.selectors import endpoints_for
 from receipt_rules.models.received_mail import ReceivedMail

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 from accounts.api_keys.api import ApiKeyWith, call_router
 from accounts.api_keys.core import Scope
 from inbound_admin.lib.api.answers import ERRORS
-from inbound_admin.lib.api.values import In, Out
+from inbound_admin.lib.api.schemas import In, Out
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.route_lookup.selectors import Route, route_lookup, stores_of

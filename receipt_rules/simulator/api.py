@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, reads
-from inbound_admin.lib.api.values import In, Out, Text
+from inbound_admin.lib.api.schemas import In, Out, Text
 from receipt_rules.live.api import rules_viewer
 from receipt_rules.live.services import read_live
 from receipt_rules.planner.core.matching import RuleOutcome, why_not

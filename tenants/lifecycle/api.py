@@ -15,7 +15,7 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.models.people import Customer
 from accounts.people import selectors as people_selectors
-from inbound_admin.lib.api.values import Accepted, In, Out, Page, Paged, QueryIn, Text, given, page_of
+from inbound_admin.lib.api.schemas import Accepted, In, Out, Page, Paged, QueryIn, Text, given, page_of
 from inbound_admin.lib.errors import Refused
 from tenants.lifecycle import selectors, services
 from tenants.lifecycle.selectors import stopped_before, tenants_for_staff

@@ -9,7 +9,7 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
-from inbound_admin.lib.api.values import Accepted, Out, Page, Paged, QueryIn, page_of
+from inbound_admin.lib.api.schemas import Accepted, Out, Page, Paged, QueryIn, page_of
 from inbound_admin.lib.errors import NotAllowed
 from tenants.lifecycle import selectors as lifecycle_selectors
 from tenants.lifecycle.api import accepted, staff_tenant

@@ -1,6 +1,6 @@
 """Conventions of the JSON API. How to write an operation:
 
-    from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
+    from inbound_admin.lib.api.schemas import In, Out, Page, Paged, Text, page_of
     from accounts.api_keys.api import call_router, caller, reads, writes
 
     router = call_router("Tenants")                     # joined in inbound_admin/api.py by one line

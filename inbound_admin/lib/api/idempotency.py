@@ -11,7 +11,7 @@ from http import HTTPStatus
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
-from inbound_admin.lib.api.sent_json import same_json, sent_json
+from inbound_admin.lib.api.schemas import same_json, sent_json
 from inbound_admin.lib.errors import Conflict, Malformed
 
 HEADER = "Idempotency-Key"
