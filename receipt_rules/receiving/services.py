@@ -41,11 +41,17 @@ from receipt_rules.receiving.core import (
     rules_fact,
     serving_entry,
 )
-from receipt_rules.receiving_stops.selectors import stopped_customers
 from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.runs.selectors import steps_in_progress
 
-HARMED = (RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED)
+HARMED = frozenset((RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED))
+# What staff are alerted of, by the facts of the recipients.
+_ALERTS = {
+    HARMED: alerts_services.update_harmed_mail_alert,
+    frozenset((RulesFact.DROPPED,)): alerts_services.update_rejected_mail_alert,
+    frozenset(DEFECTIVE): alerts_services.update_defective_rule_alert,
+    frozenset((RulesFact.SPLIT,)): alerts_services.update_split_alert,
+}
 ROWS_AT_ONCE = 10_000
 
 
@@ -90,14 +96,7 @@ def record_live_rules(active: RuleSet, *, is_ours: bool, customers: frozenset[st
     _store(CatchAll, catch_alls, facts)
     _update_names(rows, facts, _NamesOnly(active, above), customers)
     seen = {fact for row in rows for fact in (row.rules, facts[row.pk])}
-    if customers is None or not seen.isdisjoint(HARMED):
-        alerts_services.update_harmed_mail_alert(*_recipients_with(HARMED))
-    if customers is None or RulesFact.DROPPED in seen:
-        alerts_services.update_rejected_mail_alert(*_recipients_with((RulesFact.DROPPED,)))
-    if customers is None or not seen.isdisjoint(DEFECTIVE):
-        alerts_services.update_defective_rule_alert(*_recipients_with(DEFECTIVE))
-    if customers is None or RulesFact.SPLIT in seen:
-        alerts_services.update_split_alert(*_recipients_with((RulesFact.SPLIT,)))
+    _update_alerts(RulesFact if customers is None else seen)
 
 
 @transaction.atomic
@@ -125,7 +124,7 @@ def record_last_read(customers: frozenset[str] | None = None) -> None:
 def _facts(
     rows: Iterable[_RecipientRow], active: RuleSet, state: DesiredState, above: CatchAllsAbove, *, is_ours: bool
 ) -> dict[str, RulesFact]:
-    trace, halted = RecipientIndex(active), stopped_customers()
+    trace = RecipientIndex(active)
     desired, on_hold = state.desired, recipients_on_hold(stopped=state.stopped)
     is_filtered = ActiveRuleSet.objects.filter(region=settings.AWS_REGION, blocks_all=True).exists()
     is_quiet = not steps_in_progress()  # between the steps of our run, no change of a rule is someone else's
@@ -133,7 +132,7 @@ def _facts(
     for row in rows:
         address, name = sample_address(row.recipient), domain_of(row.recipient)
         is_own = state.holders.customer_of(name) == row.customer_id
-        if row.is_active and row.customer_id in halted:
+        if row.is_active and row.customer_id in state.stopped:
             found = RulesFact.MUTED if is_own and above.accept(name) else RulesFact.HALTED
         elif row.is_active and is_filtered:
             found = RulesFact.FILTERED
@@ -157,13 +156,18 @@ def _facts(
     return facts
 
 
-def _recipients_with(facts: Collection[RulesFact]) -> tuple[list[str], set[str]]:
-    """Return the recipients of all customers that have one of these facts, and the IDs of their customers."""
-    here = {"rules__in": facts, "is_active": True, "domain__region": settings.AWS_REGION}
-    found = list(Address.objects.filter(**here).order_by().values_list("address", "domain__customer_id"))
+def _update_alerts(seen: Iterable[str]) -> None:
+    """Update the alerts of these facts. The recipients of all customers that have one are read once."""
+    due = {facts: update for facts, update in _ALERTS.items() if not facts.isdisjoint(seen)}
+    if not due:
+        return
+    here = {"rules__in": frozenset().union(*due), "is_active": True, "domain__region": settings.AWS_REGION}
+    found = list(Address.objects.filter(**here).order_by().values_list("rules", "address", "domain__customer_id"))
     catch_alls = CatchAll.objects.filter(**here).select_related("domain").order_by()
-    found += [(each.recipient, each.domain.customer_id) for each in catch_alls]
-    return [recipient for recipient, _ in found], {customer for _, customer in found}
+    found += [(each.rules, each.recipient, each.domain.customer_id) for each in catch_alls]
+    for facts, update in due.items():
+        some = [(recipient, customer) for fact, recipient, customer in found if fact in facts]
+        update([recipient for recipient, _ in some], {customer for _, customer in some})
 
 
 def record_step(active: RuleSet, recipients: Collection[str]) -> None:
