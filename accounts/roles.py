@@ -18,11 +18,6 @@ class Role(StrEnum):
     ADMIN = "Admin"
 
 
-PAUSE = "tenants.pause_tenant"
-MANAGE = "tenants.manage_tenant"
-ROUTE_MAIL = "receipt_rules.route_mail"
-
-
 def require(actor: User | None, permission: str, sentence: str, *, customer_id: str = "") -> None:
     """Raise NotAllowed with the sentence unless the actor has the permission, or is a member of this customer."""
     if actor is not None and not actor.may_for(customer_id, permission):

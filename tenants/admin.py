@@ -7,7 +7,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.admin import each, who
-from accounts.roles import MANAGE
 from inbound_admin.lib.admin import ReadOnly, capitalised, in_words, labelled
 from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantResource
 from tenants.resources.services import retry_associations
@@ -69,7 +68,7 @@ class TenantAdmin(ReadOnly):
     actions = ("read_now", "try_again")
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(MANAGE)
+        return request.user.has_perm("tenants.manage_tenant")
 
     @admin.action(description="Read from SES again", permissions=["view"])
     def read_now(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:

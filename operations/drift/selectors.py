@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db.models import Case, CharField, Count, IntegerField, Q, QuerySet, Value, When
 
 from accounts.models.people import User
-from accounts.roles import PAUSE
 from operations.batches.core import BatchKind, BatchResult
 from operations.drift.core import HARMFUL, IDENTITIES_AREA, OUTAGES, RULES_AREA, STATUS, UNKNOWN, UNOWNED, Decision
 from operations.models import BatchItem, Difference, DriftCheck
@@ -133,7 +132,9 @@ def may_apply(viewer: User, decision: Decision, difference: Difference) -> bool:
     """Return whether the viewer's role allows it: accepting or restoring a sending status is a pause or a resume."""
     if difference.kind != STATUS:
         return may_decide(viewer)
-    return viewer.is_active and (viewer.has_perm(PAUSE) or (decision is Decision.IGNORE and may_decide(viewer)))
+    return viewer.is_active and (
+        viewer.has_perm("tenants.pause_tenant") or (decision is Decision.IGNORE and may_decide(viewer))
+    )
 
 
 def decidable(rows: QuerySet[Difference], decision: Decision, viewer: User) -> QuerySet[Difference]:
@@ -142,7 +143,7 @@ def decidable(rows: QuerySet[Difference], decision: Decision, viewer: User) -> Q
 
 
 def _condition(decision: Decision, viewer: User) -> Q:
-    needs_more = decision is not Decision.IGNORE and not viewer.has_perm(PAUSE)
+    needs_more = decision is not Decision.IGNORE and not viewer.has_perm("tenants.pause_tenant")
     return _DECIDABLE[decision] & ~Q(kind=STATUS) if needs_more else _DECIDABLE[decision]
 
 

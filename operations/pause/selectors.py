@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet
 
 from accounts.models.people import User
-from accounts.roles import PAUSE
 from operations.batches.core import BatchKind, BatchResult
 from operations.models import BatchItem
 from tenants.models.tenants import Tenant
@@ -63,7 +62,7 @@ def predicted_resumes(tenants: list[Tenant]) -> list[PredictedPause]:
 
 
 def may_pause(viewer: User) -> bool:
-    return viewer.has_perm(PAUSE)
+    return viewer.has_perm("tenants.pause_tenant")
 
 
 def pause_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchResult]:

@@ -12,7 +12,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from accounts.models.people import User
-from accounts.roles import PAUSE, require
+from accounts.roles import require
 from domains.models.domains import Domain
 from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.models import BatchItem, BatchItemState
@@ -143,7 +143,7 @@ def items_of(tenants: Sequence[Tenant]) -> list[BatchItem]:
 
 def require_permission(actor: User) -> None:
     """Raises NotAllowed."""
-    require(actor, PAUSE, NOT_ALLOWED)
+    require(actor, "tenants.pause_tenant", NOT_ALLOWED)
 
 
 def prepare(items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -> Mapping[str, str]:

@@ -10,7 +10,6 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from accounts.people.selectors import owners_of
-from accounts.roles import PAUSE
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn, form_page
 from operations.batches import services as batches_services
@@ -57,7 +56,7 @@ def tenant_to_pause(request: SignedIn, tenant_id: str) -> Tenant:
 
 
 def require_pause_permission(request: SignedIn) -> None:
-    if not request.user.has_perm(PAUSE):
+    if not request.user.has_perm("tenants.pause_tenant"):
         raise PermissionDenied
 
 

@@ -14,7 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from accounts.roles import MANAGE, PAUSE, require
+from accounts.roles import require
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.drift import core as drift_core
@@ -192,8 +192,8 @@ def _entities(surveyed: Iterable[TenantInventory]) -> list[Entity]:
 
 def ignore(*, difference: Difference, because: str, actor: User) -> None:
     """Ignore it until it changes. Raises Refused."""
-    if difference.kind != drift_core.STATUS or not actor.has_perm(PAUSE):
-        require(actor, MANAGE, NOT_YOURS)
+    if difference.kind != drift_core.STATUS or not actor.has_perm("tenants.pause_tenant"):
+        require(actor, "tenants.manage_tenant", NOT_YOURS)
     with transaction.atomic():
         drift_store_services.record_decision(
             difference=difference, decision=Decision.IGNORE, because=because, actor=actor
@@ -243,9 +243,9 @@ def _adopt_unknown(difference: Difference, because: str, actor: User, customer: 
 def _refuse(difference: Difference, may: bool, decision: Decision, actor: User) -> None:
     """Accepting or restoring a sending status is a pause or a resume, so Trust & Safety decides, and nobody else."""
     if difference.kind == drift_core.STATUS:
-        require(actor, PAUSE, pause_services.NOT_YOURS)
+        require(actor, "tenants.pause_tenant", pause_services.NOT_YOURS)
     else:
-        require(actor, MANAGE, NOT_YOURS)
+        require(actor, "tenants.manage_tenant", NOT_YOURS)
     if not may:
         raise Refused(CANNOT[decision], code="NOT_POSSIBLE")
 

@@ -14,7 +14,7 @@ from django.db.models.lookups import In
 
 from accounts.models.people import Customer, User
 from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
-from accounts.roles import ROUTE_MAIL, require
+from accounts.roles import require
 from audit.services import Subject
 from domains.domain_list.core import UNVERIFIED
 from domains.domain_list.selectors import names_in_unicode
@@ -36,12 +36,12 @@ def may_route(viewer: Viewer, customer_id: str = "") -> bool:
     """Return whether to show what changes where mail is delivered: the customer's, or without an ID anybody's."""
     if not isinstance(viewer, User) or not supports_everyone(viewer):
         return True  # people of customers see only their own
-    return viewer.may_for(customer_id, ROUTE_MAIL) or (not customer_id and viewer.may_be_member)
+    return viewer.may_for(customer_id, "receipt_rules.route_mail") or (not customer_id and viewer.may_be_member)
 
 
 def require_routing(actor: User | None, customer_id: str) -> None:
     """Raise NotAllowed for staff without the permission who aren't members of the customer."""
-    require(actor, ROUTE_MAIL, MAY_NOT_ROUTE, customer_id=customer_id)
+    require(actor, "receipt_rules.route_mail", MAY_NOT_ROUTE, customer_id=customer_id)
 
 
 def address_subject(address: Address) -> Subject:

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from accounts.people.selectors import customer_subject
-from accounts.roles import PAUSE, require
+from accounts.roles import require
 from audit import services as audit_services
 from inbound_admin.lib import isolation, lanes
 from inbound_admin.lib.errors import Refused
@@ -252,7 +252,7 @@ def is_stopped(customer: Customer) -> bool:
 
 
 def _set_stopped(customer: Customer, because: str, actor: User | None, bulk_id: str, *, is_stopped: bool) -> None:
-    require(actor, PAUSE, "Only Trust & Safety can stop and resume a customer's receiving.")
+    require(actor, "tenants.pause_tenant", "Only Trust & Safety can stop and resume a customer's receiving.")
     Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     row = ReceivingStop.objects.filter(customer=customer).first()
     was = row is not None and row.is_stopped

@@ -16,7 +16,7 @@ from django.db.models.deletion import Collector, ProtectedError
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from accounts.roles import MANAGE, require
+from accounts.roles import require
 from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
@@ -37,7 +37,7 @@ NOT_YOURS = "Your role can't create tenants. Ask an operator."
 
 def require_permission(actor: User | None) -> None:
     """Raises NotAllowed unless the actor may create tenants. None is the system itself, which may."""
-    require(actor, MANAGE, NOT_YOURS)
+    require(actor, "tenants.manage_tenant", NOT_YOURS)
 
 
 def create_tenant(*, customer: Customer, actor: User | None, policy: str = "", sends_at_once: bool = False) -> Tenant:
@@ -273,7 +273,7 @@ def consequences(tenant: Tenant) -> TenantConsequences:
 
 def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
     """Mark it for deletion; the worker deletes it. Raises Refused for a wrong name, or while domains use it."""
-    require(actor, MANAGE, "Your role can't delete tenants. Ask an operator.")
+    require(actor, "tenants.manage_tenant", "Your role can't delete tenants. Ask an operator.")
     if typed_name.strip() != tenant.name:
         raise Refused(f"To delete the tenant, type its name: {tenant.name}.", code="NAME_NOT_TYPED")
     with transaction.atomic():

@@ -12,7 +12,6 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.roles import MANAGE, PAUSE
 from audit.selectors import changes_of
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, form_page, list_as_file, page_of, requires_password, template
@@ -78,8 +77,8 @@ def list_(request: SignedIn) -> HttpResponse:
         "counts": counts,
         "total": bool(page.object_list) or selectors.tenants_for(request.user).exists(),
         "capacity": selectors.capacity(),
-        "may_manage": request.user.has_perm(MANAGE),
-        "may_pause": request.user.has_perm(PAUSE),
+        "may_manage": request.user.has_perm("tenants.manage_tenant"),
+        "may_pause": request.user.has_perm("tenants.pause_tenant"),
     }
     return TemplateResponse(request, template(request, "tenants/lifecycle/list.html", "results"), context)
 
@@ -105,7 +104,7 @@ def tenant_for(request: SignedIn, tenant_id: str) -> Tenant:
 
 def _managed(request: SignedIn, tenant_id: str) -> Tenant:
     tenant = tenant_for(request, tenant_id)
-    if not request.user.has_perm(MANAGE):
+    if not request.user.has_perm("tenants.manage_tenant"):
         raise PermissionDenied
     return tenant
 
@@ -164,7 +163,7 @@ def history(request: SignedIn, tenant_id: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def create(request: SignedIn) -> HttpResponse:
     require_staff(request)
-    if not request.user.has_perm(MANAGE):
+    if not request.user.has_perm("tenants.manage_tenant"):
         raise PermissionDenied
     chosen = {"customer": request.GET.get("customer", ""), "name": request.GET.get("name", "")}
     form = NewTenantForm(request.POST or None, viewer=request.user, initial=chosen)

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import User
-from accounts.roles import PAUSE, require, require_reason
+from accounts.roles import require, require_reason
 from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
@@ -47,7 +47,7 @@ def pause(
     bulk_id: str = "",
 ) -> None:
     """Store the request; the worker tells SES. Raises Refused without a reason and text, or if it is already paused."""
-    require(actor, PAUSE, NOT_YOURS)
+    require(actor, "tenants.pause_tenant", NOT_YOURS)
     text = require_reason(text, "Enter a staff note.")
     if reason not in PauseReason.values:
         raise Refused("Choose a reason.", code="REASON_MISSING")
@@ -115,7 +115,7 @@ def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> N
 
     While AWS suspends the tenant, only a pause by staff can be ended, and the suspension stays.
     """
-    require(actor, PAUSE, NOT_YOURS)
+    require(actor, "tenants.pause_tenant", NOT_YOURS)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
@@ -142,7 +142,7 @@ def refuse_resume(tenant: Tenant) -> None:
 
 def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: User) -> None:
     """Record the review's outcome: still paused, with or without a next review date. Raises Refused."""
-    require(actor, PAUSE, NOT_YOURS)
+    require(actor, "tenants.pause_tenant", NOT_YOURS)
     because = require_reason(because, "Enter a reason.")
     _refuse_past(review_on)
     with transaction.atomic():
@@ -158,7 +158,7 @@ def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: 
 
 def reapply_status(*, tenant: Tenant, because: str, actor: User) -> None:
     """Send the desired status to SES again, after somebody changed it there. Raises Refused."""
-    require(actor, PAUSE, NOT_YOURS)
+    require(actor, "tenants.pause_tenant", NOT_YOURS)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
@@ -172,7 +172,7 @@ def reapply_status(*, tenant: Tenant, because: str, actor: User) -> None:
 
 def accept_status(*, tenant: Tenant, because: str, actor: User) -> None:
     """Make the status that somebody set in SES the desired one. SES isn't called. Raises Refused."""
-    require(actor, PAUSE, NOT_YOURS)
+    require(actor, "tenants.pause_tenant", NOT_YOURS)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
@@ -216,7 +216,7 @@ def remind_of_reviews(*, today: date) -> int:
 
 def _who_may_pause() -> QuerySet[User]:
     people = get_user_model()._default_manager.with_perm(
-        PAUSE, include_superusers=False, backend="django.contrib.auth.backends.ModelBackend"
+        "tenants.pause_tenant", include_superusers=False, backend="django.contrib.auth.backends.ModelBackend"
     )
     return people.filter(is_active=True, is_staff=True)
 
@@ -241,7 +241,7 @@ def apply_status(*, tenant_id: str) -> None:
 
 def retry_status(*, tenant: Tenant, actor: User) -> None:
     """Tell SES a requested status now instead of at the next attempt. Raises Refused if none is under way."""
-    require(actor, PAUSE, NOT_YOURS)
+    require(actor, "tenants.pause_tenant", NOT_YOURS)
     if tenant.pause_is_undone:
         raise Refused(f"{tenant} was paused, and {status_services.UNDONE}", code="PAUSE_UNDONE")
     if not tenant.is_under_way or tenant.stage != TenantStage.READY:

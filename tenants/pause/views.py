@@ -8,7 +8,6 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.roles import PAUSE
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, form_page, report_outcome
 from tenants.lifecycle.views import tenant_for
@@ -31,7 +30,7 @@ class KeepForm(forms.Form):
 def try_now(request: SignedIn, tenant_id: str) -> HttpResponse:
     """Tell SES the requested status now. The page shows what it answers."""
     tenant = tenant_for(request, tenant_id)
-    if not request.user.has_perm(PAUSE):
+    if not request.user.has_perm("tenants.pause_tenant"):
         raise PermissionDenied
     with report_outcome(request, "Trying now. This page shows what SES answers."):
         services.retry_status(tenant=tenant, actor=request.user)
@@ -41,7 +40,7 @@ def try_now(request: SignedIn, tenant_id: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def keep(request: SignedIn, tenant_id: str) -> HttpResponse:
     tenant = tenant_for(request, tenant_id)
-    if not request.user.has_perm(PAUSE):
+    if not request.user.has_perm("tenants.pause_tenant"):
         raise PermissionDenied
     form = KeepForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

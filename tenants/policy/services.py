@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models.people import User
-from accounts.roles import MANAGE, require, require_reason
+from accounts.roles import require, require_reason
 from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
@@ -33,7 +33,7 @@ def change(*, tenant: Tenant, policy: str, suppression: str, because: str, actor
 
 def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> None:
     """Store the request; the worker tells SES. Raises Refused without a reason, or for an unknown policy."""
-    require(actor, MANAGE, NO_POLICY)
+    require(actor, "tenants.manage_tenant", NO_POLICY)
     because = require_reason(because, "Enter a reason.")
     if policy not in tuple(Policy):
         raise Refused("Choose one of the policies: standard, strict or none.")
@@ -52,7 +52,7 @@ def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> 
 
 def change_suppression(*, tenant: Tenant, suppression: str, because: str, actor: User) -> None:
     """Store the request; the worker tells SES. Raises Refused without a reason, or for an unknown list."""
-    require(actor, MANAGE, NO_SUPPRESSION)
+    require(actor, "tenants.manage_tenant", NO_SUPPRESSION)
     because = require_reason(because, "Enter a reason.")
     if suppression not in tuple(Suppression):
         raise Refused("Choose one of the lists: account or tenant.")
@@ -70,7 +70,7 @@ def change_suppression(*, tenant: Tenant, suppression: str, because: str, actor:
 
 def accept_suppression(*, tenant: Tenant, because: str, actor: User) -> None:
     """Make the suppression scope that somebody chose in SES the desired one. SES isn't called. Raises Refused."""
-    require(actor, MANAGE, NO_SUPPRESSION)
+    require(actor, "tenants.manage_tenant", NO_SUPPRESSION)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
@@ -98,7 +98,7 @@ def enable_metrics(*, tenant: Tenant) -> None:
 
 def accept_policy(*, tenant: Tenant, because: str, actor: User) -> None:
     """Make the policy that somebody set in SES the desired one. SES isn't called. Raises Refused."""
-    require(actor, MANAGE, NO_POLICY)
+    require(actor, "tenants.manage_tenant", NO_POLICY)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)

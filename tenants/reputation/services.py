@@ -12,7 +12,6 @@ from functools import partial
 from django.conf import settings
 from django.db import transaction
 
-from accounts.roles import PAUSE
 from audit import services as audit_services
 from audit.services import Subject
 from inbound_admin.lib import isolation
@@ -30,7 +29,7 @@ from tenants.reputation.core import HIGH, LOW, FoundRecommendation
 from tenants.reputation.selectors import risk_now
 from tenants.status.core import SendingStatus, TenantStatus
 
-STAFF = alerts_core.Staff(PAUSE)
+STAFF = alerts_core.Staff("tenants.pause_tenant")
 UNMEASURED = "tenant.unmeasured"
 KINDS = {Measure.BOUNCE: "tenant.bounces", Measure.COMPLAINT: "tenant.complaints"}
 

@@ -20,7 +20,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from accounts.roles import MANAGE, require
+from accounts.roles import require
 from audit import services as audit_services
 from inbound_admin.lib import aws, jobs
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
@@ -101,7 +101,7 @@ def tenant_to_join(customer: Customer) -> Tenant | None:
 
 def retry_associations(*, tenant: Tenant, actor: User | None) -> None:
     """Retry associations that another tenant had, or that SES didn't know. Raises NotAllowed."""
-    require(actor, MANAGE, "Your role can't change a tenant's resources. Ask an operator.")
+    require(actor, "tenants.manage_tenant", "Your role can't change a tenant's resources. Ask an operator.")
     with transaction.atomic():
         stuck = TenantResource.objects.filter(tenant=tenant, associated_at=None)
         stuck.update(held_by="", checked_at=None)

@@ -16,7 +16,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.people.selectors import owners_of
-from accounts.roles import PAUSE
 from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsMissing, AwsProblem, RateLimited, Refused
@@ -37,6 +36,7 @@ from tenants.status.core import RESUMED, LayerName, SendingStatus, TenantStatus,
 
 NOT_IN_USE = "Sends don’t name this tenant yet, so no mail is stopped."
 STOPPED = (TenantStatus.PAUSED, TenantStatus.SUSPENDED)
+STAFF = alerts_core.Staff("tenants.pause_tenant")
 UNDONE = "Somebody ended the pause in SES, so mail may be sent. Pause the tenant again, or resume it."
 
 
@@ -78,8 +78,8 @@ def warn_of_rejected(tenant: Tenant, now: datetime) -> None:
     names = [tenant.name] if tenant.is_gone else list(lost.values_list("name", flat=True)[:3])
     of_staff = f"{tenant.name}: {tenant.read_problem or NOT_ASSOCIATED} ({', '.join(names)})" if names else ""
     told = bool(names) and tenant.sends_since is not None
-    staff, people = alerts_core.Staff(PAUSE), alerts_core.CustomerPeople(tenant.customer_id)
-    _observe("tenant.incomplete", tenant, bool(names), of_staff, staff, now)
+    people = alerts_core.CustomerPeople(tenant.customer_id)
+    _observe("tenant.incomplete", tenant, bool(names), of_staff, STAFF, now)
     _observe("sending.rejected", tenant, told, REJECTED, people, now)
 
 
@@ -93,14 +93,14 @@ def _warn_of_policy(tenant: Tenant, now: datetime) -> None:
     if tenant.standing == TenantStatus.UNKNOWN or tenant.is_paused:
         return
     why = f"{tenant.name} was paused {_by_whom(tenant.staff_cause)}. {tenant.staff_cause}".strip()
-    _observe("tenant.paused", tenant, tenant.standing == TenantStatus.PAUSED, why, alerts_core.Staff(PAUSE), now)
+    _observe("tenant.paused", tenant, tenant.standing == TenantStatus.PAUSED, why, STAFF, now)
 
 
 def _warn_of_undone(tenant: Tenant, now: datetime, *, confirmed: bool) -> None:
     """Warn staff of a pause of theirs that somebody ended in SES, until they pause or resume the tenant again."""
     if confirmed or (tenant.is_paused and not tenant.is_under_way and not tenant.is_gone):
         why = f"{tenant.name} was paused by our team. {UNDONE}"
-        _observe("tenant.pause_undone", tenant, tenant.pause_is_undone, why, alerts_core.Staff(PAUSE), now)
+        _observe("tenant.pause_undone", tenant, tenant.pause_is_undone, why, STAFF, now)
 
 
 def _by_whom(cause: str) -> str:

@@ -1,7 +1,10 @@
+import re
+
 import pytest
 
 from accounts.people.selectors import supports_everyone
-from accounts.roles import Role
+from accounts.roles import PERMISSIONS, Role
+from benchmarks.house import PRODUCT, ROOT, modules
 from tests.factories import make_staff, make_user
 
 pytestmark = pytest.mark.django_db
@@ -18,6 +21,19 @@ TABLE = {
 
 def test_the_table_has_every_role() -> None:
     assert set(TABLE) == set(Role)
+
+
+IN_CODE = re.compile(r'(?:has_perms?|require|may_for|Staff)\((?:[\w.]+, )?\(?"(\w+\.\w+)"|needs="(\w+\.\w+)"')
+IN_A_TEMPLATE = re.compile(r"\bperms\.(\w+\.\w+)")
+
+
+def test_each_permission_that_the_code_requires_is_in_the_table() -> None:
+    """A misspelt name would be a permission that nobody has."""
+    required = {name for each in modules(*PRODUCT) for found in IN_CODE.findall(each.text) for name in found if name}
+    shown = {name for page in (ROOT / "templates").rglob("*.html") for name in IN_A_TEMPLATE.findall(page.read_text())}
+    assert {"tenants.pause_tenant", "accounts.support_customer"} <= required
+    assert len(shown) > 5
+    assert (required | shown) - PERMISSIONS.keys() == set()
 
 
 @pytest.mark.parametrize("role", Role)
