@@ -5,8 +5,8 @@ from django.utils import timezone
 from inbound_admin.lib import jobs, lanes
 from inbound_admin.lib.lanes import WorkLane
 from inbound_admin.lib.retry import RetryUntilAwsAnswers
+from operations.alerts import services as alerts_services
 from operations.batches import services as batches_services
-from operations.dashboard import services as dashboard_services
 from operations.domain_removal import services as domain_removal_services
 from operations.drift import services as drift_services
 from operations.identity_drift import services as identity_drift_services
@@ -72,4 +72,4 @@ def check_drift_nightly(timestamp: int) -> None:
 @jobs.periodic("operations.watch", cron="*/5 * * * *")
 def watch(timestamp: int) -> None:
     """Every five minutes, check whether SES answers and whether drift waits for a decision."""
-    dashboard_services.watch(now=timezone.now())
+    alerts_services.watch(now=timezone.now())

@@ -12,7 +12,7 @@ from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
 from notifications.models.alerts import Alert
-from operations.dashboard import services as dashboard_services
+from operations.alerts import services as alerts_services
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.addresses import Address
@@ -48,11 +48,11 @@ def fail_every_call(sandbox: Sandbox) -> None:
 def test_an_alert_opens_after_ten_minutes_without_ses_and_recovers_afterwards(sandbox: Sandbox, olga: User) -> None:
     fail_every_call(sandbox)
     for minutes in (0, 11):
-        dashboard_services.watch(now=timezone.now() + timedelta(minutes=minutes))
+        alerts_services.watch(now=timezone.now() + timedelta(minutes=minutes))
     alert = Alert.objects.get(kind="amazon.unreachable")
     assert alert.state == "open"
     sandbox.control.clear_faults()
-    dashboard_services.watch(now=timezone.now() + timedelta(minutes=12))
+    alerts_services.watch(now=timezone.now() + timedelta(minutes=12))
     alert.refresh_from_db()
     assert alert.state == "recovered"
 

@@ -9,7 +9,7 @@ from pytest_django import Settings
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy
 from notifications.models.alerts import Alert
-from operations.dashboard import services as dashboard_services
+from operations.alerts import services as alerts_services
 from operations.drift.core import Decision
 from operations.models import Difference
 from sandbox.process import Sandbox
@@ -24,7 +24,7 @@ def states() -> dict[str, str]:
 
 
 def watch(*, minutes: int = 0) -> None:
-    dashboard_services.watch(now=NOW + timedelta(minutes=minutes))
+    alerts_services.watch(now=NOW + timedelta(minutes=minutes))
 
 
 def test_an_alert_opens_after_ten_minutes_without_ses_and_recovers(
