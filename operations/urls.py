@@ -51,7 +51,6 @@ urlpatterns = [
     path("bulk/<str:bulk_id>/retry/", batches_views.retry_bulk, name="retry_bulk"),
     path("pause/", pause_views.choose, name="pause_many"),
     path("pause/<str:bulk_id>/", batches_views.bulk, name="batch"),
-    path("pause/<str:bulk_id>/retry/", batches_views.retry_bulk, name="retry_batch"),
 ]
 
 customer_urlpatterns = [

@@ -98,7 +98,6 @@ TABLE: dict[str, tuple[str, ...]] = {
     "operations:resume": PAUSERS,
     "operations:pause_many": (LOGIN, NO, NO, NO, NO, OK, OK),
     "operations:batch": STAFF_HIDDEN,
-    "operations:retry_batch": CUSTOMER_POST,
     "receipt_rules:home": (LOGIN, *[MOVED] * 6),
     "receipt_rules:domain": CUSTOMER_PAGE,
     "receipt_rules:send_only": CUSTOMER_PAGE,

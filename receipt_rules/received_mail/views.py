@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from inbound_admin.lib.errors import AwsProblem, RateLimited, Refused, aws_sentence
 from inbound_admin.lib.http import SignedIn, page_of, template
 from receipt_rules.addresses.selectors import addresses_for
-from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
+from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.received_mail.selectors import ReceivedFilters, received_for
 from receipt_rules.received_mail.services import deliver_again, redelivery_endpoint
 
@@ -24,7 +24,6 @@ def list_(request: SignedIn) -> HttpResponse:
         "page": page_of(filters.search(rows), request, total=filters.total_of(counts)),
         "filters": filters,
         "counts": counts,
-        "outcomes": DeliveryOutcome.choices,
         "tab": "received",
     }
     return TemplateResponse(request, template(request, "receipt_rules/received_mail/received.html", "results"), context)

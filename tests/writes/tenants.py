@@ -54,5 +54,5 @@ WRITES = (
         "tess",
         lambda w: Post(form={**PAUSE, "do": "pause", "tenant": [make_tenant(w.customer).pk]}),
     ),
-    Write("operations:retry_batch", "bulk.retried", "tess", _retry_batch, beside=("tenant.pause_asked",)),
+    Write("operations:retry_bulk", "bulk.retried", "tess", _retry_batch, beside=("tenant.pause_asked",)),
 )

@@ -39,7 +39,6 @@ NO_PAGE = {
     "operations:pause_bulk": "a button of the bulk",
     "operations:resume_bulk": "a button of the bulk",
     "accounts:revoke_key": "a button of the keys",
-    "operations:retry_batch": "a button of the batch",
     "receipt_rules:home": "leads to the rules, or to the addresses",
     "receipt_rules:cancel": "a button of the run",
     "receipt_rules:probe_schedule": "a form of the Inbound tab",

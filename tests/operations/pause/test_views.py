@@ -307,7 +307,7 @@ def test_only_failed_items_are_retried(tess_client: Client) -> None:
     tess_client.post(reverse("operations:pause_many"), {**WORDS, "tenant": [on.id, off.id], "do": "pause"})
     batch = Batch.objects.get()
     Tenant.objects.filter(pk=off.pk).update(is_paused=False, standing="active")
-    tess_client.post(reverse("operations:retry_batch", args=[batch.pk]))
+    tess_client.post(reverse("operations:retry_bulk", args=[batch.pk]))
     off.refresh_from_db()
     assert off.is_paused
     asked = Change.objects.filter(bulk_id=batch.pk, what="tenant.pause_asked")
@@ -354,7 +354,7 @@ def test_support_can_see_a_batch_but_not_start_or_retry_one(tess_client: Client)
     batch = Batch.objects.get()
     assert sam.get(reverse("operations:batch", args=[batch.pk])).status_code == 200
     assert sam.get(reverse("operations:pause_many")).status_code == 403
-    assert sam.post(reverse("operations:retry_batch", args=[batch.pk])).status_code == 403
+    assert sam.post(reverse("operations:retry_bulk", args=[batch.pk])).status_code == 403
 
 
 def test_a_pause_that_does_not_stop_mail_is_not_called_paused(tess_client: Client, sandbox: Sandbox) -> None:
