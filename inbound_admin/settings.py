@@ -356,7 +356,7 @@ STORAGES = {
 # --- limits of concurrency -------------------------------------------------------------------------------------------
 # Web: WEB_THREADS requests per process, of which SLOW_REQUESTS_… may wait for the network (`lib/slow_work.py`).
 # Worker: WORKER_JOBS jobs and reserved slots per worker (`management/commands/worker.py`), DIAGNOSES_AT_ONCE of all.
-# AWS: AWS_CALLS_PER_SECOND, of all processes together (`lib/pace.py`).
+# AWS: AWS_CALLS_PER_SECOND, of all processes together (`lib/aws_rate_limit.py`).
 WEB_THREADS = env.int("WEB_THREADS", default=plan.WEB_THREADS)  # per process, see gunicorn.conf.py
 SLOW_REQUESTS_AT_ONCE = env.int("SLOW_REQUESTS_AT_ONCE", default=max(1, WEB_THREADS // 2))
 SLOW_REQUESTS_EACH = env.int("SLOW_REQUESTS_EACH", default=max(1, SLOW_REQUESTS_AT_ONCE // 2))

@@ -22,7 +22,7 @@ def test_the_longest_files_come_first_and_browser_tests_last() -> None:
     tests = [
         (f"{BROWSER}test_share.py::test_it", True),
         (f"{BROWSER}test_every_page.py::test_every_url", False),
-        ("tests/lib/test_pace.py::test_it", False),
+        ("tests/lib/test_aws_rate_limit.py::test_it", False),
         (f"{LONGEST[1]}::test_it", False),
         (f"{LONGEST[0]}::test_it", False),
     ]

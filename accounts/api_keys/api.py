@@ -21,7 +21,7 @@ from accounts.models.people import Customer, User
 from accounts.people.selectors import NO_ORGANISATION, customers_for, lacks_second_factor, supports_everyone
 from inbound_admin.lib.api import idempotency
 from inbound_admin.lib.api.answers import ERRORS, problem_response, with_etag
-from inbound_admin.lib.api.limits import check_rate_limit
+from inbound_admin.lib.api.rate_limit import check_rate_limit
 from inbound_admin.lib.api.schemas import (
     LONGEST_NAME,
     MOST_NAMED,

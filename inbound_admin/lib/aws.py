@@ -31,7 +31,7 @@ from botocore.parsers import ResponseParserError
 from django.conf import settings
 from django.db import connection
 
-from inbound_admin.lib import counters, errors, lanes, pace, slow_work
+from inbound_admin.lib import aws_rate_limit, counters, errors, lanes, slow_work
 from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def _wait_for_turn(doing: str) -> None:
     if settings.AWS_CALLS_PER_SECOND <= 0:
         return
     longest = _patience.get()
-    waited = pace.wait_for_turn(account_id(), settings.AWS_REGION, lane=lanes.current(), max_wait=longest)
+    waited = aws_rate_limit.wait_for_turn(account_id(), settings.AWS_REGION, lane=lanes.current(), max_wait=longest)
     if waited is None:
         raise AwsBusy(
             f"We couldn't {doing} right now: other work is using our one SES call per second, "

@@ -9,7 +9,7 @@ from botocore.stub import Stubber
 from django.db import transaction
 from pytest_django import Settings
 
-from inbound_admin.lib import aws, pace
+from inbound_admin.lib import aws, aws_rate_limit
 from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable
 from sandbox.process import Sandbox
 from sandbox.values import FaultKind
@@ -224,7 +224,7 @@ def recorded_sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         durations.append(seconds)
         time.sleep(seconds)
 
-    monkeypatch.setattr(pace, "sleep", nap)
+    monkeypatch.setattr(aws_rate_limit, "sleep", nap)
     return durations
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from inbound_admin.lib import pace
+from inbound_admin.lib import aws_rate_limit
 from inbound_admin.lib.lanes import WorkLane
 
 pytestmark = pytest.mark.django_db
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def turn(
     account: str = "1", region: str = "eu-west-1", lane: WorkLane = WorkLane.PEOPLE, max_wait: float = 0
 ) -> float | None:
-    return pace.wait_for_turn(account, region, lane=lane, max_wait=max_wait)
+    return aws_rate_limit.wait_for_turn(account, region, lane=lane, max_wait=max_wait)
 
 
 def waiting_turns() -> int:
@@ -77,7 +77,7 @@ def test_an_interrupted_caller_leaves_the_queue(settings: Settings, monkeypatch:
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pace, "sleep", interrupted)
+    monkeypatch.setattr(aws_rate_limit, "sleep", interrupted)
     with pytest.raises(KeyboardInterrupt):
         turn(max_wait=60)
     assert waiting_turns() == 0
@@ -108,7 +108,7 @@ def concurrent_callers(*lanes: WorkLane, calls: int, made: list[tuple[float, Wor
         together.wait()
         try:
             for _ in range(calls):
-                pace.wait_for_turn("1", "eu-west-1", lane=lane)
+                aws_rate_limit.wait_for_turn("1", "eu-west-1", lane=lane)
                 made.append((time.monotonic(), lane))
         finally:
             connection.close()
@@ -143,7 +143,7 @@ def test_an_urgent_call_overtakes_waiters_in_other_processes(settings: Settings)
             assert time.monotonic() < until
             time.sleep(0.05)
         already = len(made)
-        pace.wait_for_turn("1", "eu-west-1", lane=WorkLane.URGENT)
+        aws_rate_limit.wait_for_turn("1", "eu-west-1", lane=WorkLane.URGENT)
         overtaking = len(made) - already
     assert overtaking <= 3, "more calls overtook the urgent one"
     assert len(made) == 24

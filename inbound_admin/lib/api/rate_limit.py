@@ -1,6 +1,6 @@
 """Rate limit for each caller, with a burst of one minute's calls.
 
-One SQL statement (the generic cell rate algorithm, as in `lib/pace.py`), so several processes count together.
+One SQL statement (the generic cell rate algorithm, as in `lib/aws_rate_limit.py`), so several processes count together.
 """
 
 import math
