@@ -74,6 +74,11 @@ def customer_label(customer: Customer) -> str:
     return f"{customer.name} ({customer.pk})"
 
 
+def customer_names(ids: Iterable[str]) -> dict[str, str]:
+    """Return the names of these customers by ID, for staff."""
+    return dict(Customer.objects.filter(pk__in=set(ids)).order_by().values_list("pk", "name"))
+
+
 def with_shared_names(customers: Iterable[Customer], *, viewer: Viewer) -> set[str]:
     """Return the IDs of those whose name another customer that the viewer sees has too, ignoring case."""
     lower = {each.pk: each.name.lower() for each in customers}

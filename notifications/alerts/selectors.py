@@ -7,13 +7,12 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import NoReverseMatch, reverse
 
-from accounts.models.people import Customer, User
+from accounts.models.people import User
 from accounts.people.selectors import Viewer, memberships_of, owners_of, supports_everyone
 from inbound_admin.lib.database import in_values
 from notifications.alerts.core import PAGES, REGION_PAGES, STAFF_PAGES, AlertState, Audience, CustomerPeople, Staff
 from notifications.models.alerts import LIVE, Alert
 
-MANAGES_STAFF_WEBHOOKS = "notifications.manage_staff_webhooks"
 OPEN, ACKNOWLEDGED, OVER = "open", "acknowledged", "recovered"  # as the API names them
 IN_STATE = {
     OPEN: Q(state=AlertState.OPEN, acknowledged_at=None),
@@ -32,11 +31,6 @@ def recipients_of(audience: Audience) -> QuerySet[User]:
         able = User.objects.with_perm(audience.permission, backend=_BACKEND)
         return User.objects.filter(is_active=True, is_staff=True, pk__in=able.values("pk"))
     return User.objects.filter(is_active=True, pk=audience.user_id)
-
-
-def customer_names(ids: Iterable[str]) -> dict[str, str]:
-    """Return the customers' names, for staff pages."""
-    return dict(Customer.objects.filter(pk__in=set(ids)).order_by().values_list("pk", "name"))
 
 
 def may_receive(person: User, *, customer_id: str, permission: str = "") -> bool:

@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.people.selectors import supports_everyone
+from accounts.people.selectors import customer_names, supports_everyone
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from notifications.alerts import services
@@ -22,7 +22,6 @@ from notifications.alerts.selectors import (
     OPEN,
     OVER,
     alerts_for,
-    customer_names,
     is_muted,
     own_alerts_for,
     page_of_object,

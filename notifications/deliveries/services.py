@@ -11,7 +11,7 @@ from django.utils import timezone
 from standardwebhooks import Webhook
 
 from audit import services as audit_services
-from inbound_admin.lib import sealed as inbound_admin_lib_sealed
+from inbound_admin.lib import sealed
 from inbound_admin.lib.errors import Problem
 from notifications.alerts.selectors import may_receive
 from notifications.jobs import queue_delivery
@@ -97,12 +97,11 @@ def _headers(delivery: Delivery, now: datetime) -> dict[str, str]:
     target = delivery.target
     if target.form != Format.STANDARD:
         return headers
-    sealed = [target.secret]
+    signing = [target.secret]
     if target.old_secret and target.old_secret_until and target.old_secret_until > now:
-        sealed.append(target.old_secret)
+        signing.append(target.old_secret)
     signed = [
-        Webhook(inbound_admin_lib_sealed.unseal(each)).sign(delivery.event_id, now.astimezone(UTC), delivery.body)
-        for each in sealed
+        Webhook(sealed.unseal(each)).sign(delivery.event_id, now.astimezone(UTC), delivery.body) for each in signing
     ]
     stamp = str(int(now.timestamp()))
     return headers | {

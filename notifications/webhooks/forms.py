@@ -5,7 +5,6 @@ from django import forms
 from accounts.models.people import User
 from accounts.people.selectors import memberships_of
 from inbound_admin.lib.seen import SeenField, fingerprint
-from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS
 from notifications.events.core import EVENTS, events_for
 from notifications.models.webhooks import FORMATS, WebhookTarget, new_target_id
 from notifications.webhooks.core import Format
@@ -83,6 +82,6 @@ class AddTargetForm(TargetForm):
 def owners_for(viewer: User) -> list[tuple[str, str]]:
     """Return the owners for whom the viewer can add a webhook."""
     owners = [(each.customer_id, each.customer.name) for each in memberships_of(viewer) if each.is_owner]
-    if viewer.has_perm(MANAGES_STAFF_WEBHOOKS):
+    if viewer.has_perm("notifications.manage_staff_webhooks"):
         owners.insert(0, (STAFF, "Staff: all events"))
     return [*owners, (ME, "You only: your own alerts")]

@@ -6,7 +6,6 @@ from django.db.models import Q, QuerySet
 
 from accounts.models.people import User
 from accounts.people.selectors import Viewer, memberships_of, supports_everyone
-from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS
 from notifications.events.core import is_wanted
 from notifications.models.webhooks import Delivery, Event, WebhookTarget
 
@@ -17,7 +16,7 @@ def targets_for(viewer: Viewer) -> QuerySet[WebhookTarget]:
         return WebhookTarget.objects.none()
     seen = Q(person=viewer.pk) | Q(customer_id__in=memberships_of(viewer).order_by().values("customer"), person=None)
     seen &= ~Q(customer_id="", person=None)
-    if viewer.has_perm(MANAGES_STAFF_WEBHOOKS):
+    if viewer.has_perm("notifications.manage_staff_webhooks"):
         seen |= Q(customer_id="", person=None)
     if supports_everyone(viewer):
         seen |= ~Q(customer_id="")
@@ -32,7 +31,7 @@ def may_manage(viewer: Viewer, target: WebhookTarget) -> bool:
 def managed_of(viewer: Viewer, targets: Collection[WebhookTarget]) -> frozenset[str]:
     """Return the IDs of the targets the viewer can manage, in one query."""
     owned = {each.customer_id for each in memberships_of(viewer) if each.is_owner}
-    of_staff = bool(viewer.has_perm(MANAGES_STAFF_WEBHOOKS))
+    of_staff = bool(viewer.has_perm("notifications.manage_staff_webhooks"))
     return frozenset(
         target.pk
         for target in targets

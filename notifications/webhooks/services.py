@@ -23,7 +23,6 @@ from inbound_admin.lib.public_url import BadUrl
 from inbound_admin.lib.redaction import MASK
 from inbound_admin.lib.seen import refuse_if_changed
 from notifications.alerts.core import Audience, CustomerPeople, Person, Staff
-from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS
 from notifications.alerts.services import observe
 from notifications.events import services as events_services
 from notifications.events.core import TEST, events_for
@@ -44,7 +43,7 @@ def target_subject(target: WebhookTarget) -> Subject:
 def owner_of(target: WebhookTarget) -> Audience:
     if target.person_id is not None:
         return Person(target.person_id)
-    return CustomerPeople(target.customer_id) if target.customer_id else Staff(MANAGES_STAFF_WEBHOOKS)
+    return CustomerPeople(target.customer_id) if target.customer_id else Staff("notifications.manage_staff_webhooks")
 
 
 def notify_disabled(target: WebhookTarget, *, now: datetime) -> None:

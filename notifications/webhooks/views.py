@@ -9,11 +9,11 @@ from django.template.response import TemplateResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.people.selectors import customer_names
 from inbound_admin.lib import errors
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.seen import ChangedMeanwhile
-from notifications.alerts.selectors import customer_names
 from notifications.models.webhooks import Delivery, DeliveryState, WebhookTarget
 from notifications.webhooks import services
 from notifications.webhooks.forms import AddTargetForm, ChangeTargetForm

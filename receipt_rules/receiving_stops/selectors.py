@@ -5,7 +5,7 @@ Plans leave these customers' recipients out, and a run stops before a step that 
 
 from collections.abc import Collection, Iterator
 
-from accounts.models.people import Customer
+from accounts.people.selectors import customer_names
 from domains.ownership.selectors import Holders
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.planner.core.rules import RuleSet, domain_of, is_ours
@@ -40,7 +40,7 @@ def starting(before: RuleSet, after: RuleSet) -> frozenset[str]:
 
 def stop_sentences(stays_out: dict[str, str]) -> Iterator[str]:
     """Yield a sentence for each customer: which of the recipients a plan leaves out, and why."""
-    names = dict(Customer.objects.filter(pk__in=set(stays_out.values())).values_list("pk", "name"))
+    names = customer_names(stays_out.values())
     for customer, name in sorted(names.items(), key=lambda each: each[1]):
         own = sorted(each for each, owner in stays_out.items() if owner == customer)
         more = f" and {len(own) - MOST_NAMED:,} more" if len(own) > MOST_NAMED else ""

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from accounts.models.people import Customer
-from accounts.people.selectors import Viewer
+from accounts.people.selectors import Viewer, customer_names
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.dns.services import look_up
 from domains.domain_list.selectors import domains_for
@@ -103,7 +102,7 @@ def holders_of(routes: Sequence[Route]) -> tuple[Holder, ...]:
     """Return each customer once, in the order of the recipients."""
     keys = list(dict.fromkeys(route.customer for route in routes if route.customer))
     tenants = {tenant.customer_id: tenant for tenant in tenants_in_region().filter(customer__in=keys)}
-    names = dict(Customer.objects.filter(pk__in=keys).values_list("pk", "name"))
+    names = customer_names(keys)
     stopped = stopped_customers()
     return tuple(
         Holder(
