@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from allauth.account import forms as allauth
 from django import forms
@@ -112,11 +112,20 @@ class CustomerChoice(forms.ModelChoiceField[Customer]):
     Without a queryset, all customers can be chosen.
     """
 
+    default_error_messages: ClassVar = {
+        "invalid_choice": "No customer has this name or ID.",
+        "several": "Several customers have this name. Enter the ID instead.",
+    }
+
     def __init__(self, queryset: QuerySet[Customer] | None = None, **kwargs: Any) -> None:
         super().__init__(Customer.objects.all() if queryset is None else queryset, **kwargs)
 
     def label_from_instance(self, obj: Customer) -> str:
         return customer_label(obj)
+
+    def prepare_value(self, value: Any) -> Any:
+        is_text = isinstance(self.widget, CustomerInput) and isinstance(value, Customer)
+        return customer_label(value) if is_text else super().prepare_value(value)
 
     def get_bound_field(self, form: forms.BaseForm, field_name: str) -> forms.BoundField:
         if self.queryset is not None and self.queryset.order_by("pk")[MOST_LISTED : MOST_LISTED + 1].exists():
@@ -129,7 +138,7 @@ class CustomerChoice(forms.ModelChoiceField[Customer]):
             return None
         found = list(self.queryset.filter(customer_matching(str(value)))[:2])
         if len(found) > 1:
-            raise forms.ValidationError("Several customers have this name. Enter the ID instead.", code="several")
+            raise forms.ValidationError(self.error_messages["several"], code="several")
         if not found:
             raise forms.ValidationError(self.error_messages["invalid_choice"], code="invalid_choice")
         return found[0]
@@ -162,15 +171,3 @@ class ForCustomer(forms.Form):
     def chosen_customer(self) -> Customer:
         customer: Customer = self.only_customer or self.cleaned_data["customer"]
         return customer
-
-
-def customer_typed(text: str) -> Customer | None:
-    """Return, for staff, the customer with this ID or full name; None for an empty text. Raises ValidationError."""
-    name = " ".join(text.split())
-    if not name:
-        return None
-    found = list(Customer.objects.filter(pk=name)) or list(Customer.objects.filter(name__iexact=name)[:2])
-    if len(found) != 1:
-        several = "Several customers have this name. Use the ID."
-        raise forms.ValidationError(several if found else "No customer has this name.")
-    return found[0]

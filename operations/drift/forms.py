@@ -5,8 +5,8 @@ from typing import Any
 
 from django import forms
 
-from accounts.models.people import Customer, User
-from accounts.people.forms import CustomerChoice, customer_typed
+from accounts.models.people import User
+from accounts.people.forms import CustomerChoice
 from operations.drift.core import STATUS, Decision
 from operations.drift.selectors import may_apply
 from operations.models import Difference
@@ -17,11 +17,8 @@ OF_OTHERS = "An operator resolves this difference."
 
 class DecideForm(forms.Form):
     decision = forms.ChoiceField(label="Decision", widget=forms.RadioSelect)
-    customer = forms.CharField(
-        label="Customer",
-        required=False,
-        max_length=120,
-        help_text="The customer’s full name or ID. Required to accept it from SES.",
+    customer = CustomerChoice(
+        required=False, empty_label="Choose a customer", help_text="Required to accept it from SES."
     )
     because = forms.CharField(label="Reason", max_length=500, help_text="Saved in the change log.")
 
@@ -45,10 +42,7 @@ class DecideForm(forms.Form):
         if not asks_customer:
             del self.fields["customer"]
         elif difference.customer:
-            self.fields["customer"].initial = difference.customer.name
-
-    def clean_customer(self) -> Customer | None:
-        return customer_typed(self.cleaned_data["customer"])
+            self.fields["customer"].initial = difference.customer
 
 
 class DecideManyForm(forms.Form):

@@ -6,8 +6,8 @@ from typing import Any
 from django import forms
 from django.core.files.base import File
 
-from accounts.models.people import Customer
-from accounts.people.forms import customer_typed
+from accounts.people.forms import CustomerChoice
+from inbound_admin.lib.fields import uploaded_text
 
 MOST_BYTES = 50_000_000
 
@@ -60,19 +60,14 @@ class AdoptForm(forms.Form):
         help_text="One per line: domain, customer. Use the customer’s full name or ID.",
     )
     file = forms.FileField(label="Or a CSV file", required=False, help_text="Columns: domain, customer.")
-    customer = forms.CharField(
-        label="Customer for lines without one", required=False, max_length=120, help_text="Full name or ID."
-    )
+    customer = CustomerChoice(label="Customer for lines without one", required=False, empty_label="None")
     because = forms.CharField(label="Reason", max_length=500, help_text="Saved with every change in the change log.")
-
-    def clean_customer(self) -> Customer | None:
-        return customer_typed(self.cleaned_data["customer"])
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if file := cleaned.get("file"):
             try:
-                cleaned["text"] = f"{cleaned.get('text', '')}\n{file.read().decode('utf-8-sig')}".replace("\x00", "")
+                cleaned["text"] = f"{cleaned.get('text', '')}\n{uploaded_text(file)}"
             except UnicodeDecodeError:
                 self.add_error("file", "The file is not UTF-8 text. Save it as CSV (UTF-8).")
         return cleaned
