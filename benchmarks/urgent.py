@@ -53,7 +53,7 @@ def _queue_set_ups() -> None:
     customer = make_customer("Bob")
     with lanes.within(WorkLane.BACKGROUND):
         for number in range(SET_UPS):
-            domains_jobs.set_up_soon(make_domain(f"domain{number}.com", customer=customer))
+            domains_jobs.queue_set_up(make_domain(f"domain{number}.com", customer=customer))
     with lanes.within(WorkLane.LOOKS):
         reconciler_services.queue_unfinished()  # as the minutely sweep does
 

@@ -13,42 +13,38 @@ DISCOVER = "domains.discover"
 FETCH_POLICIES = "domains.fetch_policies"
 
 
-def set_up_soon(domain: Domain, *, unless_running: bool = False) -> None:
-    _queue(SET_UP, domain, unless_running=unless_running)
+def queue_set_up(domain: Domain, *, in_seconds: int = 0, unless_running: bool = False) -> None:
+    _queue(SET_UP, domain, in_seconds=in_seconds, unless_running=unless_running)
 
 
-def set_up_later(domain: Domain, *, seconds: int) -> None:
-    _queue(SET_UP, domain, in_seconds=seconds)
-
-
-def configure_soon(domain: Domain, *, unless_running: bool = False) -> None:
+def queue_configuration(domain: Domain, *, unless_running: bool = False) -> None:
     _queue(CONFIGURE, domain, unless_running=unless_running)
 
 
-def delete_soon(domain: Domain, *, unless_running: bool = False) -> None:
+def queue_deletion(domain: Domain, *, unless_running: bool = False) -> None:
     _queue(DELETE, domain, unless_running=unless_running)
 
 
-def delete_identity_soon(domain: Domain, *, unless_running: bool = False) -> None:
+def queue_identity_deletion(domain: Domain, *, unless_running: bool = False) -> None:
     _queue(DELETE_IDENTITY, domain, unless_running=unless_running)
 
 
-def check_soon() -> None:
+def queue_checks() -> None:
     """Queue one check of all domains that are due."""
     jobs.queue(CHECK_DUE, lock="all domains")
 
 
-def fetch_policies_soon() -> None:
+def queue_policy_fetch() -> None:
     """Queue one fetch of all MTA-STS policies that are due."""
     jobs.queue(FETCH_POLICIES, lock="policies of MTA-STS")
 
 
-def diagnose_soon(customer_id: str, *, in_seconds: int = 0) -> None:
+def queue_diagnosis(customer_id: str, *, in_seconds: int = 0) -> None:
     """Queue a diagnosis. Only one per customer runs at a time."""
     jobs.queue(DIAGNOSE, lock=f"diagnoses of {customer_id}", in_seconds=in_seconds, customer_id=customer_id)
 
 
-def discover_soon(domain: Domain) -> None:
+def queue_discovery(domain: Domain) -> None:
     """Queue with its own lock, so that another company's slow server does not delay the domain's other jobs."""
     jobs.queue(DISCOVER, lock=f"domain connect {domain.pk}", domain_id=domain.pk)
 

@@ -19,7 +19,7 @@ from domains.jobs import (
     DISCOVER,
     FETCH_POLICIES,
     SET_UP,
-    check_soon,
+    queue_checks,
 )
 from domains.mta_sts import services as mta_sts_services
 from domains.overrides import services as overrides_services
@@ -103,7 +103,7 @@ def sweep(timestamp: int) -> None:
     """Every minute. Checks are queued, so that they never run twice at a time."""
     overrides_services.release_expired_holds(now=timezone.now())
     overrides_services.end_expired_overrides(now=timezone.now())
-    check_soon()
+    queue_checks()
 
 
 @jobs.periodic("domains.count_states", cron="3 * * * *")

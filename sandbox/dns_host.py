@@ -8,7 +8,7 @@ from django.conf import settings
 
 from domains.domain_connect.core import key_records
 from domains.domain_connect.services import connect_identity
-from domains.jobs import discover_soon
+from domains.jobs import queue_discovery
 from domains.models.domains import Domain
 from domains.records.core import can_receive, inbound_host, mta_sts_policy
 from inbound_admin.lib.errors import Refused
@@ -171,7 +171,7 @@ def connect(page: ZonePage, posted: Posted) -> str:
         if can_connect(page):
             host.add_record(page.name, f"_domainconnect.{page.name}", "TXT", place)
     for part in page.parts:
-        discover_soon(part.domain)
+        queue_discovery(part.domain)
     return "This DNS host supports Domain Connect now. The records page offers it in a few seconds."
 
 

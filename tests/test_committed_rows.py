@@ -37,7 +37,7 @@ def test_rows_jobs_counters_and_the_change_log_are_removed(
     monkeypatch.setattr(committed_rows, "_is_superuser", lambda cursor: superuser)
     make_member()
     record("domain.added", about=Subject("domain", "dom_1", "shop.example"), actor=None)
-    jobs.check_soon()
+    jobs.queue_checks()
     counters.count("counted")
     assert {"accounts_user", "accounts_membership", "audit_change", "procrastinate_jobs", "counts"} <= set(left())
     permissions = set(Permission.objects.values_list("pk", flat=True))

@@ -33,7 +33,7 @@ def test_calls_waiting_jobs_and_requests_are_reported(client: Client, settings: 
     settings.METRICS_TOKEN = "tell-me"
     counters.count("aws_call", label="GetAccount", outcome="ok", number=3)
     counters.count("aws_wait", seconds=2.5)
-    domains_jobs.set_up_soon(make_domain())
+    domains_jobs.queue_set_up(make_domain())
     client.get("/healthz")
     found = ask(client)
     assert found["inbound_admin_aws_calls_total", (("operation", "GetAccount"), ("outcome", "ok"))] == 3

@@ -93,7 +93,7 @@ def test_each_slot_has_a_thread() -> None:
 def test_an_urgent_job_starts_while_all_other_slots_wait_for_ses(sandbox: Sandbox) -> None:
     customer = make_customer()
     for number in range(8):
-        domains_jobs.set_up_soon(make_domain(f"shop{number}.com", customer=customer))
+        domains_jobs.queue_set_up(make_domain(f"shop{number}.com", customer=customer))
     with running_worker(sandbox, calls_per_second=0.01) as worker:
         set_ups = ProcrastinateJob.objects.filter(task_name="domains.set_up", status="doing")
         until(lambda: set_ups.count() >= 6, 30)

@@ -10,7 +10,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import Customer
 from benchmarks.faults.workflows import NAME, Claim, Place, Workflow, identity_at_ses, is_missing, olga, shows, tess
-from domains.jobs import check_soon
+from domains.jobs import queue_checks
 from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
 from notifications.models.webhooks import Delivery
@@ -92,7 +92,7 @@ def published(sandbox: Sandbox) -> Domain:
     sandbox.control.tick()
     nothing_else_waits()
     Domain.objects.update(next_check_at="2020-01-01T00:00:00Z")
-    check_soon()
+    queue_checks()
     return domain
 
 

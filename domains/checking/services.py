@@ -38,7 +38,7 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.history import services as history_services
 from domains.identity_status import services as identity_status_services
-from domains.jobs import check_soon
+from domains.jobs import queue_checks
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.mta_sts import services as mta_sts_services
@@ -122,7 +122,7 @@ def schedule_for_open_page(domain: Domain) -> None:
         return
     if Domain.objects.filter(pk=domain.pk, next_check_at__gt=now).update(next_check_at=now):
         domain.next_check_at = now
-        check_soon()
+        queue_checks()
 
 
 def _open_page_interval(domain: Domain, now: datetime) -> timedelta:

@@ -14,7 +14,7 @@ from accounts.models.people import User
 from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject, domains_in_region
 from domains.identity import gateway as identity_gateway
-from domains.jobs import delete_soon
+from domains.jobs import queue_deletion
 from domains.models.domains import WISH, Domain, Stage
 from domains.records.core import SPF_KEYS, Record
 from domains.spf.core.grammar import AMAZON
@@ -116,7 +116,7 @@ def confirm_routes_removed(*, domain_id: str) -> None:
     if locked.routes_removed_at is None:
         locked.routes_removed_at = timezone.now()
         locked.save(update_fields=("routes_removed_at",))
-    delete_soon(locked, unless_running=True)
+    queue_deletion(locked, unless_running=True)
 
 
 def refuse_deletion(*, domain: Domain, typed_name: str) -> None:

@@ -29,7 +29,7 @@ from domains.diagnosis.core.observations import Observations, RecordHistory, Ses
 from domains.dns.core import LookupStatus
 from domains.dns.services import SECONDS, QuerySession, network
 from domains.dns_observation.services import observe
-from domains.jobs import diagnose_soon
+from domains.jobs import queue_diagnosis
 from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain, Stage
 from domains.models.history import ObservedAnswer
@@ -252,7 +252,7 @@ def _ask(domain: Domain, now: datetime) -> None:
         raise TooManyAtOnce(sentence, retry_after=slow_work.RETRY_AFTER)
     fields = {"asked_at": now, "ended_at": None, "problem": ""}
     DiagnosisRequest.objects.update_or_create(domain=domain, defaults=fields)
-    diagnose_soon(domain.customer_id)
+    queue_diagnosis(domain.customer_id)
 
 
 def waiting(customer_id: str) -> QuerySet[DiagnosisRequest]:
@@ -273,7 +273,7 @@ def run_next(*, customer_id: str) -> None:
                 _run(request)
     finally:
         if waiting(customer_id).exists():
-            diagnose_soon(customer_id, in_seconds=0 if is_free else AGAIN_SECONDS)
+            queue_diagnosis(customer_id, in_seconds=0 if is_free else AGAIN_SECONDS)
 
 
 def _run(request: DiagnosisRequest) -> None:

@@ -15,7 +15,7 @@ from domains.dns import services as dns_services
 from domains.dns.core import LookupStatus, Question
 from domains.domain_connect import core, gateway
 from domains.domain_connect.core import ConnectHost, ConnectIdentity, ConnectLink
-from domains.jobs import discover_soon
+from domains.jobs import queue_discovery
 from domains.models.domains import Domain, Stage
 from domains.records.selectors import RecordsPage
 
@@ -40,7 +40,7 @@ def discover_if_due(domain: Domain) -> None:
     if not settings.DOMAIN_CONNECT_KEY or domain.stage != Stage.READY or domain.state == State.VERIFIED:
         return
     if cache.add(f"domain-connect:{domain.pk}", 1, AGAIN_AFTER.total_seconds()):
-        discover_soon(domain)
+        queue_discovery(domain)
 
 
 def discover(*, domain_id: str) -> None:

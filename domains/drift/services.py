@@ -13,7 +13,7 @@ from domains.checking.core.judgement import SesStatus
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
 from domains.identity.core import NO_DKIM, NO_MAIL_FROM
-from domains.jobs import configure_soon
+from domains.jobs import queue_configuration
 from domains.models.domains import WISH, Domain, OnMxFailure, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership.core import ClaimReason
@@ -90,7 +90,7 @@ def reapply_settings(*, domain: Domain, seen: RemoteSettings, actor: User, becau
     locked.set_wish(actor, because)
     locked.save(update_fields=("ses_mail_from", "ses_dkim_signing", "ses_on_mx_failure", *WISH))
     if locked.is_configuring:
-        configure_soon(locked)
+        queue_configuration(locked)
 
 
 @transaction.atomic

@@ -23,7 +23,7 @@ from domains.domain_list.core import UNVERIFIED
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway
 from domains.identity.core import Identity
-from domains.jobs import check_soon, configure_soon, set_up_later
+from domains.jobs import queue_checks, queue_configuration, queue_set_up
 from domains.models.domains import Domain, OnMxFailure, Stage
 from domains.ownership.core import ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
@@ -104,7 +104,7 @@ def set_up(*, domain_id: str) -> None:
                 _finish(domain, request_ids)
         except EarlierRecordsUnknown as problem:
             if _store(domain, stage_problem=str(problem)):
-                set_up_later(domain, seconds=RETRY_SECONDS)
+                queue_set_up(domain, in_seconds=RETRY_SECONDS)
         except AwsProblem as problem:
             _store(domain, stage_problem=str(problem))
             raise
@@ -238,10 +238,10 @@ def _finish(domain: Domain, request_ids: list[str]) -> None:
     what = "domain.adopted" if domain.adopted else "domain.set_up"
     after = {"identity": domain.name, "mail_from": domain.ses_mail_from, "dkim_zone": domain.dkim_zone}
     audit_services.record(what, about=domain_subject(domain), actor=None, after=after, aws_request_ids=request_ids)
-    check_soon()
+    queue_checks()
     domain.refresh_from_db()
     if domain.is_configuring:
-        configure_soon(domain)
+        queue_configuration(domain)
 
 
 def _store(domain: Domain, **fields: object) -> bool:

@@ -21,7 +21,7 @@ from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway
 from domains.identity.core import GONE, NO_DKIM, NO_MAIL_FROM, Identity
 from domains.identity.services import list_ses_identities, record_verified
-from domains.jobs import check_soon
+from domains.jobs import queue_checks
 from domains.models.domains import Domain, Stage
 from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
@@ -177,7 +177,7 @@ def _make_due(pks: Sequence[str], now: datetime) -> int:
     """Make the domains due and return their number. Their states follow the new SES status at the next check: now."""
     number = Domain.objects.filter(pk__in=pks, next_check_at__gt=now).update(next_check_at=now)
     if number:
-        check_soon()
+        queue_checks()
     return number
 
 

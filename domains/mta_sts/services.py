@@ -16,7 +16,7 @@ from domains.checking.core.judgement import Judgement, State
 from domains.dns import services as dns_services
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.domain_list.selectors import domain_subject, domains_in_region
-from domains.jobs import fetch_policies_soon
+from domains.jobs import queue_policy_fetch
 from domains.models.domains import Domain, Stage
 from domains.mta_sts import core, gateway
 from domains.mta_sts.core import Fetched, PolicyCheck
@@ -40,7 +40,7 @@ def record_announcement(domain: Domain, judgements: Sequence[Judgement], now: da
     state = next((judgement.state for judgement in judgements if judgement.key == KEY), State.WAITING)
     if state is State.VERIFIED:
         if domain.mta_sts_at is None or domain.mta_sts_at <= now - EVERY:
-            fetch_policies_soon()
+            queue_policy_fetch()
     elif state in (State.WAITING, State.WRONG, State.AT_RISK) and domain.mta_sts_at is not None:
         _update_alert(domain, PolicyCheck(), now)
         domain.mta_sts, domain.mta_sts_at = {}, None

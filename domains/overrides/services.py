@@ -19,7 +19,7 @@ from domains.announcements import services as announcements_services
 from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domain_subject
 from domains.identity import services as identity_services
-from domains.jobs import check_soon
+from domains.jobs import queue_checks
 from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership.services import holder_changed, lock_zone, notify_owners
@@ -176,7 +176,7 @@ def _release(locked: Domain, actor: User | None, because: str, bulk_id: str = ""
         after={"held": False},
         bulk_id=bulk_id,
     )
-    check_soon()
+    queue_checks()
 
 
 def release_expired_holds(*, now: datetime) -> int:
@@ -295,7 +295,7 @@ def check_again(*, domain: Domain, actor: User, bulk_id: str = "") -> None:
     audit_services.record(
         "domain.check_forced", about=domain_subject(domain), actor=actor, for_staff=True, bulk_id=bulk_id
     )
-    check_soon()
+    queue_checks()
 
 
 def _notify(customer: Customer, title: str, text: str) -> None:
@@ -348,7 +348,7 @@ def _store(
         after=after,
         bulk_id=bulk_id,
     )
-    check_soon()
+    queue_checks()
 
 
 def _expectation_text(expectations: dict[str, dict[str, str]], key: str) -> dict[str, str]:

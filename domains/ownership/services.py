@@ -29,7 +29,7 @@ from audit import services as audit_services
 from domains.deletion import services as deletion_services
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
-from domains.jobs import delete_identity_soon
+from domains.jobs import queue_identity_deletion
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName
 from domains.ownership.core import PUBLIC_REASONS, TOO_LATE, ClaimReason
@@ -143,7 +143,7 @@ def _revert_to_claim(rival: Domain, *, is_taken_over: bool) -> None:
     sub_identities_services.leave_tenants(rival, rival.customer)
     open_claim(rival, ClaimReason.RIVAL if is_taken_over else ClaimReason.RELATED)
     if not is_taken_over:
-        delete_identity_soon(rival)
+        queue_identity_deletion(rival)
 
 
 def _notify_displaced(rival: Domain, name: DomainName) -> None:

@@ -18,7 +18,7 @@ from domains.checking.core.judgement import State, judge
 from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for
 from domains.dns.services import look_up
 from domains.domain_list.selectors import domain_subject
-from domains.jobs import set_up_soon
+from domains.jobs import queue_set_up
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
@@ -134,7 +134,7 @@ def _settle(domain: Domain, *, what: str, actor: User | None, because: str) -> b
     after = {"reason": PUBLIC_REASONS[ClaimReason(locked.claim_reason)]}
     audit_services.record(what, about=domain_subject(locked), actor=actor, because=because, after=after)
     ownership_services.resolve_alerts(locked)
-    set_up_soon(locked)
+    queue_set_up(locked)
     return True
 
 

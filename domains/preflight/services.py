@@ -15,7 +15,7 @@ from domains.dns.core import Answer, LookupStatus, Question
 from domains.dns.services import look_up
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
-from domains.jobs import set_up_soon
+from domains.jobs import queue_set_up
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName, ParsedDomain, parse_domain
 from domains.ownership import services as ownership_services
@@ -99,7 +99,7 @@ def _store(
     if reason:
         ownership_services.open_claim(domain, reason)
     else:
-        set_up_soon(domain)
+        queue_set_up(domain)
     return domain
 
 

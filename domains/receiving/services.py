@@ -12,7 +12,7 @@ from django.utils import timezone
 from domains.dns.core import LookupStatus
 from domains.dns.services import HostLookup
 from domains.domain_list.selectors import domain_subject
-from domains.jobs import check_soon
+from domains.jobs import queue_checks
 from domains.models.domains import Domain, Stage
 from domains.receiving.core import MxFact, ReceivingState, RulesFact, most_severe, mx_fact
 from domains.records.core import can_receive, inbound_host, is_inbound
@@ -36,7 +36,7 @@ def record_rules(*, domain_id: str, rules: Mapping[str, RulesFact]) -> None:
     locked.save(update_fields=SAVED_FIELDS)
     if locked.checked_records != before and locked.stage == Stage.READY:
         Domain.objects.filter(pk=domain_id).update(next_check_at=now, watched_from=now)
-        check_soon()
+        queue_checks()
 
 
 def update_receiving_state(domain: Domain, now: datetime) -> None:

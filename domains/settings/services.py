@@ -22,7 +22,7 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
 from domains.identity import services as identity_services
-from domains.jobs import check_soon, configure_soon, set_up_soon
+from domains.jobs import queue_checks, queue_configuration, queue_set_up
 from domains.models.domains import WISH, Domain, OnMxFailure, Stage
 from domains.models.record_checks import RecordCheck
 from domains.names.core import is_label, parse_mail_from_label
@@ -74,7 +74,7 @@ def configure(*, domain: Domain, desired: DesiredSettings, actor: User, because:
         locked.watched_from = timezone.now()
         locked.save()
         if locked.is_configuring:
-            configure_soon(locked)
+            queue_configuration(locked)
 
 
 @transaction.atomic
@@ -93,7 +93,7 @@ def set_receives(*, domain: Domain, receives: bool, actor: User) -> bool:
     locked.watched_from = locked.next_check_at = now
     locked.save(update_fields=("receives", "receiving_state", "watched_from", "next_check_at"))
     audit_services.record("domain.receives", about=domain_subject(locked), actor=actor, before=before, after=after)
-    check_soon()
+    queue_checks()
     return True
 
 
@@ -115,7 +115,7 @@ def rotate_dkim(*, domain: Domain, actor: User, because: str) -> None:
         locked.set_wish(actor, because.strip())
         locked.new_dkim_wanted, locked.watched_from = True, timezone.now()
         locked.save(update_fields=("new_dkim_wanted", "watched_from", *WISH))
-        configure_soon(locked)
+        queue_configuration(locked)
 
 
 def restart_verification(*, domain: Domain, actor: User) -> None:
@@ -137,7 +137,7 @@ def restart_verification(*, domain: Domain, actor: User) -> None:
         audit_services.record(
             "domain.started_again", about=domain_subject(locked), actor=actor, before=before, after=after
         )
-        set_up_soon(locked)
+        queue_set_up(locked)
 
 
 def apply_settings(*, domain_id: str) -> None:
@@ -156,7 +156,7 @@ def apply_settings(*, domain_id: str) -> None:
         raise problems[0]
     identity_services.assign_tenant_if_sending(domain)
     Domain.objects.filter(pk=domain.pk).update(stage_problem="", next_check_at=timezone.now())
-    check_soon()
+    queue_checks()
 
 
 def _try(apply: Callable[[Domain, list[str]], None], domain: Domain) -> AwsProblem | None:

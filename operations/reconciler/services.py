@@ -48,10 +48,10 @@ def _tenants(stage: TenantStage, condition: Q | None = None) -> Callable[[dateti
 _STATUS = Q(status_asked_at__isnull=False, status_proven_at__isnull=True)
 
 PER_ROW: tuple[tuple[Rows, Queue], ...] = (
-    (_domains(Stage.CLAIM), domains_jobs.delete_identity_soon),
-    (_domains(Stage.STARTING), domains_jobs.set_up_soon),
-    (_domains(Stage.READY), domains_jobs.configure_soon),
-    (_domains(Stage.DELETING), domains_jobs.delete_soon),
+    (_domains(Stage.CLAIM), domains_jobs.queue_identity_deletion),
+    (_domains(Stage.STARTING), domains_jobs.queue_set_up),
+    (_domains(Stage.READY), domains_jobs.queue_configuration),
+    (_domains(Stage.DELETING), domains_jobs.queue_deletion),
     (_tenants(TenantStage.CREATING), tenants_jobs.queue_creation),
     (_tenants(TenantStage.DELETING), tenants_jobs.queue_removal),
     (_tenants(TenantStage.READY, _STATUS), tenants_jobs.queue_status),

@@ -51,7 +51,7 @@ def exported(db: None, client: Client, settings: Settings) -> dict[str, set[str]
     """Return the labels of each sample of /metrics."""
     settings.METRICS_TOKEN = "tell-me"
     counters.count("aws_call", label="GetAccount", outcome="ok")
-    domains_jobs.set_up_soon(make_domain())
+    domains_jobs.queue_set_up(make_domain())
     client.get("/readyz")
     text = client.get("/metrics", headers={"Authorization": "Bearer tell-me"}).content.decode()
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]

@@ -21,7 +21,9 @@ from tests.tenants.factories import make_tenant
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("enqueue", [domains_jobs.set_up_soon, domains_jobs.configure_soon, domains_jobs.delete_soon])
+@pytest.mark.parametrize(
+    "enqueue", [domains_jobs.queue_set_up, domains_jobs.queue_configuration, domains_jobs.queue_deletion]
+)
 def test_a_job_requested_twice_is_queued_once_and_the_transaction_continues(enqueue: Callable[[Domain], None]) -> None:
     domain = make_domain()
     with transaction.atomic():
@@ -36,7 +38,7 @@ def test_a_job_requested_twice_is_queued_once_and_the_transaction_continues(enqu
 def test_a_job_is_rolled_back_with_its_transaction() -> None:
     domain = make_domain()
     with transaction.atomic():
-        domains_jobs.delete_soon(domain)
+        domains_jobs.queue_deletion(domain)
         transaction.set_rollback(True)
     assert waiting_jobs(domain) == []
 
@@ -44,21 +46,21 @@ def test_a_job_is_rolled_back_with_its_transaction() -> None:
 def test_jobs_of_one_domain_share_a_lock_and_other_domains_do_not() -> None:
     one, other = make_domain(), make_domain()
     for domain in (one, other):
-        domains_jobs.set_up_soon(domain)
-        domains_jobs.delete_soon(domain)
+        domains_jobs.queue_set_up(domain)
+        domains_jobs.queue_deletion(domain)
     locks = ProcrastinateJob.objects.order_by("id").values_list("lock", flat=True)
     assert list(locks) == [f"domain {one.id}"] * 2 + [f"domain {other.id}"] * 2
 
 
 def test_the_check_of_due_domains_is_queued_once() -> None:
     for _ in range(3):
-        domains_jobs.check_soon()
+        domains_jobs.queue_checks()
     assert ProcrastinateJob.objects.filter(task_name=domains_jobs.CHECK_DUE).count() == 1
 
 
 def test_a_delayed_setup_is_scheduled() -> None:
     domain = make_domain()
-    domains_jobs.set_up_later(domain, seconds=60)
+    domains_jobs.queue_set_up(domain, in_seconds=60)
     job = ProcrastinateJob.objects.get(args__domain_id=domain.id)
     assert job.scheduled_at is not None
 
@@ -76,7 +78,7 @@ def own_queue(transactional_db: None) -> Iterator[None]:
 def test_the_job_of_a_dead_worker_is_retried_and_a_live_one_is_not() -> None:
     dead, alive = make_domain(), make_domain()
     for domain, silent_for in ((dead, 300), (alive, 0)):
-        domains_jobs.set_up_soon(domain)
+        domains_jobs.queue_set_up(domain)
         start_job(domain, silent_for)
     assert jobs.recover_stalled() == 1
     assert waiting_jobs(dead) == ["domains.set_up"]
@@ -87,9 +89,9 @@ def test_the_job_of_a_dead_worker_is_retried_and_a_live_one_is_not() -> None:
 @pytest.mark.usefixtures("own_queue")
 def test_a_stalled_job_is_retried_while_another_is_queued() -> None:
     domain = make_domain()
-    domains_jobs.set_up_soon(domain)
+    domains_jobs.queue_set_up(domain)
     start_job(domain, 300)
-    domains_jobs.set_up_soon(domain)
+    domains_jobs.queue_set_up(domain)
     assert jobs.recover_stalled() == 1
     queued = ProcrastinateJob.objects.filter(args__domain_id=domain.id).order_by("id")
     assert list(queued.values_list("status", flat=True)) == ["todo", "todo"]
@@ -110,7 +112,7 @@ def test_a_stalled_pause_is_retried_after_fifteen_seconds_and_other_jobs_after_t
     mark_as_running("tenants.status", silent_for=16, tenant_id=pausing.pk)
     mark_as_running("tenants.status", silent_for=14, tenant_id=slow.pk)
     domain = make_domain()
-    domains_jobs.set_up_soon(domain)
+    domains_jobs.queue_set_up(domain)
     start_job(domain, 29)
     assert retried_soon() == ["tenants.status"]
     assert jobs.recover_stalled() == 0
@@ -142,7 +144,7 @@ def test_a_stalled_periodic_job_fails_when_its_next_run_is_queued() -> None:
 @pytest.mark.usefixtures("own_queue")
 def test_two_concurrent_rescues_retry_a_job_once(other_connection: "psycopg.Connection[Any]") -> None:
     domain = make_domain()
-    domains_jobs.set_up_soon(domain)
+    domains_jobs.queue_set_up(domain)
     start_job(domain, 300)
     other_connection.autocommit = False
     parameters = {"tasks": None, "seconds": 30}
@@ -176,13 +178,13 @@ def start_job(domain: Domain, silent_for: int) -> None:
 
 def test_a_new_request_replaces_the_delay_of_an_earlier_job() -> None:
     domain = make_domain()
-    domains_jobs.set_up_later(domain, seconds=600)
-    domains_jobs.delete_soon(domain)
+    domains_jobs.queue_set_up(domain, in_seconds=600)
+    domains_jobs.queue_deletion(domain)
     assert not ProcrastinateJob.objects.filter(args__domain_id=domain.id, scheduled_at__isnull=False).exists()
 
 
 def test_a_repair_keeps_the_delay_of_a_waiting_job() -> None:
     domain = make_domain()
-    domains_jobs.set_up_later(domain, seconds=600)
-    domains_jobs.set_up_soon(domain, unless_running=True)
+    domains_jobs.queue_set_up(domain, in_seconds=600)
+    domains_jobs.queue_set_up(domain, unless_running=True)
     assert ProcrastinateJob.objects.get(args__domain_id=domain.id).scheduled_at is not None

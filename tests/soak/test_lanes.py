@@ -29,7 +29,7 @@ def test_a_pause_and_scheduled_checks_run_promptly_during_a_bulk_setup(
     tenant, customer = set_up_tenant(make_customer("Alice")), make_customer("Bob")
     with lanes.within(WorkLane.BACKGROUND):
         for number in range(200):
-            domains_jobs.set_up_soon(make_domain(f"domain{number}.com", customer=customer))
+            domains_jobs.queue_set_up(make_domain(f"domain{number}.com", customer=customer))
     with running_worker(sandbox, calls_per_second=PACE), running_worker(sandbox, calls_per_second=PACE):
         until(lambda: waiting_setups() < 200, 30)
         assert max(seconds_to_pause(tenant) for _ in range(3)) <= 3 / PACE

@@ -44,7 +44,7 @@ def age_jobs(seconds: float) -> None:
 
 def test_a_job_has_the_queue_and_priority_of_its_lane() -> None:
     tenants_jobs.queue_status(make_tenant())
-    domains_jobs.set_up_soon(make_domain())
+    domains_jobs.queue_set_up(make_domain())
     operations_jobs.queue_migrations()
     assert queued() == {
         "tenants.status": ("urgent", WorkLane.URGENT),
@@ -55,8 +55,8 @@ def test_a_job_has_the_queue_and_priority_of_its_lane() -> None:
 
 def test_a_bulk_job_waits_behind_a_persons_later_job() -> None:
     with lanes.within(WorkLane.BACKGROUND):
-        domains_jobs.set_up_soon(make_domain())
-    domains_jobs.configure_soon(make_domain())
+        domains_jobs.queue_set_up(make_domain())
+    domains_jobs.queue_configuration(make_domain())
     tenants_jobs.queue_status(make_tenant())
     assert [fetch_next_task() for _ in range(3)] == ["tenants.status", "domains.configure", "domains.set_up"]
 
@@ -64,17 +64,17 @@ def test_a_bulk_job_waits_behind_a_persons_later_job() -> None:
 def test_a_job_requested_by_a_person_moves_up_and_never_down() -> None:
     domain = make_domain()
     with lanes.within(WorkLane.BACKGROUND):
-        domains_jobs.set_up_soon(domain)
-    domains_jobs.set_up_soon(domain)
+        domains_jobs.queue_set_up(domain)
+    domains_jobs.queue_set_up(domain)
     with lanes.within(WorkLane.BACKGROUND):
-        domains_jobs.set_up_soon(domain)
+        domains_jobs.queue_set_up(domain)
     assert waiting_jobs(domain) == ["domains.set_up"]
     assert queued()["domains.set_up"] == ("people", WorkLane.PEOPLE)
 
 
 def test_a_sweep_leaves_jobs_of_a_bulk_import_in_the_background() -> None:
     with lanes.within(WorkLane.BACKGROUND):
-        domains_jobs.set_up_soon(make_domain("bulk.com"))
+        domains_jobs.queue_set_up(make_domain("bulk.com"))
     with lanes.within(WorkLane.LOOKS):
         reconciler_services.queue_unfinished()
     assert queued()["domains.set_up"] == ("background", WorkLane.BACKGROUND)
@@ -110,7 +110,7 @@ def test_a_job_queued_by_a_job_is_rolled_back_with_its_transaction() -> None:
     def ask() -> None:
         try:
             with transaction.atomic():
-                domains_jobs.set_up_soon(domain)
+                domains_jobs.queue_set_up(domain)
                 transaction.set_rollback(True)
         finally:
             connection.close()
@@ -127,19 +127,19 @@ def test_a_job_queued_by_a_job_is_rolled_back_with_its_transaction() -> None:
 
 def test_the_oldest_job_of_each_lane_has_an_age() -> None:
     assert set(jobs.oldest_waiting().values()) == {0}
-    domains_jobs.set_up_soon(make_domain())
+    domains_jobs.queue_set_up(make_domain())
     age_jobs(90)
-    domains_jobs.set_up_soon(make_domain())
+    domains_jobs.queue_set_up(make_domain())
     ages = jobs.oldest_waiting()
     assert ages.pop(WorkLane.PEOPLE) == pytest.approx(90, abs=5)
     assert set(ages.values()) == {0}
 
 
 def test_scheduled_and_running_jobs_have_no_age() -> None:
-    domains_jobs.set_up_later(make_domain(), seconds=60)
+    domains_jobs.queue_set_up(make_domain(), in_seconds=60)
     age_jobs(90)
     assert jobs.oldest_waiting()[WorkLane.PEOPLE] == 0
-    domains_jobs.delete_soon(make_domain())
+    domains_jobs.queue_deletion(make_domain())
     fetch_next_task()
     assert jobs.oldest_waiting()[WorkLane.PEOPLE] == 0
 
@@ -157,7 +157,7 @@ def test_the_time_left_includes_jobs_of_higher_lanes(settings: Settings) -> None
     assert fetch_next_task() == "operations.migrate"
     alone = jobs.seconds_left(task="operations.migrate", calls=100)
     for _ in range(20):
-        domains_jobs.set_up_soon(make_domain())
+        domains_jobs.queue_set_up(make_domain())
     assert jobs.seconds_left(task="operations.migrate", calls=100) == alone + 20 * 4
 
 
@@ -166,7 +166,7 @@ def test_the_time_left_of_a_queued_job_includes_those_before_it(settings: Settin
     settings.AWS_CALLS_PER_SECOND = 1
     with lanes.within(WorkLane.BACKGROUND):
         for _ in range(194):
-            domains_jobs.set_up_soon(make_domain())
+            domains_jobs.queue_set_up(make_domain())
     operations_jobs.queue_migrations()
     assert jobs.seconds_left(task="operations.migrate", calls=60) >= 194 * 4 + 60
 
@@ -176,5 +176,5 @@ def test_the_time_left_of_an_unqueued_job_includes_the_whole_queue(settings: Set
     assert jobs.seconds_left(task="operations.migrate", calls=60) == 60
     with lanes.within(WorkLane.BACKGROUND):
         for _ in range(50):
-            domains_jobs.set_up_soon(make_domain())
+            domains_jobs.queue_set_up(make_domain())
     assert jobs.seconds_left(task="operations.migrate", calls=60) >= 50 * 4 + 60

@@ -12,7 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts.models.people import User
 from accounts.roles import Role
 from audit.models import Change
-from domains.jobs import check_soon
+from domains.jobs import queue_checks
 from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
 from domains.preflight import services as preflight_services
@@ -367,7 +367,7 @@ def test_a_waiting_job_takes_the_batch_id_of_the_newest_request(sam: User) -> No
     assert job_bulk_id() is None
     with bulk.within("btc_3"):
         queue_status(tenant)
-        check_soon()
+        queue_checks()
     assert job_bulk_id() == "btc_3"
     assert ProcrastinateJob.objects.get(task_name="domains.check_due").args == {}  # it also checks other domains
 

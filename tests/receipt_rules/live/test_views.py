@@ -6,7 +6,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.models.people import Customer
-from domains.jobs import set_up_soon
+from domains.jobs import queue_set_up
 from inbound_admin.lib import aws
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.addresses import Address, CatchAll
@@ -72,7 +72,7 @@ def test_a_plans_duration_includes_the_queued_calls(olga_client: Client, mixed: 
     url = reverse("receipt_rules:plan")
     assert "SES API calls, about 7 seconds." in olga_client.get(url).text
     for _ in range(100):
-        set_up_soon(make_domain())
+        queue_set_up(make_domain())
     assert "SES API calls, about 7 minutes." in olga_client.get(url).text
 
 
