@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 
 from accounts.models.people import Customer, User
-from accounts.people.selectors import customers_for
+from accounts.people.selectors import customer_matching, customers_for
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain, Stage
 from domains.names.core import parse_domain
@@ -185,7 +185,7 @@ def _owner(named: DomainLine, viewer: User) -> Customer:
         if len(first) == 1:
             return first[0]
         raise Refused("Add the customer to this line.")
-    found = list(own.filter(Q(pk=named.customer) | Q(name__iexact=named.customer))[:2])
+    found = list(own.filter(customer_matching(named.customer))[:2])
     if len(found) != 1:
         raise Refused(
             f"Several customers are called {named.customer}. Use the ID instead."
