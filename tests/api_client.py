@@ -16,7 +16,7 @@ from domains.deletion import services as deletion_services
 from domains.identity import services as identity_services
 from domains.settings import services as settings_services
 from inbound_admin.api import api
-from inbound_admin.lib.api import wait
+from inbound_admin.lib import slow_work
 from operations.domain_removal import services as domain_removal_services
 
 EVERYTHING = ("read", "write")
@@ -85,13 +85,13 @@ def operations() -> list[tuple[str, str]]:
 
 def run_jobs_while_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the domain jobs whenever a call would sleep, so that a call that waits for the worker finds its work done."""
-    monkeypatch.setattr(wait, "sleep", lambda _: _work())
+    monkeypatch.setattr(slow_work, "sleep", lambda _: _work())
 
 
 def expire_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the worker do nothing, and the waiting time be over at once."""
-    monkeypatch.setattr(wait, "now", iter((0.0, *(1e9,) * 1000)).__next__)
-    monkeypatch.setattr(wait, "sleep", lambda _: None)
+    monkeypatch.setattr(slow_work, "now", iter((0.0, *(1e9,) * 1000)).__next__)
+    monkeypatch.setattr(slow_work, "sleep", lambda _: None)
 
 
 _WORK: dict[str, Callable[..., object]] = {

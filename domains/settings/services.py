@@ -30,9 +30,9 @@ from domains.ownership.selectors import held_domains
 from domains.receiving import services as receiving_services
 from domains.receiving.core import names_with_mx_here
 from inbound_admin.lib import aws
-from inbound_admin.lib.api.wait import wait_until
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.seen import refuse_if_changed
+from inbound_admin.lib.slow_work import wait_until
 
 RECOMMENDED = ("wants_dmarc", "dmarc_reports_to", "wants_apex_spf")
 

@@ -9,6 +9,8 @@ once (429); it never waits. Worker and commands have threads of their own and ne
 
 Code that accesses the network takes a slot itself if its caller took none: `domains.dns.services`,
 `notifications.webhooks.services.post`, `lib.aws`. A slot inside a slot is the same one.
+
+`wait_until` lets a call wait for the worker where the old contract of the API requires a result.
 """
 
 import time
@@ -26,12 +28,15 @@ from inbound_admin.lib.errors import RateLimited
 
 SECONDS = 10.0  # total for the DNS lookups of one slot
 RETRY_AFTER = 3  # seconds
+EVERY = 0.2  # seconds between two reads of our own rows, while a call waits for the worker
 TAKE = """
     SELECT slot FROM generate_series(1, %(most)s) AS slot
     WHERE pg_try_advisory_lock(hashtextextended('slow work ' || %(name)s || ' ' || slot, 0)) LIMIT 1
 """
 FREE = "SELECT pg_advisory_unlock(hashtextextended('slow work ' || %(name)s || ' ' || %(slot)s, 0))"
 
+sleep: Callable[[float], None] = time.sleep
+now: Callable[[], float] = time.monotonic
 log = structlog.get_logger(__name__)
 _request: ContextVar[HttpRequest | None] = ContextVar("slow_work_request", default=None)
 _also: ContextVar[tuple[str, ...]] = ContextVar("slow_work_also", default=())
@@ -111,6 +116,27 @@ def job_slot(name: str, *, most: int) -> Iterator[bool]:
         yield taken is not None
     finally:
         _free([taken] if taken else [])
+
+
+def wait_until(is_so: Callable[[], bool]) -> bool:
+    """Return whether it becomes true within API_WAIT_SECONDS. If too many calls wait already, return the current value.
+
+    Don't call it in a transaction, which would see no changes.
+    """
+    try:
+        with slot():
+            return _wait(is_so)
+    except TooManyAtOnce:
+        return is_so()
+
+
+def _wait(is_so: Callable[[], bool]) -> bool:
+    until = now() + settings.API_WAIT_SECONDS
+    while not is_so():
+        if now() >= until:
+            return False
+        sleep(EVERY)
+    return True
 
 
 def _bounds(customer: str) -> tuple[Bound, ...]:

@@ -35,8 +35,8 @@
 - Raise `Refused` (422), `Malformed` (400), `Conflict` (409), or let the service do so: `inbound_admin/api.py` has the
   table of codes with another status. Never catch AwsProblem: it becomes 502/503 with AWS's code.
 - Every POST honours `Idempotency-Key`, and every call the rate limit, without further code.
-- Leave what takes more than two AWS calls to the worker: return a status URL, or use `wait_until(...)` where the old
-  contract requires the result, and say in the response what is still pending.
+- Leave what takes more than two AWS calls to the worker: return a status URL, or use `slow_work.wait_until(...)` where
+  the old contract requires the result, and say in the response what is still pending.
 - Names of `In` and `Out` classes are unique over all apps, since the description uses their bare names.
 - All methods of one path are in one router: Django uses the first one that matches the path.
 - The function's name in camelCase is the operation ID, a contract with generated clients: include its object
