@@ -137,7 +137,7 @@ def adopt_everything(adam: User, size: Size) -> None:
         resources_services.apply_associations(tenant_id=tenant.pk)
 
 
-@pytest.mark.parametrize("size", [Size(120, 18), pytest.param(Size(2000, 300), marks=pytest.mark.soak)], ids=str)
+@pytest.mark.parametrize("size", [Size(120, 20), pytest.param(Size(2000, 300), marks=pytest.mark.soak)], ids=str)
 def test_a_filled_account_is_adopted_without_a_write_and_compacted_by_one_plan(sandbox: Sandbox, size: Size) -> None:
     fill_account(sandbox, size)
     adam, before = make_staff(Role.ADMIN), live()
