@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from domains.dns import services as dns_services
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.models.domains import Domain
+from domains.nameservers import services as nameservers_services
 from domains.zone_cut.core import cut_of, cut_questions
 
 DEEPEST = 3  # nested zone cuts
@@ -35,7 +36,7 @@ def update_zones(domains: Sequence[Domain]) -> None:
 
 def _ns_answers(questions: Iterable[tuple[str, Question]]) -> list[Answer]:
     wanted = list(questions)
-    answers = dns_services.query_nameservers_raw(wanted) if wanted else []
+    answers = nameservers_services.query_nameservers_raw(wanted) if wanted else []
     heard = {a.question for a in answers if a.cut or (a.authoritative and a.status is not LookupStatus.FAILED)}
     silent = [question for _, question in wanted if question not in heard]
     return [*(a for a in answers if a.question in heard), *(dns_services.look_up(silent) if silent else ())]

@@ -76,6 +76,17 @@ def merge_records(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
     return _evaluate(parse(line), lines, names)
 
 
+def line_to_keep(lines: Sequence[str], merged: str) -> str:
+    """Return which of several SPF records stays: `merged` itself, or else a valid one that has most of it."""
+    wanted = {term.text for term in parse(merged).terms}
+
+    def fitness(line: str) -> tuple[bool, bool, int, bool]:
+        read = parse(line)
+        return line == merged, not read.problems, len(wanted & {term.text for term in read.terms}), authorises(line)
+
+    return max(lines, key=fitness)
+
+
 def _default_result(spf: Spf, names: SpfNames, redirects: int = 0) -> str:
     """Return the qualifier for senders that no term names. An unknown redirect is neutral, as is "+all", which is
     never offered.
