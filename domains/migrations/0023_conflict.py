@@ -15,4 +15,14 @@ class Migration(migrations.Migration):
             name='conflict',
             field=models.JSONField(blank=True, null=True),
         ),
+        migrations.AddField(
+            model_name='domain',
+            name='zone_at',
+            field=models.DateTimeField(blank=True, null=True),
+        ),
+        migrations.AddField(
+            model_name='domain',
+            name='domain_connect_at',
+            field=models.DateTimeField(blank=True, null=True),
+        ),
     ]

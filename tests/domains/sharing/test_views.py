@@ -288,6 +288,10 @@ def test_opening_a_link_an_hour_later_schedules_a_check(link: ShareLink, client:
     assert 'hx-trigger="every' in page
 
 
+def progress_tone(page: str) -> str:
+    return page.partition("<progress ")[0].rpartition('data-tone="')[2].partition('"')[0]
+
+
 def check_all(sandbox: Sandbox, domain: Domain) -> None:
     checking_services.check([Domain.objects.get(pk=domain.pk)], now=timezone.now())
 
@@ -297,9 +301,11 @@ def test_records_that_were_found_and_cannot_be_checked_are_not_all_found(
 ) -> None:
     publish(sandbox, domain)
     check_all(sandbox, domain)
+    assert progress_tone(Client().get(address(link)).text) == "good"
     sandbox.control.set_dns_fault(zone_of(domain), "servfail")
     check_all(sandbox, domain)
     page = Client().get(address(link)).text
+    assert progress_tone(page) == "mute"
     assert "All required records found" not in page
     assert "You can close this page" not in page
     assert "couldn’t be checked; last found" in page
