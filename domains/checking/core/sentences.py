@@ -291,10 +291,10 @@ def one_spf(record: Record, found: Sequence[str], value: str) -> tuple[str, ...]
     if record.withheld:
         return (
             record.withheld,
-            f"Then check again for the merged value. {_quoted([kept])} stays with it, without {others}",
+            f"Then check again for the merged value. {_quoted([kept])} stays with it, without {others}.",
         )
     if kept == record.value:
-        return (f"Keep {_quoted([kept])} as it is and delete {others}.",)
+        return (f"Keep {_quoted([kept])} unchanged and delete {others}.",)
     return f"Change {_quoted([kept])} to {value}.", f"Then delete {others}."
 
 

@@ -19,7 +19,7 @@ from domains.spf.core.evaluation import (
     count_voids,
     first_unresolved,
 )
-from domains.spf.core.grammar import AMAZON, Spf, Term, authorises, parse, parse_term
+from domains.spf.core.grammar import AMAZON, Spf, Term, authorises, is_spf, parse, parse_term
 
 DEFAULT_RECORD = f"v=spf1 include:{AMAZON} ~all"
 _LONGEST = 2000  # characters: DNS hosts and receivers cut longer records
@@ -78,11 +78,11 @@ def merge_records(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
 
 def line_to_keep(lines: Sequence[str], merged: str) -> str:
     """Return which of several SPF records stays: `merged` itself, or else a valid one that has most of it."""
-    wanted = {term.text for term in parse(merged).terms}
+    wanted = set(merged.split())
 
     def fitness(line: str) -> tuple[bool, bool, int, bool]:
-        read = parse(line)
-        return line == merged, not read.problems, len(wanted & {term.text for term in read.terms}), authorises(line)
+        is_valid = is_spf(line) and not parse(line).problems
+        return line == merged, is_valid, len(wanted & set(line.split())), is_valid and authorises(line)
 
     return max(lines, key=fitness)
 

@@ -91,7 +91,7 @@ def test_the_reply_shows_the_relative_name_first_and_the_full_name_in_brackets()
 
 
 def test_the_reply_says_which_of_two_spf_records_stays_and_asks_to_publish_none() -> None:
-    step = "Keep “v=spf1 a ~all” as it is and delete the other: “v=spf1 -all”."
+    step = "Keep “v=spf1 a ~all” unchanged and delete the other: “v=spf1 -all”."
     spf = RecordToFix("SPF", "TXT", "shop.com", "v=spf1 a ~all", ("v=spf1 a ~all", "v=spf1 -all"), sentence=step)
     reply = summary_of(replace(BROKEN, to_fix=(spf,))).reply
     assert "publish" not in reply
