@@ -245,6 +245,16 @@ def test_a_member_creates_and_withdraws_a_link(alice_client: Client, domain: Dom
     assert address(link) not in withdrawn
 
 
+def test_many_links_are_shown_in_pages(alice_client: Client, domain: Domain, alice: User) -> None:
+    for number in range(25):
+        sharing_services.create(domain=domain, actor=alice, meant_for=f"Person {number:02}")
+    path = reverse("domains:share", args=[domain.id])
+    first, second = (alice_client.get(f"{path}?page={number}").text for number in (1, 2))
+    shown = [[number for number in range(25) if f"Person {number:02}" in page] for page in (first, second)]
+    assert [len(numbers) for numbers in shown] == [20, 5]
+    assert sorted(shown[0] + shown[1]) == list(range(25))
+
+
 def test_another_customers_link_cannot_be_withdrawn(alice_client: Client, domain: Domain) -> None:
     bobs = sharing_services.create(domain=make_domain("bob.com"), actor=make_member())
     url = reverse("domains:share_revoke", args=[domain.id, bobs.id])
