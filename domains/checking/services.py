@@ -172,14 +172,15 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
     policies_services.update_policies(domains, seen)
     judged = {d.pk: _judge(d, seen, {}, before, now) for d in domains}  # without what conflicts with correct records
     unclear = [
-        (domain.hosted, question)
+        (domain.hosted.zone, question)
         for domain in domains
         for record, judgement in zip(domain.records, judged[domain.pk], strict=True)
         if judgement.state is not State.VERIFIED
         for question in further_questions(record, domain.hosted)
     ]
     further = nameservers_services.query_other_places(unclear)
-    conflicts = conflicts_services.query_conflicts(domains, judged, stored, every=read_ses, now=now)
+    known = {key: row.conflict for key, row in stored.items() if row.conflict}
+    conflicts = conflicts_services.query_conflicts(domains, judged, known, every=read_ses, now=now)
     to_read = [d for d in domains if read_ses or _needs_ses_read(d, judged[d.pk], now)]
     individually = {d.pk for d in to_read if not (d.dkim_zone or d.own_dkim_key or is_signed(judged[d.pk]))}
     keys = {d.pk: d.dkim_tokens for d in domains}
@@ -195,7 +196,7 @@ def _query_records(domains: Sequence[Domain], before: dict[tuple[str, str], date
     """Ask resolvers for records that were correct before. Ask the domain's own nameservers first for the rest."""
     pairs = [(domain, record) for domain in domains for record in domain.checked_records]
     known = [record for domain, record in pairs if before.get((domain.pk, record.key))]
-    unseen = [(domain.hosted, record) for domain, record in pairs if not before.get((domain.pk, record.key))]
+    unseen = [(domain.hosted.zone, record) for domain, record in pairs if not before.get((domain.pk, record.key))]
     return nameservers_services.query_hosts_first(unseen, known)
 
 

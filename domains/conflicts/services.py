@@ -7,11 +7,11 @@ others two are asked, other ones each day, so that one with an old zone is found
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from domains.checking.core.judgement import Judgement, State
 from domains.conflicts.core import RecordConflict, conflict_questions, with_conflict
 from domains.models.domains import Domain
-from domains.models.record_checks import RecordCheck
 from domains.nameservers import services as nameservers_services
 from domains.nameservers.services import AnswersByQuestion
 
@@ -39,19 +39,18 @@ class ConflictsSeen:
 def query_conflicts(
     domains: Sequence[Domain],
     judged: Mapping[str, Sequence[Judgement]],
-    stored: Mapping[tuple[str, str], RecordCheck],
+    stored: Mapping[tuple[str, str], Mapping[str, Any]],
     *,
     every: bool,
     now: datetime,
 ) -> ConflictsSeen:
     """Ask the nameservers of domains that would be verified, and of those with a known conflict.
 
-    `judged` by DNS alone. `every`: ask all nameservers of all domains.
+    `judged` by DNS alone. `stored`: the known conflicts, by domain and record. `every`: ask all nameservers of all.
     """
     known: dict[str, dict[str, RecordConflict]] = {}
-    for (pk, key), row in stored.items():
-        if row.conflict:
-            known.setdefault(pk, {})[key] = RecordConflict.stored(row.conflict)
+    for (pk, key), kept in stored.items():
+        known.setdefault(pk, {})[key] = RecordConflict.stored(kept)
     wanted = [
         (domain.hosted.zone, question)
         for domain in domains

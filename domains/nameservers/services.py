@@ -16,7 +16,6 @@ from domains.checking.core.comparison import Verdict, compare
 from domains.dns import services as dns_services
 from domains.dns.core import Answer, LookupStatus, Question, question_for, turn_of
 from domains.dns.gateway import exchange
-from domains.names.core import DomainName
 from domains.records.core import Record
 from inbound_admin.lib import counters, slow_work
 
@@ -53,16 +52,16 @@ class HostLookup:
         return [*(answer for answer in host if is_answered and _is_correct(record, [answer])), *public]
 
 
-def query_hosts_first(unseen: Sequence[tuple[DomainName, Record]], known: Iterable[Record]) -> HostLookup:
+def query_hosts_first(unseen: Sequence[tuple[str, Record]], known: Iterable[Record]) -> HostLookup:
     """Ask resolvers for `known` records, and for `unseen` ones if the nameserver has the record or cannot tell."""
-    at_host = query_nameservers([(domain.zone, question_for(record)) for domain, record in unseen])
+    at_host = query_nameservers([(zone, question_for(record)) for zone, record in unseen])
     ready = [r for _, r in unseen if not (own := at_host.get(question_for(r))) or _is_correct(r, own)]
     return HostLookup(query_resolvers([question_for(record) for record in (*known, *ready)]), at_host)
 
 
-def query_other_places(wanted: Iterable[tuple[DomainName, Question]]) -> AnswersByQuestion:
+def query_other_places(wanted: Iterable[tuple[str, Question]]) -> AnswersByQuestion:
     """Ask for other possible places of a record: the nameserver first, the resolvers only if it has no answer."""
-    questions = [(domain.zone, question) for domain, question in wanted]
+    questions = list(wanted)
     at_host = query_nameservers(questions)
     return {**query_resolvers([question for _, question in questions if question not in at_host]), **at_host}
 

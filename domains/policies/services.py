@@ -29,7 +29,7 @@ def update_policies(domains: Sequence[Domain], seen: HostLookup) -> None:
         [question for questions in questions_of.values() for question in questions]
     )
     resolved |= nameservers_services.query_other_places(
-        (each.parsed, question) for each in domains for question in _existence(each)
+        (each.parsed.zone, question) for each in domains for question in _existence(each)
     )
     inside = _inside([[line for lines in each.spf.values() for line in lines] for each in own.values()], resolved)
     for domain in domains:

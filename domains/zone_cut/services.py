@@ -9,7 +9,6 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from domains.dns import services as dns_services
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.models.domains import Domain
 from domains.nameservers import services as nameservers_services
@@ -55,4 +54,6 @@ def _ns_answers(questions: Iterable[tuple[str, Question]]) -> list[Answer]:
     answers = nameservers_services.query_nameservers_raw(wanted) if wanted else []
     heard = {a.question for a in answers if a.cut or (a.authoritative and a.status is not LookupStatus.FAILED)}
     silent = [question for _, question in wanted if question not in heard]
-    return [*(a for a in answers if a.question in heard), *(dns_services.look_up(silent) if silent else ())]
+    found = nameservers_services.query_resolvers(silent).values() if silent else ()
+    by_resolvers = (answer for some in found for answer in some)
+    return [*(a for a in answers if a.question in heard), *by_resolvers]
