@@ -77,7 +77,8 @@ class SignInRequired(LoginRequiredMiddleware):
             return None  # allauth guards each of its own pages
         answer = super().process_view(request, view_func, view_args, view_kwargs)
         if answer is not None and request.method not in _READ:
-            messages.warning(request, "You were signed out, so nothing was saved. Sign in, then do it again.")
+            said = "You were signed out, so nothing was saved. Sign in, then do it again."
+            messages.warning(request, said, extra_tags="signed-out")  # static/js/drafts.js keeps the input
         if answer is None or "HX-Request" not in request.headers:
             return answer
         return HttpResponse(status=204, headers={"HX-Redirect": _sign_in_again(request)})  # never a page in a page

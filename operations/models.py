@@ -282,6 +282,7 @@ class BatchItem(models.Model):
         null=True,
         on_delete=models.SET_NULL,
         related_name="+",
+        db_index=False,
         help_text="Who asked to retry it; empty: who started the batch.",
     )
 

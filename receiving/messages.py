@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesHeaderParser
+from email.policy import Compat32
 from email.utils import getaddresses
 from functools import cached_property
 from typing import TypeVar
@@ -21,6 +22,9 @@ MOST_ATTACHMENTS = 100
 MOST_HEADERS = 300
 _SLOW_CODECS = ("idna", "punycode")  # for names in DNS; of a text their decoding takes minutes
 LONGEST_LINE = 2_000  # characters of a header's line that is decoded, which takes time by its square; SMTP allows 998
+LONGEST_HEADER = 100_000  # characters of a header that are read, such as of a long “To”; the raw message has the rest
+LONGEST_PARAMETERS, MOST_PARAMETERS = 4_000, 100  # of a Content- header, whose parameters also take time by the square
+MOST_DECODED = 20_000  # characters of one header, and ten times as many of all; longer ones stay as they are written
 _Found = TypeVar("_Found")
 
 
@@ -29,6 +33,19 @@ def _read(read: Callable[[], _Found], otherwise: _Found) -> _Found:
     with suppress(Exception):
         return read()
     return otherwise
+
+
+class _Bounded(Compat32):
+    """Reads the beginning of a header that is too long: the library takes half a minute for one of a megabyte."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        if not name.lower().startswith("content-"):
+            return name, value[:LONGEST_HEADER]
+        return name, ";".join(value[:LONGEST_PARAMETERS].split(";")[:MOST_PARAMETERS])
+
+
+_BOUNDED = _Bounded()
 
 
 @dataclass(frozen=True)
@@ -57,10 +74,10 @@ class Letter:
     @cached_property
     def _message(self) -> "Message[str, str]":
         """Return the parsed message. One nested too deeply for Python, or with an unreadable boundary, is one part."""
-        return _read(self._all_parts, None) or BytesHeaderParser().parsebytes(self.raw)
+        return _read(self._all_parts, None) or BytesHeaderParser(policy=_BOUNDED).parsebytes(self.raw)
 
     def _all_parts(self) -> "Message[str, str] | None":
-        found = email.message_from_bytes(self.raw)
+        found = email.message_from_bytes(self.raw, policy=_BOUNDED)
         sum(1 for _ in found.walk())  # down to its last part
         return found
 
@@ -74,7 +91,10 @@ class Letter:
 
     def mailboxes(self, name: str) -> tuple[Mailbox, ...]:
         """Return all addresses of a header that can be parsed."""
-        values = [str(value) for value in self._message.get_all(name, [])]
+        values, left = [], LONGEST_HEADER
+        for value in map(str, self._message.get_all(name, [])):
+            values.append(value[:left])
+            left -= len(values[-1])
         nobody: list[tuple[str, str]] = []
         found = _read(lambda: getaddresses(values), nobody)
         return tuple(Mailbox(_decoded(name), _storable(address)) for name, address in found if address)
@@ -83,8 +103,10 @@ class Letter:
     def headers(self) -> dict[str, list[str]]:
         """Return the headers by name in lower case."""
         found: dict[str, list[str]] = {}
+        left = 10 * MOST_DECODED
         for name, value in list(self._message.items())[:MOST_HEADERS]:
-            found.setdefault(name.lower(), []).append(_decoded(value))
+            left -= len(str(value))
+            found.setdefault(name.lower(), []).append(_decoded(value) if left >= 0 else _on_one_line(str(value)))
         return found
 
     @cached_property
@@ -159,9 +181,12 @@ def _text(part: "Message[str, str]") -> str:
 def _decoded(value: object) -> str:
     """Return a header's value in Unicode, on one line; unchanged if it can't be decoded."""
     text = str(value)
-    is_short = max(map(len, text.splitlines()), default=0) <= LONGEST_LINE
-    found = _read(lambda: str(make_header(decode_header(text))), text) if is_short else text
-    return " ".join(_storable(found).split())
+    is_short = len(text) <= MOST_DECODED and max(map(len, text.splitlines()), default=0) <= LONGEST_LINE
+    return _on_one_line(_read(lambda: str(make_header(decode_header(text))), text) if is_short else text)
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(_storable(text).split())
 
 
 def _storable(text: str) -> str:

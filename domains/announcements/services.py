@@ -17,6 +17,7 @@ from accounts.models.people import User
 from audit import services as audit_services
 from audit.services import Subject
 from domains.checking.core.judgement import Judgement, Overall, State
+from domains.diagnosis import selectors as diagnosis_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.models.domains import Domain
 from domains.models.verified_notices import VerifiedNotice
@@ -55,7 +56,7 @@ def announce_domain(
     is_lost = result.state in LOST and domain.verified_at is not None
     if not is_lost and (result.state is not State.VERIFIED or known_before == State.VERIFIED):
         return
-    why = _without_page(" ".join([result.sentence, *(each.sentence for each in judgements if each.state in LOST)][:4]))
+    why = " ".join([_without_page(result.sentence), *_reasons(domain, judgements)][:4])
     _emit_domain_event("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
     if not is_lost:
         _resolve_new_keys(domain, now)
@@ -69,6 +70,13 @@ def announce_domain(
         severity="high",
         now=now,
     )
+
+
+def _reasons(domain: Domain, judgements: Sequence[Judgement]) -> list[str]:
+    """Return what is wrong with the lost records: as the latest diagnosis says, if it knows more than the check."""
+    explained = diagnosis_selectors.explanations(domain)
+    lost = [(each, diagnosis_selectors.diagnosed_reason(each, explained)) for each in judgements if each.state in LOST]
+    return [diagnosis_selectors.told(finding) if finding else _without_page(each.sentence) for each, finding in lost]
 
 
 def update_former_key_alert(domain: Domain) -> None:

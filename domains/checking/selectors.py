@@ -8,9 +8,8 @@ from domains.models.domains import Domain
 from domains.models.record_checks import RecordCheck
 
 
-def last_verified_times(domains: Sequence[Domain]) -> dict[tuple[str, str], datetime | None]:
-    rows = RecordCheck.objects.filter(domain__in=domains).values_list("domain_id", "key", "verified_at")
-    return {(domain_id, key): verified_at for domain_id, key, verified_at in rows}
+def last_checks(domains: Sequence[Domain]) -> dict[tuple[str, str], RecordCheck]:
+    return {(row.domain_id, row.key): row for row in RecordCheck.objects.filter(domain__in=domains)}
 
 
 def has_pending_records(domain: Domain) -> bool:

@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from audit import services as audit_services
 from domains.announcements import services as announcements_services
-from domains.checking.core.conflicts import conflict_questions, with_conflict
 from domains.checking.core.judgement import (
     EVERY_FEW_MINUTES,
     Judgement,
@@ -30,10 +29,9 @@ from domains.checking.core.judgement import (
     with_receiving,
 )
 from domains.checking.core.sentences import LAPSED, MOVED, NEVER_THERE, naming_subdomains
-from domains.checking.selectors import has_pending_records, last_verified_times
-from domains.dns import services as dns_services
+from domains.checking.selectors import has_pending_records, last_checks
+from domains.conflicts import services as conflicts_services
 from domains.dns.core import LookupStatus, further_questions
-from domains.dns.services import AnswersByQuestion, HostLookup
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.history import services as history_services
@@ -42,6 +40,8 @@ from domains.jobs import queue_checks
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.mta_sts import services as mta_sts_services
+from domains.nameservers import services as nameservers_services
+from domains.nameservers.services import AnswersByQuestion, HostLookup
 from domains.ownership import core as ownership_core
 from domains.ownership import services as ownership_services
 from domains.ownership_claims import services as ownership_claims_services
@@ -166,18 +166,21 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
     if not domains:
         return
     zone_cut_services.update_zones(domains)
-    before = last_verified_times(domains)
+    stored = last_checks(domains)
+    before = {key: row.verified_at for key, row in stored.items()}
     seen = _query_records(domains, before)
     policies_services.update_policies(domains, seen)
-    judged = {d.pk: _judge(d, seen, {}, before, now) for d in domains}
+    judged = {d.pk: _judge(d, seen, {}, before, now) for d in domains}  # without what conflicts with correct records
     unclear = [
-        (domain.hosted, question)
+        (domain.hosted.zone, question)
         for domain in domains
         for record, judgement in zip(domain.records, judged[domain.pk], strict=True)
         if judgement.state is not State.VERIFIED
         for question in further_questions(record, domain.hosted)
     ]
-    further = dns_services.query_other_places(unclear) | _query_conflicts(domains, judged)
+    further = nameservers_services.query_other_places(unclear)
+    known = {key: row.conflict for key, row in stored.items() if row.conflict}
+    conflicts = conflicts_services.query_conflicts(domains, judged, known, every=read_ses, now=now)
     to_read = [d for d in domains if read_ses or _needs_ses_read(d, judged[d.pk], now)]
     individually = {d.pk for d in to_read if not (d.dkim_zone or d.own_dkim_key or is_signed(judged[d.pk]))}
     keys = {d.pk: d.dkim_tokens for d in domains}
@@ -186,21 +189,15 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
     before = {(pk, key): at for (pk, key), at in before.items() if pk not in replaced or not key.startswith("dkim-")}
     history_services.record_answers(domains, seen.all, now=now)
     for domain in domains:  # judged again: SES's answer changes which records are required
-        _save(domain, _judge(domain, seen, further, before, now), now, seen)
+        _save(domain, conflicts.judge(domain, _judge(domain, seen, further, before, now)), now, seen)
 
 
 def _query_records(domains: Sequence[Domain], before: dict[tuple[str, str], datetime | None]) -> HostLookup:
     """Ask resolvers for records that were correct before. Ask the domain's own nameservers first for the rest."""
     pairs = [(domain, record) for domain in domains for record in domain.checked_records]
     known = [record for domain, record in pairs if before.get((domain.pk, record.key))]
-    unseen = [(domain.hosted, record) for domain, record in pairs if not before.get((domain.pk, record.key))]
-    return dns_services.query_hosts_first(unseen, known)
-
-
-def _query_conflicts(domains: Sequence[Domain], judged: Mapping[str, list[Judgement]]) -> AnswersByQuestion:
-    """Ask the nameservers of domains that would be verified whether they agree, and what excludes a correct record."""
-    wanted = [(d.hosted.zone, each) for d in domains for each in conflict_questions(d.records, judged[d.pk])]
-    return dns_services.query_nameservers(wanted)
+    unseen = [(domain.hosted.zone, record) for domain, record in pairs if not before.get((domain.pk, record.key))]
+    return nameservers_services.query_hosts_first(unseen, known)
 
 
 def _needs_ses_read(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> bool:
@@ -238,7 +235,7 @@ def _judge(
     before: dict[tuple[str, str], datetime | None],
     now: datetime,
 ) -> list[Judgement]:
-    judged = [
+    return [
         judge(
             record,
             seen.answers_for_record(record),
@@ -249,8 +246,6 @@ def _judge(
         )
         for record in domain.records
     ]
-    pairs = zip(domain.records, judged, strict=True)
-    return [with_conflict(record, judgement, further, domain.name) for record, judgement in pairs]
 
 
 @transaction.atomic
@@ -335,7 +330,7 @@ def _save_records(
         [_row(domain, judgement, known.get(judgement.key), now) for judgement in judgements],
         update_conflicts=True,
         unique_fields=("domain", "key"),
-        update_fields=("state", "found", "code", "sentence", "checked_at", "verified_at", "last_known"),
+        update_fields=("state", "found", "code", "sentence", "checked_at", "verified_at", "last_known", "conflict"),
     )
     RecordCheck.objects.filter(domain=domain).exclude(key__in=[each.key for each in judgements]).delete()
     announcements_services.announce_records(domain, {key: known[key].state for key in right_once}, judgements, now)
@@ -352,6 +347,7 @@ def _row(domain: Domain, judgement: Judgement, before: RecordCheck | None, now: 
         checked_at=now,
         verified_at=judgement.last_verified or (before.verified_at if before else None),
         last_known=before.known_after(judgement.state) if before else None,
+        conflict=judgement.conflict,
     )
 
 

@@ -5,13 +5,13 @@ It also returns the latest diagnosis of each record, for every page, email and r
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from django.core.cache import cache
 
 from domains.checking.core import sentences
 from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding, Pair, mark_differences
 from domains.models.domains import Domain, Stage
-from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.providers.core import FormValues, form_values
 from domains.providers.selectors import DnsHost, dns_host
@@ -51,16 +51,32 @@ def explanations(domain: Domain) -> Explanations:
     return kept or {}
 
 
-def check_fingerprint(check: RecordCheck) -> str:
+class CheckedRecord(Protocol):
+    """A stored check, or the judgement that becomes one."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def found(self) -> Sequence[str]: ...
+
+
+def check_fingerprint(check: CheckedRecord) -> str:
     """Return a fingerprint that is equal for two checks with the same result."""
     return repr((str(check.state), list(check.found)))
 
 
-def diagnosed_reason(check: RecordCheck, explained: Explanations) -> DiagnosisFinding | None:
+def diagnosed_reason(check: CheckedRecord, explained: Explanations) -> DiagnosisFinding | None:
     """Return the diagnosed reason; None if the diagnosis knows no more than the check."""
     seen, finding = explained.get(check.key, ("", None))
     is_no_more = finding is None or finding.code in _NOTHING_BETTER
     return None if is_no_more or seen != check_fingerprint(check) else finding
+
+
+def told(finding: DiagnosisFinding) -> str:
+    """Return what is wrong and what to do, each on its own line: a step may end in a value to copy."""
+    return "\n".join((finding.verdict, *finding.steps))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """DNS questions and answers. A failed lookup is never treated as an absent name."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from domains.names.core import DomainName
@@ -91,3 +93,11 @@ def is_void(kind: str, status: LookupStatus) -> bool:
     For addresses only NO_NAME counts: an AAAA record may exist where no A record does.
     """
     return status is LookupStatus.NO_NAME or (kind == "MX" and status is LookupStatus.NO_DATA)
+
+
+def turn_of(servers: Sequence[str], most: int, today: date) -> tuple[str, ...]:
+    """Return the nameservers whose turn it is: all in turn, `most` a day."""
+    if len(servers) <= most:
+        return tuple(servers)
+    start = today.toordinal() * most
+    return tuple(servers[(start + each) % len(servers)] for each in range(most))

@@ -1,30 +1,23 @@
-"""Queries DNS: at the configured resolvers, within a budget, and at a zone's own nameservers.
+"""Queries DNS: at the configured resolvers, and within a budget. `domains.nameservers` asks a zone's own nameservers.
 
 - `look_up` asks the resolvers.
 - `QuerySession` limits the packets and seconds of one diagnosis and never repeats a question. A question over the
 budget gets a failed answer that says so.
 - `Network` and `Delegation` find a zone's nameservers: from its parent, or from the resolvers if no parent can be
 asked.
-- `query_hosts_first` asks the domain's own nameservers for records that were never seen. A resolver that is asked too
-early caches the absence for as long as the zone says (RFC 2308), and our own lookup would then hide a new record. So
-the resolvers are asked once the nameserver has the record, or if the nameserver cannot be asked.
 """
 
-import asyncio
 import ipaddress
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from django.conf import settings
 
-from domains.checking.core.comparison import Verdict, compare
 from domains.diagnosis.core import findings
 from domains.diagnosis.core.observations import is_authoritative_soa, primary_of
-from domains.dns.core import Answer, LookupStatus, Query, Question, question_for
+from domains.dns.core import Answer, LookupStatus, Query, Question
 from domains.dns.gateway import exchange
-from domains.names.core import DomainName
-from domains.records.core import Record
 from inbound_admin.lib import counters, slow_work
 from inbound_admin.lib.dns_address import parse_resolver
 from inbound_admin.lib.errors import Refused
@@ -286,114 +279,3 @@ def network() -> Network:
     addresses = resolvers()[:MOST_RESOLVERS]
     port = parse_resolver(addresses[0])[1] if settings.SANDBOX else 53
     return Network(addresses, port=port, private=settings.SANDBOX)
-
-
-SERVERS = 2  # of each zone, so that one outdated server does not decide alone
-AT_ONCE = 20  # questions pending at one server, which may serve hundreds of domains
-SLOWEST = 2.0  # seconds
-
-AnswersByQuestion = dict[Question, list[Answer]]
-
-
-@dataclass(frozen=True)
-class HostLookup:
-    """The answers of the resolvers (`public`) and of the domain's own nameservers (`host`)."""
-
-    public: AnswersByQuestion
-    host: AnswersByQuestion
-
-    @property
-    def all(self) -> AnswersByQuestion:
-        return {question: self.answers_to(question) for question in {**self.host, **self.public}}
-
-    def answers_to(self, question: Question) -> list[Answer]:
-        """Return the nameservers' answers first, then the resolvers'."""
-        return [*self.host.get(question, []), *self.public.get(question, [])]
-
-    def answers_for_record(self, record: Record) -> list[Answer]:
-        """Return the answers to judge a record by. A nameserver's correct answer counts only
-        together with resolvers'.
-        """
-        public, host = (each.get(question_for(record), []) for each in (self.public, self.host))
-        if not public:
-            return host
-        is_answered = any(answer.status is not LookupStatus.FAILED for answer in public)
-        return [*(answer for answer in host if is_answered and _is_correct(record, [answer])), *public]
-
-
-def query_hosts_first(unseen: Sequence[tuple[DomainName, Record]], known: Iterable[Record]) -> HostLookup:
-    """Ask resolvers for `known` records, and for `unseen` ones if the nameserver has the record or cannot tell."""
-    at_host = query_nameservers([(domain.zone, question_for(record)) for domain, record in unseen])
-    ready = [r for _, r in unseen if not (own := at_host.get(question_for(r))) or _is_correct(r, own)]
-    return HostLookup(query_resolvers([question_for(record) for record in (*known, *ready)]), at_host)
-
-
-def query_other_places(wanted: Iterable[tuple[DomainName, Question]]) -> AnswersByQuestion:
-    """Ask for other possible places of a record: the nameserver first, the resolvers only if it has no answer."""
-    questions = [(domain.zone, question) for domain, question in wanted]
-    at_host = query_nameservers(questions)
-    return {**query_resolvers([question for _, question in questions if question not in at_host]), **at_host}
-
-
-def query_resolvers(questions: Sequence[Question]) -> AnswersByQuestion:
-    """Return the resolvers' answers, by question."""
-    found: AnswersByQuestion = {}
-    for answer in look_up(questions):
-        found.setdefault(answer.question, []).append(answer)
-    return found
-
-
-def _is_correct(record: Record, answers: Sequence[Answer]) -> bool:
-    return any(compare(record, answer).verdict is Verdict.CORRECT for answer in answers)
-
-
-def query_nameservers(wanted: Iterable[tuple[str, Question]]) -> AnswersByQuestion:
-    """Return the authoritative answers of zones' own nameservers, without timeouts. `wanted` is (zone, question)."""
-    found: AnswersByQuestion = {}
-    for answer in query_nameservers_raw(wanted):
-        if answer.authoritative and answer.status is not LookupStatus.FAILED:
-            found.setdefault(answer.question, []).append(replace(answer, resolver=f"nameserver {answer.resolver}"))
-    return found
-
-
-def query_nameservers_raw(wanted: Iterable[tuple[str, Question]]) -> list[Answer]:
-    """Return all answers of the zones' own nameservers, including referrals and timeouts."""
-    with slow_work.slot():
-        by_server = _by_server(wanted)
-        timeout = slow_work.seconds_left(min(settings.DNS_TIMEOUT_SECONDS, SLOWEST))
-        if not by_server or not timeout:
-            return []
-        answers = asyncio.run(_ask(by_server, timeout))
-    counters.count("dns_look", number=len(answers))
-    return answers
-
-
-def _by_server(wanted: Iterable[tuple[str, Question]]) -> dict[str, list[Question]]:
-    zones: dict[str, list[Question]] = {}
-    for zone, question in wanted:
-        zones.setdefault(zone, []).append(question)
-    if not zones:
-        return {}
-    servers, of = _servers(tuple(zones)), network()
-    by_server: dict[str, list[Question]] = {}
-    for zone, questions in zones.items():
-        for address in servers.get(zone, ()):
-            if at := server_address(address, of):
-                by_server.setdefault(at, []).extend(questions)
-    return by_server
-
-
-def _servers(zones: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the addresses of each zone's nameservers, from the resolvers. Zones exist, so no absence gets cached."""
-    named = {a.question.name: a.values for a in look_up([Question(z, "NS") for z in zones]) if a.values}
-    names = {name for values in named.values() for name in values[:SERVERS]}
-    found: dict[str, tuple[str, ...]] = {}
-    for kind in ("A", "AAAA"):
-        left = [Question(name, kind) for name in sorted(names.difference(found))]
-        found |= {a.question.name: a.values for a in look_up(left) if a.values} if left else {}
-    return {zone: tuple(found[name][0] for name in values[:SERVERS] if name in found) for zone, values in named.items()}
-
-
-async def _ask(by_server: Mapping[str, Sequence[Question]], timeout: float) -> list[Answer]:
-    lookups = [exchange.ask(some, [at], timeout=timeout, tries=1, at_once=AT_ONCE) for at, some in by_server.items()]
-    return [answer for found in await asyncio.gather(*lookups) for answer in found.values()]

@@ -1,7 +1,8 @@
 """Collects the DNS answers for a diagnosis, within the budget of `domains.dns.services.QuerySession`.
 
 It finds the zone's nameservers, then asks two of them for each record. Then it asks what explains the result: for a
-missing or wrong record its other possible places, for a correct one the resolvers and conflicting records.
+missing or wrong record its other possible places, for a correct one the resolvers, conflicting records, and last the
+other nameservers.
 """
 
 from collections.abc import Sequence
@@ -62,6 +63,7 @@ async def observe(domain: DomainName, records: tuple[Record, ...], net: Network,
         await _ask_records(observation)
         await _ask_parent_policies(observation, registered)
         await _ask_further(observation)
+        await _ask_other_servers(observation)
     return _observations(observation)
 
 
@@ -182,6 +184,24 @@ async def _ask_further(observation: _Observation) -> None:
         observation.host += [
             answer for answer in observation.internet if answer.resolver == observation.delegation.helper
         ]
+
+
+async def _ask_other_servers(observation: _Observation) -> None:
+    """Ask the remaining nameservers for the required records that are correct so far, if the budget allows it."""
+    servers, inside = _by_serial(observation.delegation), tuple(observation.cuts)
+    if observation.by_resolver or len(servers) <= 2:
+        return
+    right = [r for r in observation.records if r.need is Need.REQUIRED and _is_correct(observation, r)]
+    asked = {(answer.question, answer.resolver) for answer in observation.host}
+    queries = [
+        Query(question_for(record), server.at, server.name, recursive=False)
+        for server in servers
+        for record in right
+        if (question_for(record), server.name) not in asked
+        and not any(record.name == cut or record.name.endswith(f".{cut}") for cut in inside)
+    ]
+    answers = await observation.session.ask(queries)
+    observation.host += await _follow(observation, [a for a in answers if not observation.session.is_over_budget(a)])
 
 
 def _by_serial(delegation: Delegation) -> tuple[Server, ...]:

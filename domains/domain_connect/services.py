@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.core.cache import cache
+from django.utils import timezone
 
 from domains.checking.core.judgement import State
 from domains.dns import services as dns_services
@@ -18,6 +19,7 @@ from domains.domain_connect.core import ConnectHost, ConnectIdentity, ConnectLin
 from domains.jobs import queue_discovery
 from domains.models.domains import Domain, Stage
 from domains.records.selectors import RecordsPage
+from inbound_admin.lib.freshness import not_newer
 
 AGAIN_AFTER = timedelta(days=1)
 EMPTY = (State.WAITING, State.AT_RISK)  # a check found nothing there; failed checks have another state
@@ -48,9 +50,11 @@ def discover(*, domain_id: str) -> None:
     domain, ours = Domain.objects.filter(pk=domain_id).first(), connect_identity()
     if domain is None or ours is None:
         return
+    asked_at = timezone.now()
     found = _find_host(domain.hosted.zone, ours)
     if found is not None:
-        Domain.objects.filter(pk=domain.pk).update(domain_connect=found)
+        fresh = Domain.objects.filter(not_newer("domain_connect_at", asked_at), pk=domain.pk)
+        fresh.update(domain_connect=found, domain_connect_at=asked_at)
 
 
 def _find_host(zone: str, ours: ConnectIdentity) -> dict[str, str] | None:

@@ -1,5 +1,6 @@
 """Domain querysets. Those that a customer can reach take the viewer and return only the viewer's rows."""
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -125,6 +126,7 @@ class DomainListFilters(ListFilters):
         return {key: _attention(key) for key in ATTENTION} | others
 
 
+LONGEST_NAME = 253
 MOST_DECODED = 20_000  # internationalized names that one search reads
 
 # What a list and its export show, and what `columns` judges it by. As plain rows: fifty models with 60 fields each take
@@ -237,7 +239,21 @@ def name_contains(text: str) -> Q:
     """Match part of the name, in Unicode or in DNS form."""
     in_dns = dns_form(text)
     found = has_part("name", text) if in_dns == text.lower() else has_part("name", text) | has_part("name", in_dns)
-    return found if text.isascii() else found | Q(name__in=names_in_unicode(text))
+    if not text.isascii():
+        return found | Q(name__in=names_in_unicode(text))
+    is_several = "." in text.strip(".") and len(text) <= LONGEST_NAME
+    return found | _in_several_labels(text.lower()) if is_several else found
+
+
+def _in_several_labels(text: str) -> Q:
+    """Match ASCII text that crosses the end or start of an internationalized label, as “cher.de” of “bücher.de”.
+
+    The DNS form has a label's ASCII characters in their order, then a hyphen and where the others belong.
+    """
+    first, _, rest = text.partition(".")
+    between, last = "".join(f"{re.escape(label)}\\." for label in rest.split(".")[:-1]), re.escape(rest.split(".")[-1])
+    start = f"((^|\\.)xn--[a-z0-9-]*{re.escape(first)}-[a-z0-9]+|{re.escape(first)})"
+    return has_part("name", "xn--") & Q(name__regex=f"{start}\\.{between}(xn--)?{last}")
 
 
 def names_in_unicode(part: str) -> list[str]:

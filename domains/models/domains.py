@@ -157,14 +157,15 @@ class Domain(models.Model):
 
     # what DNS has
     zone = models.CharField(max_length=253, blank=True, help_text="Name of its zone, if below the registrable name.")
+    zone_at = models.DateTimeField(null=True, blank=True)
     last_dns_check = models.DateTimeField(null=True, blank=True)
     policies = models.JSONField(default=dict, blank=True, help_text="Last seen SPF and DMARC records by name.")
     provider = models.CharField(max_length=60, blank=True)
     domain_connect = models.JSONField(default=dict, blank=True, help_text="Domain Connect settings of its DNS host.")
+    domain_connect_at = models.DateTimeField(null=True, blank=True)
     soa_serial = models.CharField(max_length=10, blank=True, help_text="The zone's serial at the last diagnosis.")
     soa_serial_since = models.DateTimeField(null=True, blank=True)
     said_added_at = models.DateTimeField(null=True, blank=True, help_text="Last press of “I’ve added the records”.")
-
     mta_sts = models.JSONField(default=dict, blank=True, help_text="What its MTA-STS policy does.")
     mta_sts_at = models.DateTimeField(null=True, blank=True, help_text="Last attempt to fetch the policy.")
 

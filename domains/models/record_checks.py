@@ -53,7 +53,8 @@ class KnownResult:
 class RecordCheck(models.Model):
     """The result of the last check of one record. `verified_at` survives later failures, also when the record is lost.
 
-    `last_known` is the last successful result while lookups fail, null otherwise. Read it by `known`.
+    `last_known` is the last successful result while lookups fail, null otherwise. Read it by `known`. `conflict` is
+    what nameservers show against a correct record (`domains.conflicts.core`).
     """
 
     domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="record_checks")
@@ -65,6 +66,7 @@ class RecordCheck(models.Model):
     checked_at = models.DateTimeField()
     verified_at = models.DateTimeField(null=True)
     last_known = models.JSONField(null=True, blank=True)
+    conflict = models.JSONField(null=True, blank=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("domain", "key"), name="record_check_once"),)

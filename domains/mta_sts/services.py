@@ -13,13 +13,13 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from domains.checking.core.judgement import Judgement, State
-from domains.dns import services as dns_services
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.domain_list.selectors import domain_subject, domains_in_region
 from domains.jobs import queue_policy_fetch
 from domains.models.domains import Domain, Stage
 from domains.mta_sts import core, gateway
 from domains.mta_sts.core import Fetched, PolicyCheck
+from domains.nameservers import services as nameservers_services
 from domains.records.core import INBOUND_MX
 from inbound_admin.lib import isolation, slow_work
 from inbound_admin.lib.public_http import NoAnswer, Why
@@ -110,7 +110,7 @@ def _judge_response(domain: Domain, fetched: Fetched) -> PolicyCheck:
 
 def _addresses(hosts: Sequence[str]) -> dict[str, Sequence[str] | str]:
     """Return the addresses by host; a string is the reason of a failed lookup."""
-    found = dns_services.query_resolvers([Question(host, kind) for host in hosts for kind in ("A", "AAAA")])
+    found = nameservers_services.query_resolvers([Question(host, kind) for host in hosts for kind in ("A", "AAAA")])
     return {
         host: _of_host([answer for kind in ("A", "AAAA") for answer in found.get(Question(host, kind), ())])
         for host in hosts

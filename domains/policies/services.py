@@ -5,10 +5,10 @@ from dataclasses import replace
 from itertools import chain
 
 from domains.dmarc import core as dmarc_core
-from domains.dns import services as dns_services
 from domains.dns.core import Answer, LookupStatus, Question, is_void
-from domains.dns.services import AnswersByQuestion, HostLookup
 from domains.models.domains import Domain
+from domains.nameservers import services as nameservers_services
+from domains.nameservers.services import AnswersByQuestion, HostLookup
 from domains.policies import core
 from domains.policies.core import PublishedPolicies
 from domains.spf.core import evaluation
@@ -25,9 +25,11 @@ def update_policies(domains: Sequence[Domain], seen: HostLookup) -> None:
     """
     own = {domain.pk: _published(domain, seen) for domain in domains}
     questions_of = {domain.pk: _questions(domain, own[domain.pk]) for domain in domains}
-    resolved = dns_services.query_resolvers([question for questions in questions_of.values() for question in questions])
-    resolved |= dns_services.query_other_places(
-        (each.parsed, question) for each in domains for question in _existence(each)
+    resolved = nameservers_services.query_resolvers(
+        [question for questions in questions_of.values() for question in questions]
+    )
+    resolved |= nameservers_services.query_other_places(
+        (each.parsed.zone, question) for each in domains for question in _existence(each)
     )
     inside = _inside([[line for lines in each.spf.values() for line in lines] for each in own.values()], resolved)
     for domain in domains:
@@ -105,12 +107,12 @@ def _inside(lines_by_domain: Sequence[Sequence[str]], answers: AnswersByQuestion
         if not new:
             break
         asked |= {question.name for question in new}
-        replies = dns_services.query_resolvers(new)
+        replies = nameservers_services.query_resolvers(new)
         by_name = {question.name: _values(replies[question]) for question in new}
         found |= {name: spf_records(values) for name, values in by_name.items() if values is not None}
         lines_by_domain = [[line for name in names for line in found.get(name, ())] for names in names_by_domain]
         hosts = dict.fromkeys(question for lines in lines_by_domain for question in _host_questions(lines))
-        answers |= dns_services.query_resolvers([question for question in hosts if question not in answers])
+        answers |= nameservers_services.query_resolvers([question for question in hosts if question not in answers])
     return found
 
 

@@ -10,10 +10,10 @@ from datetime import datetime
 from django.utils import timezone
 
 from domains.dns.core import LookupStatus
-from domains.dns.services import HostLookup
 from domains.domain_list.selectors import domain_subject
 from domains.jobs import queue_checks
 from domains.models.domains import Domain, Stage
+from domains.nameservers.services import HostLookup
 from domains.receiving.core import MxFact, ReceivingState, RulesFact, most_severe, mx_fact
 from domains.records.core import can_receive, inbound_host, is_inbound
 from notifications.alerts import services as alerts_services

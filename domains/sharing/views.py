@@ -4,6 +4,7 @@ The link is a secret for the person who manages the DNS. A GET changes nothing o
 follow links. The public page shows nothing about the customer. The managing pages show a QR code and the visits.
 """
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -36,8 +37,9 @@ from domains.sharing.forms import MailRecordsForm, ShareForm
 from domains.sharing.selectors import link_for_token, links_of, requester_of, shared_page, token_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
-from inbound_admin.lib.http import SignedIn, secret_page, site_url
+from inbound_admin.lib.http import SignedIn, page_of, secret_page, site_url
 
+LINKS_SHOWN = 20
 RATES = {"open": "240/m/key", "guess": "30/m/ip"}  # an open page polls up to twenty times a minute
 WHY_NOT = {
     ShareLinkState.REVOKED: "This link was withdrawn.",
@@ -168,7 +170,8 @@ def share(request: SignedIn, domain_id: str) -> HttpResponse:
         else:
             messages.success(request, "Link created.")
             return redirect("domains:share", domain.id)
-    context = {"domain": domain, "form": form, "links": _shown(request, domain), "tab": "share"}
+    page = page_of(links_of(domain), request, LINKS_SHOWN)
+    context = {"domain": domain, "form": form, "page": page, "links": _shown(request, domain, page), "tab": "share"}
     return TemplateResponse(request, "domains/sharing/share.html", context, status=422 if form.errors else 200)
 
 
@@ -181,10 +184,10 @@ def revoke(request: SignedIn, domain_id: str, link_id: str) -> HttpResponse:
     return redirect("domains:share", domain.id)
 
 
-def _shown(request: SignedIn, domain: Domain) -> list[ShownLink]:
+def _shown(request: SignedIn, domain: Domain, links: Iterable[ShareLink]) -> list[ShownLink]:
     """The links' URLs include the DNS host that the sender chose."""
     now, host = timezone.now(), chosen_host(request, domain)
-    return [_one(request, link, str(link.state(now)), host) for link in links_of(domain)]
+    return [_one(request, link, str(link.state(now)), host) for link in links]
 
 
 def _one(request: SignedIn, link: ShareLink, state: str, host: str) -> ShownLink:

@@ -62,8 +62,7 @@ def _setup(own: list[Domain]) -> tuple[ChecklistStep, ...]:
         ChecklistStep(
             "records",
             "Publish the DNS records",
-            "Copy them to your DNS host, or email them to the person who manages your DNS.",
-            "View records",
+            *_publishing(own),
             records,
             published,
         ),
@@ -76,6 +75,15 @@ def _setup(own: list[Domain]) -> tuple[ChecklistStep, ...]:
             verified,
         ),
     )
+
+
+def _publishing(own: list[Domain]) -> tuple[str, str]:
+    """Return text and button. There are no records to publish before SES has created the identity."""
+    if not own or any(domain.stage != Stage.STARTING for domain in own):
+        return "Copy them to your DNS host, or email them to the person who manages your DNS.", "View records"
+    if any(domain.stage_problem for domain in own):
+        return "There are none yet: setup in Amazon SES is delayed. We retry automatically.", "View status"
+    return "Amazon SES is creating them. They’ll appear in a few seconds.", "View status"
 
 
 def _receiving(own: list[Domain], viewer: Viewer) -> tuple[ChecklistStep, ...]:

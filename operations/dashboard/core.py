@@ -18,7 +18,7 @@ KEPT_BY_SES = timedelta(hours=72)
 class RecordToFix:
     """A record that the customer has to publish or change. `found`: what DNS has instead; None: unknown.
 
-    `typed_name`: what to enter as the name at the DNS host. `must_delete`: other records of that name to delete.
+    `typed_name`: what to enter as the name at the DNS host.
     """
 
     label: str
@@ -28,7 +28,6 @@ class RecordToFix:
     found: Sequence[str] | None = ()
     sentence: str = ""
     typed_name: str = ""
-    must_delete: bool = False
     priority: int | None = None
 
     @property
@@ -266,11 +265,5 @@ def _lines(number: int, record: RecordToFix) -> str:
         *([] if record.priority is None else [f"   Priority: {record.priority}"]),
         f"   Value: {record.value}",
     ]
-    if record.must_delete:
-        return "\n".join([*lines, "   Keep one SPF record with this value and delete the others:", *_bullets(record)])
     lines += [] if record.found is None else [f"   Currently: {', '.join(record.found) or 'not found'}"]
     return "\n".join(lines + ([f"   {record.sentence}"] if record.sentence else []))
-
-
-def _bullets(record: RecordToFix) -> list[str]:
-    return [f"   - {value}" for value in record.found or () if value != record.value]

@@ -145,7 +145,7 @@ def unverified_domains(viewer: Viewer) -> list[Domain]:
     return sorted(own.order_by("state_since")[:100], key=lambda domain: domain.shown_state not in wrong)[:DOMAINS_SHOWN]
 
 
-LAME, TWO_SPF, ZONE_APPENDED = "dns.server.lame", "dns.rival.spf", "dns.value.zone_appended"
+LAME, ZONE_APPENDED = "dns.server.lame", "dns.value.zone_appended"
 TO_FIX = (State.WAITING, State.WRONG, State.AT_RISK)  # a failed lookup isn't among them
 
 
@@ -237,7 +237,6 @@ def _to_fix(row: RecordRow) -> RecordToFix:
         row.reason if is_known else "",
         typed_name=row.form_values.name,
         priority=record.priority,
-        must_delete=is_known and row.code == TWO_SPF and bool(record.value),
     )
 
 

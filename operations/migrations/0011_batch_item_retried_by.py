@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
             "batchitem",
             "retried_by",
             models.ForeignKey(
+                db_index=False,
                 help_text="Who asked to retry it; empty: who started the batch.",
                 null=True,
                 on_delete=models.deletion.SET_NULL,

@@ -244,6 +244,7 @@ class DomainChangedOut(Out):
 
 
 class MailFrom(LenientIn):
+    elsewhere = dict.fromkeys(("sendOnly", "isCatchAllEnabled", "catchAllEndpointId", "receiveDmarcEmails"), "PUT")
     mail_from_domain: Text | None = Field(None, description="A label in front of the domain, or the full name")
 
 
@@ -356,7 +357,8 @@ def set_mail_from(request: HttpRequest, domain_id: str, asked: MailFrom | None =
     """Set the MAIL FROM domain of a domain that has none, and return the records to publish.
 
     Succeeds if the domain already has this one, and changes nothing else. 409 `MAIL_FROM_SET` if it has another: `PUT`
-    and `POST …/auth` replace it, after which MAIL FROM is pending until its new records are found.
+    and `POST …/auth` replace it, after which MAIL FROM is pending until its new records are found. 400 `USE_PUT` for a
+    member that only `PUT` changes, such as `sendOnly`.
     """
     domain = domain_of(request, domain_id)
     name = asked.mail_from_domain if asked else None

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from domains.dns import services as dns_services
 from domains.dns.core import Answer, Question
 from domains.domain_list.selectors import domains_in_region
+from domains.nameservers import services as nameservers_services
 from domains.receiving.core import MxFact, is_mail_manager
 from inbound_admin.lib.errors import AwsProblem
 from receipt_rules.mail_manager import gateway
@@ -87,7 +87,8 @@ def _domains_there() -> dict[str, tuple[str, ...]]:
     """Return the Mail Manager hosts in each domain's MX, if the last check found one; () if the lookup fails now."""
     rows = domains_in_region().filter(receives=True).order_by("name").values_list("name", "mx_facts")
     names = [name for name, facts in rows if facts.get(name) == MxFact.MAIL_MANAGER]
-    answers = dns_services.query_resolvers([Question(name, "MX") for name in names[:MOST_ASKED]]) if names else {}
+    questions = [Question(name, "MX") for name in names[:MOST_ASKED]]
+    answers = nameservers_services.query_resolvers(questions) if names else {}
     return {name: _hosts(answers.get(Question(name, "MX"), ())) for name in names}
 
 

@@ -144,7 +144,8 @@ def unfinished() -> QuerySet[Tenant]:
     on_their_way = Q(stage__in=(TenantStage.CREATING, TenantStage.DELETING))
     under_way = Q(status_asked_at__isnull=False, status_proven_at__isnull=True)
     policy = ~Q(policy=F("policy_told"), suppression=F("suppression_told"))
-    loose = TenantResource.objects.filter(Q(wanted=False) | Q(associated_at=None, held_by=""))
+    due = Q(retry_at=None) | Q(retry_at__lte=timezone.now())
+    loose = TenantResource.objects.filter(Q(wanted=False) | Q(due, associated_at=None, held_by=""))
     return tenants_in_region().filter(on_their_way | under_way | policy | Q(pk__in=loose.values("tenant")))
 
 

@@ -216,6 +216,8 @@ class TenantResource(models.Model):
     held_by = models.CharField(max_length=64, blank=True, help_text="Another tenant that has it; only for staff.")
     verified = models.BooleanField(null=True, help_text="Whether the identity can send; null: unknown.")
     problem = models.TextField(blank=True, help_text="Why it could not be associated, as shown on the page.")
+    missing_since = models.DateTimeField(null=True, help_text="When SES first said that it doesn't have the resource.")
+    retry_at = models.DateTimeField(null=True, help_text="When to ask SES again for a resource that it didn't have.")
     lost_at = models.DateTimeField(
         null=True, help_text="When SES was found to have lost the association; null once SES has it again."
     )

@@ -13,10 +13,11 @@ The inventory (`read_inventories`) reads every tenant of the account, whoever cr
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -33,6 +34,8 @@ from tenants.status.services import entity_of, warn_of_rejected
 
 ELSEWHERE = "The resource belongs to another tenant in SES. Our team has to resolve this."
 UNKNOWN = "The resource does not exist in SES."
+SOONEST, LATEST = timedelta(minutes=1), timedelta(hours=6)  # until SES is asked again for a resource that it lacks
+ASK_AGAIN: dict[str, None] = {"missing_since": None, "retry_at": None}
 log = structlog.get_logger(__name__)
 
 
@@ -104,7 +107,7 @@ def retry_associations(*, tenant: Tenant, actor: User | None) -> None:
     require(actor, "tenants.manage_tenant", "Your role can't change a tenant's resources. Ask an operator.")
     with transaction.atomic():
         stuck = TenantResource.objects.filter(tenant=tenant, associated_at=None)
-        stuck.update(held_by="", checked_at=None)
+        stuck.update(held_by="", checked_at=None, **ASK_AGAIN)
         stuck.filter(lost_at=None).update(problem="")
         queue_associations(tenant)
 
@@ -112,7 +115,7 @@ def retry_associations(*, tenant: Tenant, actor: User | None) -> None:
 def store_association(tenant: Tenant, arn: str, *, free: bool = False) -> TenantResource:
     """Store only the row. Raises Refused if another tenant here should have the identity."""
     checked = {"checked_at": timezone.now()} if free or kind_of(arn) != ResourceKind.IDENTITY else {}
-    defaults = {"kind": kind_of(arn), "name": name_of(arn), "wanted": True}
+    defaults = {"kind": kind_of(arn), "name": name_of(arn), "wanted": True, **ASK_AGAIN}
     try:
         with transaction.atomic():
             resource, _ = TenantResource.objects.update_or_create(tenant=tenant, arn=arn, defaults=defaults | checked)
@@ -145,8 +148,9 @@ def _to_apply(tenant: Tenant) -> Iterator[tuple[TenantResource, _Tell]]:
     Those of identities that have joined before are read if the customer's sends already name the tenant.
     """
     rows = TenantResource.objects.filter(tenant=tenant).select_related("tenant")
-    unread = rows.filter(kind=ResourceKind.IDENTITY, wanted=True, default_read_at=None, held_by="")
-    coming = rows.filter(wanted=True, associated_at=None, held_by="")
+    due = rows.filter(Q(retry_at=None) | Q(retry_at__lte=timezone.now()), wanted=True, held_by="")
+    unread = due.filter(kind=ResourceKind.IDENTITY, default_read_at=None)
+    coming = due.filter(associated_at=None)
     if tenant.is_gone:  # nothing can join it, or it is somebody else's
         coming.update(problem=tenant.read_problem)
         unread = coming = rows.none()
@@ -240,11 +244,23 @@ def _apply(resource: TenantResource, tell: _Tell) -> None:
             try:
                 tell(resource, request_ids)
             except AwsMissing as missing:
-                _store(resource, problem=_what_is_missing(resource.tenant))
+                _store_missing(resource)
                 log.warning("tenant resource unknown at Amazon", arn=resource.arn, problem=str(missing))
         except AwsProblem as problem:
             _store(resource, problem=str(problem))
             raise
+
+
+def _store_missing(resource: TenantResource) -> None:
+    """Store what SES lacks. It is asked again for a resource after as long as it has lacked it, at most `LATEST`."""
+    problem = _what_is_missing(resource.tenant)
+    if problem != UNKNOWN:
+        _store(resource, problem=problem)
+        return
+    now = timezone.now()
+    since = resource.missing_since or now
+    retry_at = now + min(max(now - since, SOONEST), LATEST)
+    _store(resource, problem=problem, missing_since=since, retry_at=retry_at)
 
 
 def _what_is_missing(tenant: Tenant) -> str:
@@ -306,7 +322,7 @@ def _store(resource: TenantResource, **fields: object) -> bool:
 def _store_associated(resource: TenantResource) -> bool:
     """Store that SES has it. One that was lost may have been the last: the alerts end with it."""
     was_lost = resource.is_lost
-    stored = _store(resource, associated_at=timezone.now(), problem="", held_by="", lost_at=None)
+    stored = _store(resource, associated_at=timezone.now(), problem="", held_by="", lost_at=None, **ASK_AGAIN)
     if stored and was_lost:
         warn_of_rejected(resource.tenant, timezone.now())
     return stored

@@ -14,7 +14,7 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import DomainListFilters, domains_for
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.names.core import parse_domain
+from domains.names.core import parse_domain, readable
 from domains.ownership.selectors import related_domains
 from domains.records.selectors import records_page
 from operations.search.selectors import search
@@ -91,6 +91,29 @@ def test_the_search_finds_a_domain_by_pasted_text(alice: Customer, text: str) ->
 def test_the_search_finds_an_international_name_as_typed(alice: Customer) -> None:
     make_domain("xn--bcher-kva.de", customer=alice)
     assert found(make_member(alice), "q=b%C3%BCcher.de") == ["xn--bcher-kva.de"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names_found"),
+    [
+        ("cher", ["cher-x.de", "shop.xn--bcher-kva.de", "xn--bcher-kva.de"]),
+        ("cher.de", ["shop.xn--bcher-kva.de", "xn--bcher-kva.de"]),
+        ("CHER.D", ["shop.xn--bcher-kva.de", "xn--bcher-kva.de"]),
+        ("shop.b", ["shop.xn--bcher-kva.de"]),
+        ("her-x.de", ["cher-x.de"]),
+        ("kva.de", ["shop.xn--bcher-kva.de", "xn--bcher-kva.de"]),
+        ("(.de", []),
+    ],
+)
+def test_the_ascii_part_of_an_international_name_is_found(alice: Customer, text: str, names_found: list[str]) -> None:
+    for name in ("xn--bcher-kva.de", "shop.xn--bcher-kva.de", "cher-x.de", "other.de"):
+        make_domain(name, customer=alice)
+    query = QueryDict(mutable=True)
+    query["q"] = text
+    viewer = make_member(alice)
+    filters = DomainListFilters.read(query)
+    assert sorted(names(domain_list_selectors.listed_domains(viewer=viewer, filters=filters))) == names_found
+    assert {hit.title for hit in search(viewer=viewer, text=text)} >= {readable(name) for name in names_found}
 
 
 @pytest.mark.parametrize("query", ["q=%00", "state=nonsense", "show=nonsense", "customer=%00x", "q=" + "a" * 5000])

@@ -1,6 +1,7 @@
 """Malformed MIME is read as far as possible and never raises."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -118,3 +119,40 @@ def test_a_message_whose_boundary_cannot_be_read_is_one_attachment() -> None:
 
 def test_a_text_in_a_charset_of_names_is_read_as_unicode() -> None:
     assert Letter(b"Content-Type: text/plain; charset=punycode\r\n\r\n-a").text == "-a"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Content-Type: text/plain" + b";" * 2_000_000,
+        b'Content-Disposition: attachment;"' + b'";' * 500_000,
+        b"Content-Type: text/plain" + b"".join(b"; name*%d*=a" % number for number in range(50_000)),
+        b"To: " + b"a@b.example,\r\n " * 200_000,
+        b"Subject: " + b"=?utf-8?b?YQ==?= x\r\n " * 100_000,
+        b"X-Long: " + b"a\r\n " * 400_000,
+    ],
+    ids=["semicolons", "quotes", "continued parameters", "recipients", "encoded words", "folded lines"],
+)
+def test_one_very_long_header_is_read_in_seconds(header: bytes) -> None:
+    """Some took minutes, by the square of their length."""
+    raw = header.rstrip() + b"\r\nFrom: ann@customer.example\r\n\r\nThe text"
+    letter, began = Letter(raw), time.process_time()
+    read_all(letter)
+    assert [each.address for each in letter.mailboxes("from")] == ["ann@customer.example"]
+    assert len(letter.mailboxes("to")) < 10_000
+    assert len(letter.attachments) <= 1
+    assert b"The text" in forwards.rewritten(ARRIVAL, letter, "a@b.example", "f@p.example")
+    assert time.process_time() - began < 10
+
+
+def test_long_headers_of_ordinary_mail_are_read_whole() -> None:
+    people = [f"person-number-{number}@department.example" for number in range(1_000)]
+    name = "x" * 150
+    raw = (
+        f"To: {', '.join(people)}\r\nReferences: {'<a@b.example> ' * 500}\r\n"
+        f'Content-Type: application/pdf; name="{name}.pdf"; x={"y" * 2_000}\r\n\r\nx'
+    ).encode()
+    letter = Letter(raw)
+    assert [each.address for each in letter.mailboxes("to")] == people
+    assert len(letter.headers["references"][0].split()) == 500
+    assert [(each.filename, each.content_type) for each in letter.attachments] == [(f"{name}.pdf", "application/pdf")]

@@ -82,6 +82,7 @@ class Judgement:
     code: str
     sentence: str
     last_verified: datetime | None = None
+    conflict: Mapping[str, object] | None = None  # to store, see `domains.conflicts.core`
 
 
 @dataclass(frozen=True)
@@ -168,9 +169,8 @@ def judge(
     `further` answers, if any, explain what is wrong. `names` is what DNS has at the names in an SPF record.
     """
     compared = [comparison.compare(record, answer, further, names) for answer in answers]
-    state, finding = _decide(
-        compared, None if record.is_unnecessary else verified_before
-    )  # losing an unnecessary record is no loss
+    before = None if record.is_unnecessary else verified_before  # losing an unnecessary record is no loss
+    state, finding = _decide(compared, before)
     if state is State.WRONG and is_inbound(record.key) and finding.code == "dns.rival.mx":
         state = State.WAITING  # the MX is changed last
     sentence = sentences.describe(finding.code, record, finding.found, names)

@@ -1,12 +1,12 @@
 """The sentence for each code: what is wrong with the record, then what to do at the DNS host."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from domains.checking.core.amazon_hosts import amazon_host
 from domains.dmarc import core as dmarc_core
 from domains.records.core import SPF_KEYS, Record, is_inbound
-from domains.spf.core import grammar
+from domains.spf.core import grammar, merger
 from domains.spf.core.evaluation import NO_NAMES, SpfNames, broken_includes
 from domains.spf.core.grammar import RecordProblem
 
@@ -152,12 +152,8 @@ _SENTENCES = {
         "{subject} is correct. Another MX has a lower priority and is only used if SES is unavailable."
     ),
     "dns.rival.null_mx": "{record.name} has a null MX record (“accepts no mail”). Replace it with ours.",
-    "dns.rival.mail_from_mx": (
-        "{subject} must be the only MX record at {record.name}, but there is another: {found}. Remove the other, or "
-        "choose another MAIL FROM domain."
-    ),
-    "dns.rival.spf": "There are two SPF records at {record.name}, which makes both invalid. Keep one with the "
-    "value shown and delete the other.",
+    "dns.rival.mail_from_mx": "{subject} must be the only MX record at {record.name}. {only_mx}.{or_else}",
+    "dns.rival.spf": "There are {number} SPF records at {record.name}, which makes all of them invalid. {one_spf}",
     "dns.rival.dmarc": "There are two DMARC records at {record.name}, which makes both invalid. "
     "Replace both with the value shown. It is no stricter than what applies now.",
     "dns.rival.other_type": (
@@ -171,7 +167,6 @@ _SENTENCES = {
 }
 
 _VALUE_SHOWN = {
-    " Keep one with the value shown and delete the other.": " Keep only one of them.",
     " Replace it with the value shown.": "",
 }
 LAPSED = "{domain} doesn't exist in DNS any more. Renew it at your registrar, or ask there why it was removed."
@@ -271,10 +266,44 @@ def describe(code: str, record: Record, found: tuple[str, ...], names: SpfNames 
     fields = {"subject": subject(record), "found": _quote(record, found), "place": place, "reason": reason}
     fields["host"] = ", ".join(value.rpartition(" ")[2] for value in found)[:_LONGEST_QUOTE]
     fields |= {"use": use_of(found), "reports": reports_of(found)}
+    fields |= {"only_mx": only_mx(record, found), "number": "two" if len(found) == 2 else str(len(found))}
+    is_shared = any(_mx_host(value) != record.value.lower() for value in found)
+    fields["or_else"] = " Or choose another MAIL FROM domain." if is_shared else ""
+    fields["one_spf"] = " ".join(one_spf(record, found, "the value shown")) if code == "dns.rival.spf" else ""
     fields |= {"above": above.name, "policy": above.policy} if above else {"above": "", "policy": ""}
     is_announced_later = code == "dns.absent" and record.key == "mta-sts"
     text = (_WITHOUT_POLICY if is_announced_later else _SENTENCES[code]).format(record=record, **fields)
     return _without_value(text, record.withheld) if record.withheld else text
+
+
+def only_mx(record: Record, found: Sequence[str]) -> str:
+    """Return which MX records to delete and which one to keep. Our host may be there twice, or not at all."""
+    ours = [value for value in found if _mx_host(value) == record.value.lower()]
+    kept = record.with_priority if record.with_priority in ours or not ours else ours[0]
+    surplus = ", ".join(value for value in found if value != kept)
+    return f"Delete {surplus} and {'keep' if ours else 'add'} {kept}"
+
+
+def one_spf(record: Record, found: Sequence[str], value: str) -> tuple[str, ...]:
+    """Return what to do about several SPF records: which one stays, and with which `value`."""
+    kept = merger.line_to_keep(found, record.value)
+    others = f"the other{'s' if len(found) > 2 else ''}: {_quoted(line for line in found if line != kept)}"
+    if record.withheld:
+        return (
+            record.withheld,
+            f"Then check again for the merged value. {_quoted([kept])} stays with it, without {others}.",
+        )
+    if kept == record.value:
+        return (f"Keep {_quoted([kept])} unchanged and delete {others}.",)
+    return f"Change {_quoted([kept])} to {value}.", f"Then delete {others}."
+
+
+def _quoted(lines: Iterable[str]) -> str:
+    return ", ".join(f"“{line if len(line) <= _LONGEST_QUOTE else line[:_LONGEST_QUOTE] + '…'}”" for line in lines)
+
+
+def _mx_host(value: str) -> str:
+    return value.rpartition(" ")[2].rstrip(".").lower()
 
 
 def _without_value(text: str, withheld: str) -> str:

@@ -280,7 +280,7 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
         "while_gone": _KEPT if record.purpose in (Purpose.OWNERSHIP, Purpose.SIGNING) else _WHY[record.purpose],
         "others": rivals,
         **_of_hosts(record, cause, rivals, boxes),
-        **_of_offer(record),
+        **_of_offer(record, cause),
         **_of_broken(record, cause),
         **_of_policy(record, cause),
         "use": sentences.use_of(cause.found),
@@ -291,19 +291,11 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
 
 def _of_hosts(record: Record, cause: Cause, rivals: str, boxes: FormValues) -> dict[str, str]:
     return {
-        **_of_surplus(record, cause),
+        "only_mx": sentences.only_mx(record, findings.clean_values(cause.found)) if record.type == "MX" else "",
         **_of_dname(record, cause, boxes),
         "mail_at": current_mail_host(cause.found, record.value) or rivals,
         "host": _shorten(findings.clean_values(mx_hosts(cause.found) if record.type == "MX" else cause.found)),
     }
-
-
-def _of_surplus(record: Record, cause: Cause) -> dict[str, str]:
-    """Return the one value of ours to keep, with its priority, and all others. Our host may be there twice."""
-    ours = [value for value in cause.found if record.value.lower() in mx_hosts((value,))] if record.type == "MX" else []
-    kept = record.with_priority if record.with_priority in ours or not ours else ours[0]
-    others = tuple(value for value in cause.found if value != kept)
-    return {"kept": kept, "surplus": ", ".join(findings.clean_values(others))}
 
 
 def _of_dname(record: Record, cause: Cause, boxes: FormValues) -> dict[str, str]:
@@ -344,14 +336,16 @@ def _is_own(cause: Cause, record: Record) -> bool:
     return record.key in SPF_KEYS and (own or (record.key == "apex-spf" and bool(cause.found) and not cause.at))
 
 
-def _of_offer(record: Record) -> dict[str, str]:
+def _of_offer(record: Record, cause: Cause) -> dict[str, str]:
     """Return steps with the line to publish, or the reason why none is offered."""
     merged = findings.clean_text(record.value, LONGEST_VALUE)
+    is_double = cause.code == "dns.rival.spf"
+    keep = sentences.one_spf(record, findings.clean_values(cause.found), f"this value: {merged}") if is_double else ()
     return {
         "merged": merged,
         "fix": findings.clean_text(record.withheld) or f"Replace the current value with: {merged}",
-        "keep": findings.clean_text(record.withheld)
-        or f"Keep one SPF record with this value and delete the others: {merged}",
+        "keep": keep[0].removesuffix(".") if keep else "",
+        "then_delete": keep[1].removesuffix(".") if len(keep) > 1 else "",
     }
 
 

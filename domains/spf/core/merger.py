@@ -19,7 +19,7 @@ from domains.spf.core.evaluation import (
     count_voids,
     first_unresolved,
 )
-from domains.spf.core.grammar import AMAZON, Spf, Term, authorises, parse, parse_term
+from domains.spf.core.grammar import AMAZON, Spf, Term, authorises, is_spf, parse, parse_term
 
 DEFAULT_RECORD = f"v=spf1 include:{AMAZON} ~all"
 _LONGEST = 2000  # characters: DNS hosts and receivers cut longer records
@@ -74,6 +74,17 @@ def merge_records(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
     kept = [text for text in senders if not _means_ses(parse_term(text))]
     line = " ".join(["v=spf1", *kept, f"include:{AMAZON}", f"{mildest}all"])
     return _evaluate(parse(line), lines, names)
+
+
+def line_to_keep(lines: Sequence[str], merged: str) -> str:
+    """Return which of several SPF records stays: `merged` itself, or else a valid one that has most of it."""
+    wanted = set(merged.split())
+
+    def fitness(line: str) -> tuple[bool, bool, int, bool]:
+        is_valid = is_spf(line) and not parse(line).problems
+        return line == merged, is_valid, len(wanted & set(line.split())), is_valid and authorises(line)
+
+    return max(lines, key=fitness)
 
 
 def _default_result(spf: Spf, names: SpfNames, redirects: int = 0) -> str:

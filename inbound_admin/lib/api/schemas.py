@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Generic, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args
 from urllib.parse import quote
 
 from django.core.cache import cache
@@ -187,9 +187,13 @@ Moment = Annotated[datetime, Field(strict=False), BeforeValidator(_text_alone)]
 
 
 class LenientIn(In):
-    """A body: an unknown member is ignored."""
+    """A body: an unknown member is ignored, but not one that another method of the same path changes.
+
+    `elsewhere`: such a member, and that method. With 200 a client would believe that its change was made.
+    """
 
     model_config = ConfigDict(extra="ignore")
+    elsewhere: ClassVar[Mapping[str, str]] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -197,6 +201,9 @@ class LenientIn(In):
         if not isinstance(given, dict):
             return given
         fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        if misplaced := next((name for name in given if name in cls.elsewhere and given[name] is not None), ""):
+            method = cls.elsewhere[misplaced]
+            raise malformed(f"body.{misplaced}", f"is changed by {method}, not by this call", code=f"USE_{method}")
         if info.context is not None:
             ignore_members(info.context["request"], [name for name in given if name not in fields])
         return {

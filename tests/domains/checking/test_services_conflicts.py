@@ -1,10 +1,13 @@
 """What the diagnosis finds beside correct records, the check finds too, so that every page and the API say it."""
 
+from datetime import datetime, timedelta
+
 import pytest
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
+from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
 from domains.diagnosis import services as diagnosis_services
 from domains.models.domains import Domain
@@ -24,7 +27,10 @@ MOST = 45  # DNS queries of a daily check, with one resolver
 def verified_domain(sandbox: Sandbox) -> Domain:
     """Return a verified domain that receives, with two nameservers."""
     sandbox.control.add_zone("shop.com", nameservers=["ns1.host.example", "ns2.host.example"])
-    domain = set_up_domain(sandbox, "shop.com")
+    return verified_at(sandbox, set_up_domain(sandbox, "shop.com"))
+
+
+def verified_at(sandbox: Sandbox, domain: Domain) -> Domain:
     mark_as_receiving(domain)
     publish(sandbox, domain)
     sandbox.control.tick()
@@ -113,6 +119,109 @@ def test_a_nameserver_that_fails_is_no_disagreement(sandbox: Sandbox, fault: str
     sandbox.control.set_dns_fault(zone_of(domain), fault, sandbox.control.nameservers(zone_of(domain))[-1])
     assert check_domain(domain, NOW + HOUR).state in (State.VERIFIED, State.COULD_NOT_CHECK)
     assert State.WRONG not in states(domain).values()
+
+
+FOUR = tuple(f"ns{number}.host.example" for number in range(1, 5))
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def four(sandbox: Sandbox) -> Domain:
+    """Return a verified domain with four nameservers."""
+    sandbox.control.add_zone("shop.com", nameservers=list(FOUR))
+    return verified_at(sandbox, set_up_domain(sandbox, "shop.com"))
+
+
+def outdate(sandbox: Sandbox, domain: Domain, *servers: str) -> None:
+    """Let nameservers have the zone without a DKIM record."""
+    zone, name = zone_of(domain), required(domain, "dkim-1").name
+    for server in servers:
+        sandbox.zones.override(zone, server, [r for r in sandbox.zones.records(zone) if r.name != name])
+
+
+def check_due(domain: Domain, now: datetime) -> Domain:
+    """Check as the worker does, without a person."""
+    checking_services.check([Domain.objects.get(pk=domain.pk)], now=now, read_ses=False)
+    domain.refresh_from_db()
+    return domain
+
+
+@pytest.mark.parametrize("server", FOUR)
+def test_a_nameserver_with_an_old_zone_is_found_within_days_and_stays_found(
+    sandbox: Sandbox, four: Domain, server: str
+) -> None:
+    outdate(sandbox, four, server)
+    seen = [check_due(four, NOW + number * DAY).state for number in range(1, 8)]
+    assert State.WRONG in seen[:3]
+    assert State.VERIFIED not in seen[seen.index(State.WRONG) :]
+    assert conflict_of(four)[1] == "dns.server.disagree"
+    assert "on 3 of 4 of your nameservers" in conflict_of(four)[2]
+    assert not is_diagnosed_right(four)
+
+
+def test_two_nameservers_with_an_old_zone_are_found_though_only_they_are_asked(sandbox: Sandbox, four: Domain) -> None:
+    outdate(sandbox, four, *FOUR[:2])
+    seen = [check_due(four, NOW + number * DAY).state for number in range(1, 6)]
+    assert State.WRONG in seen[:3]
+    assert State.VERIFIED not in seen[seen.index(State.WRONG) :]
+
+
+def test_a_person_finds_the_nameserver_at_once(sandbox: Sandbox, four: Domain) -> None:
+    outdate(sandbox, four, FOUR[2])
+    assert check_domain(four, NOW + HOUR).state == State.WRONG
+
+
+def test_a_differing_nameserver_that_is_silent_stays_known_until_it_answers(sandbox: Sandbox, four: Domain) -> None:
+    outdate(sandbox, four, FOUR[3])
+    sentence = check_domain(four, NOW + HOUR).summary, conflict_of(four)[2]
+    sandbox.control.set_dns_fault(zone_of(four), "silent", FOUR[3])
+    check_due(four, NOW + 2 * HOUR)
+    assert (four.summary, conflict_of(four)[2]) == sentence
+    sandbox.control.clear_dns_faults()
+    sandbox.zones.override(zone_of(four), FOUR[3], None)
+    assert check_due(four, NOW + 3 * HOUR).state == State.VERIFIED
+    assert not four.record_checks.exclude(conflict=None).exists()
+
+
+def test_a_silent_nameserver_is_forgotten_after_a_week_or_once_it_is_no_longer_one(
+    sandbox: Sandbox, four: Domain
+) -> None:
+    outdate(sandbox, four, FOUR[3])
+    assert check_domain(four, NOW + HOUR).state == State.WRONG
+    sandbox.control.set_dns_fault(zone_of(four), "silent", FOUR[3])
+    assert check_due(four, NOW + 6 * DAY).state == State.WRONG
+    assert check_due(four, NOW + 8 * DAY).state == State.VERIFIED
+
+
+def test_a_known_conflict_outlives_the_loss_of_another_record(sandbox: Sandbox, four: Domain) -> None:
+    outdate(sandbox, four, FOUR[3])
+    check_domain(four, NOW + HOUR)
+    remove_record(sandbox, four, "mail-from-mx")
+    check_due(four, NOW + 2 * HOUR)
+    assert states(four)["dkim-1"] == State.WRONG
+    assert states(four)["mail-from-mx"] == State.AT_RISK
+
+
+def test_a_record_beside_ours_stays_known_while_its_nameserver_is_silent(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    zone, before = zone_of(domain), sandbox.control.records(zone_of(domain))
+    beside_key(sandbox, domain)
+    sandbox.zones.override(zone, "ns1.host.example", before)
+    check_domain(domain, NOW + HOUR)
+    known = conflict_of(domain)
+    assert known[1] == "dns.rival.cname"
+    sandbox.control.set_dns_fault(zone, "silent", "ns2.host.example")
+    check_due(domain, NOW + 2 * HOUR)
+    assert conflict_of(domain) == known
+
+
+def test_a_check_without_a_person_asks_two_of_four_nameservers(sandbox: Sandbox, four: Domain) -> None:
+    question = (required(four, "dkim-1").name, "TXT")
+    asked = sandbox.queries[question]
+    check_due(four, NOW + DAY)
+    assert sandbox.queries[question] == asked + 2
+    check_domain(four, NOW + DAY + HOUR)
+    assert sandbox.queries[question] == asked + 6
 
 
 def test_nameservers_are_asked_only_once_all_required_records_are_correct(sandbox: Sandbox) -> None:

@@ -11,11 +11,11 @@ from pytest_django import Settings
 
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
-from domains.dns.services import HostLookup
 from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
 from domains.jobs import CHECK_DUE
 from domains.models.domains import Domain, Stage
+from domains.nameservers.services import HostLookup
 from domains.overrides import services as overrides_services
 from domains.ownership_claims import services as ownership_claims_services
 from domains.receiving import services as receiving_services

@@ -4,12 +4,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models.people import Customer, User
 from domains.checking import services as checking_services
 from domains.deletion import services as deletion_services
+from domains.diagnosis import services as diagnosis_services
 from domains.models.domains import Domain
 from notifications.email.services import link_to
 from notifications.models.alerts import Alert
@@ -151,3 +153,17 @@ def test_the_event_of_a_record_links_to_its_domain_and_names_no_button_of_the_pa
     assert link_to(event.object_type, event.object_id, staff=False) == f"https://panel.example/domains/{shop.pk}/"
     assert "diagnose" not in event.data["why"]
     assert "diagnose" not in Alert.objects.get(kind="domain.at_risk").why
+
+
+def test_the_alert_says_what_the_latest_diagnosis_found(shop: Domain, sandbox: Sandbox) -> None:
+    record = _remove_record(sandbox, shop, "dkim-1")
+    sandbox.control.add_record(shop.name, f"{record.name}.{shop.name}", "CNAME", record.value)
+    _check(shop, minutes=1)
+    general = Alert.objects.get(kind="domain.at_risk").why
+    cache.clear()
+    diagnosis_services.diagnose(shop, now=timezone.now() + timedelta(minutes=2))
+    _check(shop, minutes=3)
+    why = Alert.objects.get(kind="domain.at_risk").why
+    assert why != general
+    assert "Edit the record and enter only" in why
+    assert "\n" in why

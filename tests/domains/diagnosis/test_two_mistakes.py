@@ -321,7 +321,7 @@ def test_the_reply_has_the_steps_of_every_problem_and_recommendations_by_title()
     found = diagnosis_in(world)
     reply = as_reply(found)
     steps = [step for each in found.findings if not each.is_recommendation for step in each.steps]
-    assert len(steps) == 2
+    assert len(steps) == 3
     assert all(step in reply for step in steps)
     assert "Recommended:\n- The DMARC record wasn't found." in reply
 

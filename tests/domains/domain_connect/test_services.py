@@ -213,3 +213,20 @@ def test_the_system_check_names_the_problem_with_the_key(settings: Settings, pro
 )
 def test_the_discovery_record_is_a_host_and_a_path(text: str, place: str) -> None:
     assert core.settings_host([text]) == place
+
+
+def test_an_older_discovery_does_not_replace_a_newer_one(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    domain, find = domain_at_host(sandbox), services._find_host
+    known = domain.domain_connect
+    assert known
+
+    def slowly(zone: str, ours: core.ConnectIdentity) -> dict[str, str] | None:
+        """Read nothing; a newer discovery reads the host's settings before this one stores."""
+        monkeypatch.setattr(services, "_find_host", find)
+        Domain.objects.update(domain_connect={})
+        services.discover(domain_id=domain.pk)
+        return {}
+
+    monkeypatch.setattr(services, "_find_host", slowly)
+    services.discover(domain_id=domain.pk)
+    assert Domain.objects.get(pk=domain.pk).domain_connect == known

@@ -8,6 +8,7 @@ from django.utils import timezone
 from domains.checking import services as checking_services
 from sandbox.process import Sandbox
 from tests.domains.factories import publish, set_identity_status, set_up_domain
+from tests.domains.sharing.test_views import progress_tone
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db
@@ -20,12 +21,15 @@ def test_a_failed_lookup_shows_the_last_verified_state_as_past(sandbox: Sandbox,
     checking_services.check([domain], now=timezone.now())
     client.force_login(make_member(domain.customer))
     page = reverse("domains:detail", args=[domain.pk])
-    assert "verified when last found" not in client.get(page).text
+    before = client.get(page).text
+    assert "verified when last found" not in before
+    assert progress_tone(before) == "good"
     sandbox.control.set_dns_fault("shop.com", "servfail")
     domain.refresh_from_db()
     checking_services.check([domain], now=timezone.now())
     text = client.get(page).text
     assert "required records verified when last found" in text
+    assert progress_tone(text) == "mute"
     assert "We couldn&#x27;t check" in text
 
 

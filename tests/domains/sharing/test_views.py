@@ -245,6 +245,17 @@ def test_a_member_creates_and_withdraws_a_link(alice_client: Client, domain: Dom
     assert address(link) not in withdrawn
 
 
+def test_many_links_are_shown_in_pages(alice_client: Client, domain: Domain, alice: User) -> None:
+    for number in range(25):
+        ShareLink.objects.update(expires_at=timezone.now() - timedelta(days=1))
+        sharing_services.create(domain=domain, actor=alice, meant_for=f"Person {number:02}")
+    path = reverse("domains:share", args=[domain.id])
+    first, second = (alice_client.get(f"{path}?page={number}").text for number in (1, 2))
+    shown = [[number for number in range(25) if f"Person {number:02}" in page] for page in (first, second)]
+    assert [len(numbers) for numbers in shown] == [20, 5]
+    assert sorted(shown[0] + shown[1]) == list(range(25))
+
+
 def test_another_customers_link_cannot_be_withdrawn(alice_client: Client, domain: Domain) -> None:
     bobs = sharing_services.create(domain=make_domain("bob.com"), actor=make_member())
     url = reverse("domains:share_revoke", args=[domain.id, bobs.id])
@@ -288,6 +299,10 @@ def test_opening_a_link_an_hour_later_schedules_a_check(link: ShareLink, client:
     assert 'hx-trigger="every' in page
 
 
+def progress_tone(page: str) -> str:
+    return page.partition("<progress ")[0].rpartition('data-tone="')[2].partition('"')[0]
+
+
 def check_all(sandbox: Sandbox, domain: Domain) -> None:
     checking_services.check([Domain.objects.get(pk=domain.pk)], now=timezone.now())
 
@@ -297,9 +312,11 @@ def test_records_that_were_found_and_cannot_be_checked_are_not_all_found(
 ) -> None:
     publish(sandbox, domain)
     check_all(sandbox, domain)
+    assert progress_tone(Client().get(address(link)).text) == "good"
     sandbox.control.set_dns_fault(zone_of(domain), "servfail")
     check_all(sandbox, domain)
     page = Client().get(address(link)).text
+    assert progress_tone(page) == "mute"
     assert "All required records found" not in page
     assert "You can close this page" not in page
     assert "couldn’t be checked; last found" in page

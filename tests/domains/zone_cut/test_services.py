@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
+from domains.dns.core import Answer
 from domains.models.domains import Domain
 from domains.zone_cut import services as zone_cut_services
 from sandbox.process import Sandbox
@@ -79,3 +80,31 @@ def test_nested_delegations_are_followed(sandbox: Sandbox) -> None:
         sandbox.control.add_zone(zone, nameservers=[f"ns1.{zone}"])
     zone_cut_services.update_zones([domain])
     assert domain.zone == "mail.shop.example.com"
+
+
+def test_a_slow_older_lookup_does_not_replace_a_newer_one(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    domain = delegated_domain(sandbox)
+    older, ask = Domain.objects.get(pk=domain.pk), zone_cut_services._ns_answers
+
+    def slowly(questions: object) -> list[Answer]:
+        """Ask while the zone is delegated; then it is removed, and another check finds that, before this one stores."""
+        answers = ask(questions)  # type: ignore[arg-type]
+        monkeypatch.setattr(zone_cut_services, "_ns_answers", ask)
+        sandbox.control.remove_zone("shop.example.com")
+        zone_cut_services.update_zones([domain])
+        return answers
+
+    monkeypatch.setattr(zone_cut_services, "_ns_answers", slowly)
+    zone_cut_services.update_zones([older])
+    assert Domain.objects.get(pk=domain.pk).zone == ""
+    assert older.zone == ""
+
+
+def test_an_unchanged_zone_counts_as_newer_too(sandbox: Sandbox) -> None:
+    domain = delegated_domain(sandbox)
+    before = Domain.objects.get(pk=domain.pk).zone_at
+    zone_cut_services.update_zones([domain])
+    after = Domain.objects.get(pk=domain.pk).zone_at
+    assert before is not None
+    assert after is not None
+    assert after > before

@@ -54,6 +54,21 @@ def test_the_second_step_links_to_the_domains_records(alice: User, alices: Custo
     assert next_step(alice) == ("records", reverse("domains:detail", args=[domain.pk]))
 
 
+@pytest.mark.parametrize(
+    ("problem", "text"),
+    [("", "creating them"), ("We couldn't create the identity: SES isn't responding.", "is delayed")],
+)
+def test_nobody_is_asked_to_publish_records_before_ses_has_created_them(
+    alice: User, alices: Customer, problem: str, text: str
+) -> None:
+    domain = make_domain(customer=alices, stage=Stage.STARTING, stage_problem=problem)
+    step = next(step for step in checklist(alice) if step.is_next)
+    assert (step.key, step.button, text in step.text) == ("records", "View status", True)
+    assert "Copy" not in step.text
+    Domain.objects.filter(pk=domain.pk).update(stage=Stage.READY)
+    assert "Copy them" in next(step for step in checklist(alice) if step.is_next).text
+
+
 def test_published_records_wait_for_verification(alice: User, alices: Customer) -> None:
     make_ready(alices, State.SPREADING)
     assert next_step(alice)[0] == "verified"

@@ -90,12 +90,14 @@ def test_the_reply_shows_the_relative_name_first_and_the_full_name_in_brackets()
     assert "   Name: bounce (in full: bounce.shop.com)" in summary_of(replace(BROKEN, to_fix=(bounce,))).reply
 
 
-def test_the_reply_asks_to_keep_one_of_two_spf_records_and_to_publish_none() -> None:
-    spf = RecordToFix("SPF", "TXT", "shop.com", "v=spf1 a ~all", ("v=spf1 a ~all", "v=spf1 -all"), must_delete=True)
+def test_the_reply_says_which_of_two_spf_records_stays_and_asks_to_publish_none() -> None:
+    step = "Keep “v=spf1 a ~all” unchanged and delete the other: “v=spf1 -all”."
+    spf = RecordToFix("SPF", "TXT", "shop.com", "v=spf1 a ~all", ("v=spf1 a ~all", "v=spf1 -all"), sentence=step)
     reply = summary_of(replace(BROKEN, to_fix=(spf,))).reply
     assert "publish" not in reply
     assert "Please correct this DNS record" in reply
-    assert "Keep one SPF record with this value and delete the others:\n   - v=spf1 -all" in reply
+    assert "Currently: v=spf1 a ~all, v=spf1 -all" in reply
+    assert step in reply
 
 
 def test_rejected_mail_is_reported_before_the_records() -> None:

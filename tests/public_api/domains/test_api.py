@@ -281,6 +281,21 @@ def test_send_only_can_be_chosen_and_needs_an_mx_elsewhere(alice: Api, sandbox: 
     refused(alice.put(path, {"sendOnly": True}), 409, "MX_LEADS_HERE")
 
 
+@pytest.mark.parametrize(
+    "member",
+    [{"sendOnly": True}, {"isCatchAllEnabled": False}, {"catchAllEndpointId": ""}, {"receiveDmarcEmails": True}],
+)
+def test_patch_refuses_what_only_put_changes(alice: Api, customer: Customer, member: dict[str, Any]) -> None:
+    domain = make_verified("shop.com", customer=customer)
+    path, before = f"/api/v2/domains/{domain.pk}", (domain.receives, domain.mail_from_label)
+    said = refused(alice.patch(path, {**member, "mailFromDomain": "post"}), 400, "USE_PUT")
+    assert next(iter(member)) in said["error"]
+    assert "PUT" in said["error"]
+    domain.refresh_from_db()
+    assert (domain.receives, domain.mail_from_label) == before
+    assert ok(alice.patch(path, dict.fromkeys(member)))["success"]
+
+
 def test_a_change_is_applied_whole_or_not_at_all(alice: Api, customer: Customer) -> None:
     domain = make_verified("shop.com", customer=customer)
     asked = {"sendOnly": True, "catchAllEndpointId": make_endpoint().pk}

@@ -121,11 +121,15 @@ def test_a_finding_is_explained_with_what_to_do_and_the_text_of_ses(tess: Client
 
 
 def test_a_failed_read_is_shown_together_with_the_last_values(tess: Client) -> None:
-    tenant = make_tenant()
+    tenant = make_tenant(bounce_rate=0.01, complaint_rate=0.0001)
+    _measure(tenant, region=tenant.region, hours_ago=1, bounce=0.01, complaint=0.0001)
     _read(tenant, tenant.region, rates_problem="We couldn't read the rates.", findings_problem="SES is down.")
     page = _page(tess, tenant)
     assert "We couldn&#x27;t read the rates." in page
     assert "SES is down." in page
+    figures = page.partition('id="rates-table"')[0]
+    assert "% when last read" in figures
+    assert 'data-tone="good"' not in figures.rpartition("We couldn&#x27;t read the rates.")[2]
 
 
 @pytest.mark.parametrize(

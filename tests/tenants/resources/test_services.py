@@ -1,6 +1,10 @@
 """A tenant's resources: requested, checked for other tenants, associated, and removed again."""
 
+from datetime import timedelta
+from itertools import pairwise
+
 import pytest
+import time_machine
 from django.utils import timezone
 
 from accounts.roles import Role
@@ -9,6 +13,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, NotAllowed, Refused
 from sandbox.process import Sandbox
 from tenants.lifecycle.core import GONE
+from tenants.lifecycle.selectors import unfinished
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.resources import services as resources_services
 from tests.factories import make_staff
@@ -207,6 +212,41 @@ def test_a_missing_resource_is_reported_as_one(sandbox: Sandbox) -> None:
     apply(tenant)
     assert TenantResource.objects.get(name="gone.com").problem == resources_services.UNKNOWN
     assert not Tenant.objects.get(pk=tenant.pk).is_gone
+
+
+def test_ses_is_asked_less_and_less_often_for_a_resource_that_it_lacks(sandbox: Sandbox) -> None:
+    tenant, began = set_up_tenant(), timezone.now()
+    resources_services.request_association(tenant=tenant, arn=aws.identity_arn("gone.com"), free=True)
+    asked_at = []
+    for minute in range(24 * 60):
+        with time_machine.travel(began + timedelta(minutes=minute, seconds=30), tick=False):
+            if not unfinished().filter(pk=tenant.pk).exists():
+                continue
+            apply(tenant)
+            asked_at.append(minute)
+    assert asked_at[:4] == [0, 1, 2, 4]
+    assert len(asked_at) <= 14
+    assert max(later - earlier for earlier, later in pairwise(asked_at)) <= 6 * 60
+    sandbox.control.clear_calls()
+    resources_services.request_association(tenant=tenant, arn=make_identity("here.com"), free=True)
+    apply(tenant)  # another resource doesn't wait for it, nor asks for it again
+    assert sandbox.control.call_counts().get("CreateTenantResourceAssociation") == 1
+
+
+@pytest.mark.parametrize("how", ["requested", "retried"])
+def test_a_missing_resource_that_is_requested_again_is_asked_for_at_once(sandbox: Sandbox, how: str) -> None:
+    tenant, arn = set_up_tenant(), aws.identity_arn("gone.com")
+    resources_services.request_association(tenant=tenant, arn=arn, free=True)
+    apply(tenant)
+    assert not unfinished().filter(pk=tenant.pk).exists()
+    make_identity("gone.com")
+    if how == "requested":
+        resources_services.request_association(tenant=tenant, arn=arn)
+    else:
+        resources_services.retry_associations(tenant=tenant, actor=make_staff(Role.OPERATOR))
+    apply(tenant)
+    row = TenantResource.objects.get(name="gone.com")
+    assert (row.associated_at is not None, row.retry_at, row.missing_since, row.problem) == (True, None, None, "")
 
 
 def test_what_is_missing_stays_open_while_ses_does_not_answer(

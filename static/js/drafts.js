@@ -1,0 +1,59 @@
+// A form that is sent after the session ended: its input waits in this tab until the same person has signed in again.
+(() => {
+  const KEY = "unsent-form";
+  const MINUTES = 30;
+  const user = document.documentElement.dataset.user;
+  const KEPT = "textarea, select, input:not([type=hidden], [type=password], [type=file], [type=submit])";
+  const SECRET = /secret|token|password|header|code/i;
+  const read = () => {
+    try { return JSON.parse(sessionStorage.getItem(KEY)); } catch { return null; }
+  };
+  const forget = () => sessionStorage.removeItem(KEY);
+  const fieldsOf = (form) => [...form.elements].filter((field) => field.name && field.matches(KEPT) && !SECRET.test(field.name));
+  // Only what the person changed: the rest of the form may have changed on the server meanwhile.
+  const isChanged = (field) => field.matches("[type=checkbox], [type=radio]") ? field.checked !== field.defaultChecked
+    : field.matches("select") ? [...field.options].some((option) => option.selected !== option.defaultSelected)
+      : field.value !== field.defaultValue;
+  const stateOf = (field) => field.matches("[type=checkbox], [type=radio]") ? field.checked
+    : field.matches("select") ? [...field.selectedOptions].map((option) => option.value) : field.value;
+  const put = (field, state) => {
+    if (field.matches("[type=checkbox], [type=radio]")) field.checked = state;
+    else if (field.matches("select")) [...field.options].forEach((option) => { option.selected = state.includes(option.value); });
+    else field.value = state;
+  };
+  const nameOf = (field) => `${field.name} ${field.matches("[type=checkbox], [type=radio]") ? field.value : ""}`;
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!user || form.method !== "post" && !form.hasAttribute("hx-post")) return;
+    const fields = fieldsOf(form).filter(isChanged).map((field) => [nameOf(field), stateOf(field)]);
+    if (!fields.length) return;
+    const draft = { user, path: location.pathname, fields, until: Date.now() + MINUTES * 60000, hasSignedOut: false };
+    try { sessionStorage.setItem(KEY, JSON.stringify(draft)); } catch { forget(); }
+  }, true);
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    if (!event.detail.xhr.getResponseHeader("HX-Redirect") && event.detail.elt.closest("form")) forget();
+  });
+
+  const restore = (draft) => {
+    const kept = new Map(draft.fields);
+    const forms = [...document.forms].map((form) => fieldsOf(form).filter((field) => kept.has(nameOf(field))));
+    const best = forms.sort((one, other) => other.length - one.length)[0] ?? [];
+    if (best.length < kept.size) return;
+    best.forEach((field) => {
+      put(field, kept.get(nameOf(field)));
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+    document.getElementById("problem").replaceChildren(document.getElementById("input-restored").content.cloneNode(true));
+    forget();
+  };
+  const draft = read();
+  if (!draft) return;
+  if (!user && document.querySelector("[data-signed-out]")) {
+    sessionStorage.setItem(KEY, JSON.stringify({ ...draft, hasSignedOut: true }));
+  } else if (user && (user !== draft.user || !draft.hasSignedOut || draft.until < Date.now())) {
+    forget();
+  } else if (user && draft.path === location.pathname) {
+    restore(draft);
+  }
+})();

@@ -1,0 +1,65 @@
+"""A form that is sent after the session ended: the input is there again once the same person has signed in."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.axe import assert_accessible
+from tests.browser.people import PASSWORD, sign_in
+from tests.factories import make_customer, make_member
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+ALICE, BOB = "alice@acme.example", "bob@other.example"
+
+
+def send_without_a_session(page: Page) -> None:
+    """Invite somebody after the session ended, and come to the sign-in."""
+    page.get_by_label("Email address").fill("carol@acme.example")
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="Send invitation").click()
+    expect(page.get_by_text("You were signed out, so nothing was saved.")).to_be_visible()
+
+
+def sign_in_again(page: Page, email: str) -> None:
+    page.get_by_label("Email address").fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_the_input_is_back_after_the_sign_in(browser_page: Page) -> None:
+    acme = make_customer("Acme")
+    make_member(acme, email=ALICE)
+    sign_in(browser_page, ALICE)
+    browser_page.goto(f"/customers/{acme.pk}/")
+    send_without_a_session(browser_page)
+    sign_in_again(browser_page, ALICE)
+    expect(browser_page.get_by_text("Your input from before the sign-in is back")).to_be_visible()
+    expect(browser_page.get_by_label("Email address")).to_have_value("carol@acme.example")
+    assert_accessible(browser_page)
+    browser_page.get_by_role("button", name="Send invitation").click()
+    expect(browser_page.locator("#people").get_by_text("Invitation sent to carol@acme.example")).to_be_visible()
+    browser_page.reload()
+    expect(browser_page.get_by_label("Email address")).to_have_value("")
+
+
+def test_another_person_who_signs_in_sees_nothing_of_it(browser_page: Page) -> None:
+    acme, other = make_customer("Acme"), make_customer("Other")
+    make_member(acme, email=ALICE)
+    make_member(other, email=BOB)
+    sign_in(browser_page, ALICE)
+    browser_page.goto(f"/customers/{acme.pk}/")
+    send_without_a_session(browser_page)
+    sign_in_again(browser_page, BOB)
+    browser_page.goto(f"/customers/{other.pk}/")
+    expect(browser_page.get_by_label("Email address")).to_have_value("")
+    assert browser_page.evaluate("sessionStorage.getItem('unsent-form')") is None
+
+
+def test_an_earlier_form_that_was_saved_is_not_put_back(browser_page: Page) -> None:
+    acme = make_customer("Acme")
+    make_member(acme, email=ALICE)
+    sign_in(browser_page, ALICE)
+    browser_page.goto(f"/customers/{acme.pk}/")
+    browser_page.get_by_label("Email address").fill("dan@acme.example")
+    browser_page.get_by_role("button", name="Send invitation").click()
+    expect(browser_page.locator("#people").get_by_text("Invitation sent to dan@acme.example")).to_be_visible()
+    assert browser_page.evaluate("sessionStorage.getItem('unsent-form')") is None
