@@ -23,7 +23,7 @@ from django.urls import is_valid_path, reverse
 
 from inbound_admin.database_outage import outage_of, outage_response
 from inbound_admin.lib.api import answers
-from inbound_admin.lib.errors import AwsProblem, Problem, RateLimited
+from inbound_admin.lib.errors import AwsProblem, NotAllowed, Problem, RateLimited
 from inbound_admin.lib.http import place_in_page, redirect_page
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -105,6 +105,8 @@ class ExplainProblems:
         if isinstance(response, HttpResponseRedirect) and urlsplit(response.url).path in _asking_again():
             prompt = _resumable(request, response.url)
             return redirect_page(request, prompt) if htmx else redirect(prompt)
+        if htmx and _is_page_for_a_part(request, response):
+            return _reload(request, response)
         if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
             return response
         if request.path.startswith(answers.PREFIX):
@@ -123,6 +125,20 @@ class ExplainProblems:
             return None
         log.info("problem shown", code=exception.code, sentence=str(exception))
         return problem_page(request, exception)
+
+
+def _is_page_for_a_part(request: HttpRequest, response: HttpResponse) -> bool:
+    """Return whether a whole page would be put into a part of one: what it shows is gone, or no longer allowed."""
+    whole_page = "HX-Boosted" in request.headers or "HX-History-Restore-Request" in request.headers
+    is_gone = response.status_code in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+    return is_gone and not whole_page and response.content.lstrip()[:9].lower() == b"<!doctype"
+
+
+def _reload(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Reload the page, which then says that it's gone. An act that isn't allowed says so within the page."""
+    if request.method != "GET" and response.status_code == HTTPStatus.FORBIDDEN:
+        return problem_page(request, NotAllowed("You don't have permission to do this, or no longer have it."))
+    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
 
 
 def _page_above(path: str) -> str:

@@ -4,6 +4,7 @@ A GET changes nothing, because email scanners follow links.
 """
 
 from allauth.core.internal.ratelimit import consume
+from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -51,7 +52,8 @@ def _accept(request: HttpRequest, token: str, person: User | None, form: AcceptF
     membership = services.accept_invitation(token=token, person=person, **given)
     if person is None:
         login(request, membership.user, backend=BACKEND)
-    return redirect("customers:detail", membership.customer_id)
+    messages.success(request, f"You joined {membership.customer}.")
+    return redirect("home")
 
 
 def _page(request: HttpRequest, offer: Offer, form: AcceptForm) -> HttpResponse:

@@ -13,6 +13,7 @@ from accounts.models.people import User
 from accounts.people.services import has_just_signed_in
 from inbound_admin.lib import sealed
 from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.http import site_url
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
 from operations.customers.services import create_customer
 
@@ -49,10 +50,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         if template_prefix in TO_STRANGERS and not take_unsolicited_turn(email):
             sentence = f"We've sent {email} the maximum number of emails for today. Try again tomorrow."
             raise RateLimited(sentence, retry_after=24 * 3600, code="RECIPIENT_LIMITED")
-        if settings.SITE_URL:
-            host = urlsplit(settings.SITE_URL).netloc
-            context = {"current_site": {"name": host, "domain": host}} | context
-        super().send_mail(template_prefix, email, context)
+        host = urlsplit(site_url(self.request)).netloc
+        hours = settings.PASSWORD_RESET_TIMEOUT // 3600
+        ours = {"current_site": {"name": settings.SITE_NAME, "domain": host}, "password_reset_hours": hours}
+        super().send_mail(template_prefix, email, ours | context)
 
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None

@@ -102,6 +102,16 @@ def test_the_link_of_a_password_reset_is_at_our_site_whatever_host_was_asked(pau
     assert "1234" not in str(mail.outbox[0].body)
 
 
+def test_a_password_reset_names_the_product_and_how_long_its_link_works(paul: User, settings: Settings) -> None:
+    settings.SITE_URL, settings.SITE_NAME = "https://panel.example.com", "Mail Panel"
+    Client().post(reverse("account_reset_password"), {"email": paul.email})
+    (sent,) = mail.outbox
+    assert sent.subject == "Choose a new password for Mail Panel"
+    assert "for paul@acme.example at Mail Panel" in str(sent.body)
+    assert "works once, for 72 hours" in str(sent.body)
+    assert str(sent.body).strip().endswith("Mail Panel, panel.example.com")
+
+
 def test_a_password_change_ends_other_sessions(paul: User) -> None:
     client, other = signed_in(paul), signed_in(paul)
     client.post(reverse("account_change_password"), CHANGE)
