@@ -138,7 +138,9 @@ def _reload(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Reload the page, which then says that it's gone. An act that isn't allowed says so within the page."""
     if request.method != "GET" and response.status_code == HTTPStatus.FORBIDDEN:
         return problem_page(request, NotAllowed("You don't have permission to do this, or no longer have it."))
-    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    if request.method != "GET":
+        messages.warning(request, "It no longer exists, or you no longer have access to it. Nothing was changed.")
+    return HttpResponse(status=response.status_code, headers={"HX-Refresh": "true"})
 
 
 def _page_above(path: str) -> str:
