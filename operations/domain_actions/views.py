@@ -1,13 +1,15 @@
 """Pages of a bulk action on domains: selection, then a preview of each."""
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from domains.domain_list.selectors import domains_for
+from domains.domain_list.selectors import DomainListFilters, domains_for
+from domains.models.domains import Domain
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, form_page, require_password
 from operations.batches import services as batches_services
@@ -40,11 +42,19 @@ def start_bulk(request: SignedIn) -> HttpResponse:
 
 
 def _given(request: SignedIn) -> QueryDict:
-    """Return the domains ticked in the list as if they had been pasted."""
+    """Return the domains selected in the list as if they had been pasted."""
     given = request.GET.copy()
-    if chosen := given.getlist("domain")[: MOST + 1]:
-        given["names"] = "\n".join(domains_for(request.user).filter(pk__in=chosen).values_list("name", flat=True))
+    if (chosen := _selected(request)) is not None:
+        given["names"] = "\n".join(chosen.values_list("name", flat=True)[: MOST + 1])
     return given
+
+
+def _selected(request: SignedIn) -> QuerySet[Domain] | None:
+    """Return the ticked domains, or with `?all=` those that the list's filters find; None if none is selected."""
+    if "all" in request.GET:
+        return DomainListFilters.read(request.GET).search(domains_for(request.user))
+    chosen = request.GET.getlist("domain")
+    return domains_for(request.user).filter(pk__in=chosen) if chosen else None
 
 
 def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> HttpResponse:
@@ -83,8 +93,9 @@ def _pause_their_tenants(request: SignedIn) -> HttpResponse:
     """Redirect to the page for pausing the domains' customers, since a pause is of a tenant and has its own words."""
     if not sees_tenants(request.user):
         raise PermissionDenied
-    chosen = domains_for(request.user).filter(pk__in=request.GET.getlist("domain"))
-    tenants = sorted(set(chosen.exclude(customer__tenants=None).values_list("customer__tenants", flat=True)))
+    chosen = _selected(request)
+    domains = domains_for(request.user).filter(pk__in=[] if chosen is None else chosen.order_by().values("pk"))
+    tenants = sorted(set(domains.exclude(customer__tenants=None).values_list("customer__tenants", flat=True)))
     query = QueryDict(mutable=True)
     query.update({"do": PAUSE_ACTION})
     query.setlist("tenant", tenants)

@@ -18,7 +18,7 @@ from operations.pause import services
 from operations.pause.forms import PauseForm, PauseManyForm, ResumeForm
 from operations.pause.selectors import PredictedPause, predict_resume, predicted_resumes
 from receipt_rules.auto_apply import services as auto_apply_services
-from tenants.lifecycle.selectors import tenants_for_staff
+from tenants.lifecycle.selectors import TenantListFilters, listed, tenants_for_staff
 from tenants.models.tenants import PauseReason, Tenant
 from tenants.status import core as status_core
 from tenants.status.core import TenantStatus
@@ -123,6 +123,8 @@ def choose(request: SignedIn) -> HttpResponse:
     data = request.POST if request.method == "POST" else request.GET
     kind = BatchKind.RESUME if data.get("do") == BatchKind.RESUME else BatchKind.PAUSE
     chosen = _chosen(request, data)
+    if len(chosen) > services.MOST_TENANTS:
+        raise Refused(f"Select at most {services.MOST_TENANTS} tenants at once: narrow the list by its filters first.")
     form = _form(kind, request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -139,7 +141,11 @@ def choose(request: SignedIn) -> HttpResponse:
 
 
 def _chosen(request: SignedIn, data: QueryDict) -> list[Tenant]:
+    """Return the ticked tenants; from the list with `?all=`, those that its filters find. One too many shows excess."""
     ids = data.getlist("tenant")[: services.MOST_TENANTS + 1]
+    if request.method == "GET" and "all" in data:
+        found = listed(viewer=request.user, filters=TenantListFilters.read(data))
+        ids = list(found.values_list("pk", flat=True)[: services.MOST_TENANTS + 1])
     return list(tenants_for_staff(request.user).filter(pk__in=ids).order_by("name"))
 
 

@@ -179,3 +179,13 @@ def test_a_file_with_a_nul_is_previewed_and_imported_without_it(sandbox: Sandbox
         answer = client.post(START, {"do": "import", "file": file, **given})
         assert answer.status_code == (302 if given else 200)
     assert list(Batch.objects.get().items.values_list("name", flat=True)) == ["ab.com", "cd.com"]
+
+
+def test_all_domains_that_the_filters_find_are_selected(sam: Client) -> None:
+    for number in range(51):
+        make_domain(f"many-{number:02}.com", stage=Stage.READY)
+    make_domain("other.com", stage=Stage.READY)
+    assert "All 51 domains on all pages" in sam.get(reverse("domains:list"), {"q": "many"}).text
+    shown = sam.get(START, {"all": "1", "q": "many", "do": "hold"})
+    assert shown.context["names"].count("many-") == 51
+    assert "other.com" not in shown.text
