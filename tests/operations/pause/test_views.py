@@ -282,27 +282,6 @@ def test_a_pausing_tenant_is_not_called_paused(tess_client: Client) -> None:
     assert page.count("Already being paused. SES hasn’t confirmed it yet, so mail may still be sent.") == 1
 
 
-def test_all_tenants_that_match_are_selected_on_every_page(tess_client: Client) -> None:
-    for number in range(51):
-        make_tenant(name=f"many-{number:02}")
-    make_tenant(name="another")
-    assert "All 51 tenants on all pages" in tess_client.get(reverse("tenants:list"), {"q": "many-"}).text
-    assert "on all pages" not in tess_client.get(reverse("tenants:list"), {"q": "another"}).text
-    page = tess_client.get(reverse("operations:pause_many"), {"all": "1", "q": "many-", "do": "pause"}).text
-    assert "Pause 51 tenants?" in page
-    assert "another" not in page
-
-
-def test_more_tenants_than_one_batch_takes_are_refused_at_once(
-    tess_client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("operations.pause.services.MOST_TENANTS", 1)
-    make_tenant()
-    make_tenant()
-    refused = tess_client.get(reverse("operations:pause_many"), {"all": "1", "do": "pause"})
-    assert (refused.status_code, "Select at most 1 tenants at once" in refused.text) == (422, True)
-
-
 def test_an_empty_selection_explains_how_to_select_tenants(tess_client: Client) -> None:
     assert "No tenants selected" in tess_client.get(reverse("operations:pause_many")).text
 
