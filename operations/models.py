@@ -41,6 +41,9 @@ class Migration(models.Model):
     region = models.CharField(max_length=32)
     chosen = models.CharField(max_length=10, choices=[(each.value, each.words) for each in Chosen])
     chosen_text = models.CharField(max_length=200, blank=True, help_text="The filter text or the file name.")
+    left_out = models.TextField(
+        blank=True, db_default="", help_text="Lines of the file that selected no customer, and why."
+    )
     because = models.TextField(blank=True)
     policy = models.CharField(max_length=10, help_text="Reputation policy of new tenants.")
     associates_below = models.BooleanField(

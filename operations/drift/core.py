@@ -147,6 +147,7 @@ MISSING, REPLACED, UNKNOWN = "missing", "replaced", "unknown"
 POLICY, STATUS = "policy", "status"
 SUPPRESSION, UNMEASURED = "suppression", "unmeasured"
 NOT_ASSOCIATED, ALSO_ASSOCIATED, OUTSIDE = "not_associated", "also_associated", "outside"
+SET_GONE = "set_gone"
 PAUSED, SENDS = "DISABLED", "ENABLED"
 
 
@@ -157,7 +158,7 @@ class OurTenant:
     `policy` and `is_paused` are None until they are sent to SES. `stopped`: what SES had done with it, and what we then
     do. `outside`: identities of the customer that are in no tenant though their sends name this one. `suppression`: the
     desired scope, "" until it is sent; `found_suppression`: as last read. `unmeasured_set`: its configuration set if it
-    has no metrics.
+    has no metrics. `gone_set`: the ARN of its set if SES doesn't have that.
     """
 
     name: str
@@ -169,6 +170,7 @@ class OurTenant:
     suppression: str = ""
     found_suppression: str = ""
     unmeasured_set: str = ""
+    gone_set: str = ""
     associated: Mapping[str, str] = field(default_factory=dict)
     going: frozenset[str] = frozenset()
     outside: Mapping[str, str] = field(default_factory=dict)
@@ -257,7 +259,9 @@ def _status(own: OurTenant, at_amazon: SesTenant) -> Iterator[FoundDifference]:
 
 
 def _associations(own: OurTenant, at_amazon: SesTenant, known: Mapping[str, OurTenant]) -> Iterator[FoundDifference]:
-    for arn in sorted(set(own.associated) - at_amazon.resources - own.going):
+    if own.gone_set and own.gone_set not in at_amazon.resources:
+        yield _set_gone(own)
+    for arn in sorted(set(own.associated) - at_amazon.resources - own.going - {own.gone_set}):
         sentence = f"{own.associated[arn]} is no longer associated with {own.name} in SES."
         yield _found_tenant(
             NOT_ASSOCIATED, own, arn, sentence, {"associated": True}, {"associated": False}, may_restore=True
@@ -274,6 +278,16 @@ def _associations(own: OurTenant, at_amazon: SesTenant, known: Mapping[str, OurT
             yield _found_tenant(
                 OUTSIDE, own, arn, sentence, {"associated": True}, {"associated": False}, may_restore=True
             )
+
+
+def _set_gone(own: OurTenant) -> FoundDifference:
+    sentence = (
+        f"Configuration set {name_of(own.gone_set)} of {own.name} no longer exists in SES: SES rejects mail that names "
+        "this tenant. Restoring it creates the set again and associates it. Event destinations and other settings that "
+        "were made in SES are lost."
+    )
+    values = ({"exists": True, "associated": True}, {"exists": False, "associated": False})
+    return _found_tenant(SET_GONE, own, own.gone_set, sentence, *values, may_restore=True)
 
 
 def _unknown(at_amazon: SesTenant, owners: Mapping[str, tuple[str, str]]) -> FoundDifference:

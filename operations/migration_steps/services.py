@@ -38,11 +38,13 @@ from operations.tenant_migration.core import (
     missing,
     plan,
 )
+from tenants.configuration_sets import services as configuration_sets_services
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.selectors import tenant_of
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource
 from tenants.resources import services as resources_services
 
+OF_SET = (StepKind.CONFIGURATION_SET, StepKind.OWN_SET)
 OPEN = (MigrationStepState.TO_DO, MigrationStepState.FAILED, MigrationStepState.UNDONE)
 
 
@@ -61,6 +63,9 @@ def store_steps(item: MigrationItem, inventory: Inventory, request_ids: Sequence
             row.state, row.done_at, row.problem, row.number = MigrationStepState.DONE, timezone.now(), "", number
             row.request_ids, new_ids = [*row.request_ids, *new_ids], []
             row.save(update_fields=("state", "done_at", "problem", "number", "request_ids"))
+        elif step.kind in OF_SET and row.state not in OPEN and not step.stands:  # deleted in SES meanwhile
+            row.state, row.done_at = MigrationStepState.TO_DO, None
+            row.save(update_fields=("state", "done_at"))
         elif (row.number, row.sentence) != (number, step.sentence):
             MigrationStep.objects.filter(pk=row.pk).update(number=number, sentence=step.sentence)
 
@@ -108,6 +113,10 @@ UNDECIDED = (
     "SES also has {names} below this customer’s domains. SES would reject mail from there that names the tenant, so "
     "the customer’s sends were not switched. Migrate the customer again and choose to associate these identities, or "
     "delete them in SES and try again."
+)
+SET_IS_GONE = (
+    " Configuration set {name} no longer exists there: the next attempt creates it again, without event destinations "
+    "and other settings that were made in SES."
 )
 HELD = "{names} could not be associated with the tenant: {why}"
 UNFORESEEN = "An internal error stopped this customer. The others go on. Our team finds it in the log. Try again."
@@ -181,9 +190,8 @@ def _begin(item: MigrationItem) -> bool:
 def _tenant(item: MigrationItem) -> Tenant:
     found = tenant_of(item.customer)
     if found is None:
-        found = lifecycle_services.create_tenant(
-            customer=item.customer, actor=selectors.person_of(item), policy=item.migration.policy
-        )
+        by, policy = selectors.person_of(item), item.migration.policy
+        found = lifecycle_services.store_tenant(customer=item.customer, by=by, policy=policy)
     store_steps(item, _inventory(item), [])
     return found
 
@@ -192,6 +200,8 @@ def _associate_all(item: MigrationItem, tenant: Tenant) -> bool:
     """Associate everything that a send uses, then read SES. Raises Refused if SES does not list all of it."""
     inventory = _inventory(item)
     _refuse_held(item, inventory)
+    if not inventory.set_is_made:
+        configuration_sets_services.request_set(tenant=tenant)
     for resource in (*inventory.identities, *_templates(inventory)):
         if not resource.is_associated:
             free = _is_free(item, resource)
@@ -203,9 +213,13 @@ def _associate_all(item: MigrationItem, tenant: Tenant) -> bool:
     found = [arn for _, arn in resources_services.resources_in_ses(tenant.name)]
     wanted = _inventory(item).resources
     if names := missing(wanted, found):
-        fail(item, StepKind.GATE, GATE_SHUT.format(names=", ".join(names)))
+        text = GATE_SHUT.format(names=", ".join(names))
+        fail(item, StepKind.GATE, text)
         _reset_associations(tenant, wanted, found)
-        raise Refused(GATE_SHUT.format(names=", ".join(names)), code="NOT_READY")
+        if tenant.configuration_set in names:
+            configuration_sets_services.read_set(tenant=tenant)
+            text += SET_IS_GONE.format(name=tenant.configuration_set) if tenant.set_gone_at else ""
+        raise Refused(text, code="NOT_READY")
     done(item, StepKind.GATE)
     return True
 

@@ -8,7 +8,7 @@ from domains.identity import services as identity_services
 from domains.models.domains import Domain
 from operations.models import UNFINISHED, Migration, MigrationItem, MigrationState
 from operations.tenant_migration.core import Chosen
-from tenants.resources.services import identities_in_tenants, tenants_in_ses
+from tenants.inventory.services import identities_in_tenants, tenants_in_ses
 
 LIST_LASTS = timedelta(hours=1)  # then SES's identities are listed again, one call for each thousand
 

@@ -9,7 +9,9 @@ from domains.models.domains import Domain, Stage
 from inbound_admin.lib import aws
 from operations.drift.core import OurTenant
 from tenants.lifecycle.selectors import stopped_before
-from tenants.models.tenants import Tenant, TenantResource
+from tenants.models.tenants import ResourceKind, Tenant, TenantResource
+
+SET = ResourceKind.CONFIGURATION_SET
 
 
 def our_tenants(tenants: Sequence[Tenant], since: datetime) -> list[OurTenant]:
@@ -22,6 +24,7 @@ def our_tenants(tenants: Sequence[Tenant], since: datetime) -> list[OurTenant]:
 
 def _ours(tenant: Tenant, resources: Sequence[TenantResource], since: datetime) -> OurTenant:
     is_newer = tenant.status_asked_at is not None and tenant.status_asked_at >= since
+    sets = [row.arn for row in resources if row.kind == SET and row.name == tenant.configuration_set]
     associated = {row.arn: row.name for row in resources if row.wanted and _should_be_in_ses(row, since)}
     return OurTenant(
         name=tenant.name,
@@ -33,6 +36,7 @@ def _ours(tenant: Tenant, resources: Sequence[TenantResource], since: datetime) 
         suppression=tenant.suppression if tenant.suppression == tenant.suppression_told else "",
         found_suppression=tenant.ses_suppression,
         unmeasured_set=tenant.configuration_set if tenant.set_measures is False and tenant.set_sends else "",
+        gone_set=sets[0] if sets and tenant.set_gone_at else "",
         associated=associated,
         going=frozenset(row.arn for row in resources if row.arn not in associated),
         stopped=stopped_before(tenant),

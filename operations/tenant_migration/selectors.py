@@ -321,7 +321,7 @@ def inventory_of(
         is_created=bool(tenant and tenant.arn),
         has_policy=bool(tenant and tenant.policy_told == tenant.policy),
         configuration_set=own,
-        set_is_made=bool(tenant and tenant.set_sends is not None),
+        set_is_made=bool(tenant and tenant.set_sends is not None and not tenant.set_gone_at),
         identities=(*ready, *joining, *(makes.other(row.name) for row in rest)),
         others=tuple(_other(row) for row in others),
         left_out=tuple(LEFT_OUT[Stage(each.stage)].format(name=each) for each in domains if each.stage != Stage.READY),
@@ -371,7 +371,7 @@ class _IdentityMaker:
 
 
 def person_of(item: MigrationItem) -> User | None:
-    """Return who is responsible for what the worker does; None is the command line."""
+    """Return who asked for what the worker does, and had the permission then; None is the command line."""
     return item.asked_by or item.migration.by
 
 
@@ -383,7 +383,8 @@ def arn_of(kind: str, name: str) -> str:
 def _own_set(tenant: Tenant | None, customer: Customer, known: dict[str, TenantResource]) -> MigrationResource:
     name = (tenant.configuration_set if tenant else "") or tenant_name(customer.name, NOT_YET)
     arn = arn_of(ResourceKind.CONFIGURATION_SET, name)
-    return MigrationResource(ResourceKind.CONFIGURATION_SET, name, arn, _is_associated(known.get(arn)))
+    is_there = not (tenant and tenant.set_gone_at) and _is_associated(known.get(arn))
+    return MigrationResource(ResourceKind.CONFIGURATION_SET, name, arn, is_there)
 
 
 def _other(row: TenantResource) -> MigrationResource:

@@ -17,6 +17,8 @@ GONE = "This tenant no longer exists in SES. See Drift."
 ANOTHER = "The tenant was deleted and recreated in SES. See Drift."
 NOT_ASSOCIATED = "SES no longer associates this with the tenant. See Drift."
 NOT_YET = "SES does not associate this with the tenant yet. See Drift."
+UNKNOWN = "The resource does not exist in SES."
+SET_GONE = "The configuration set no longer exists in SES. See Drift."
 STOPPED_BEFORE = {
     "paused": "Its sending was paused in SES before the tenant was deleted there.",
     "suspended": "AWS had suspended its sending before the tenant was deleted in SES.",

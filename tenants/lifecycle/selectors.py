@@ -114,6 +114,7 @@ def facts_of(tenant: Tenant, account: SesAccount | None, resources: list[TenantR
         is_under_way=tenant.is_under_way,
         configuration_set=tenant.configuration_set,
         set_sends=tenant.set_sends,
+        set_is_gone=tenant.set_gone_at is not None,
         identities=len(identities),
         identities_ready=sum(1 for one in there if one.verified),
         identities_unknown=sum(1 for one in there if one.verified is None),

@@ -14,10 +14,9 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from tenants.jobs import queue_policy
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
-from tenants.models.tenants import Tenant, TenantStage
+from tenants.models.tenants import Policy, Tenant, TenantStage
 from tenants.policy.core import Suppression
 from tenants.status import services as status_services
-from tenants.status.core import Policy
 
 NO_POLICY = "Your role can't change a tenant's policy. Ask an operator."
 NO_SUPPRESSION = "Your role can't change a tenant's suppression list. Ask an operator."
@@ -90,12 +89,6 @@ def _record(
     audit_services.record(what, about=about, actor=actor, because=because, before=before, after=after, for_staff=True)
 
 
-def enable_metrics(*, tenant: Tenant) -> None:
-    """Turn on reputation metrics for the tenant's configuration set: one call. Raises AwsProblem."""
-    lifecycle_gateway.set_measured(tenant.configuration_set)
-    Tenant.objects.filter(pk=tenant.pk).update(set_measures=True)
-
-
 def accept_policy(*, tenant: Tenant, because: str, actor: User) -> None:
     """Make the policy that somebody set in SES the desired one. SES isn't called. Raises Refused."""
     require(actor, "tenants.manage_tenant", NO_POLICY)
@@ -122,7 +115,8 @@ def apply_policy(*, tenant_id: str) -> None:
     try:
         if tenant.suppression != tenant.suppression_told:
             lifecycle_gateway.set_suppression(tenant.name, Suppression(tenant.suppression))
-            fields = {"suppression_told": tenant.suppression, "ses_suppression": tenant.suppression}
+            fields: dict[str, object] = {"suppression_read_at": timezone.now()}
+            fields |= {"suppression_told": tenant.suppression, "ses_suppression": tenant.suppression}
             if not Tenant.objects.filter(pk=tenant.pk, suppression=tenant.suppression).update(**fields):
                 _repeat_newer(tenant)
         if tenant.policy != tenant.policy_told:

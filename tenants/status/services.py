@@ -6,7 +6,6 @@ recommendations and rates, a job each.
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -25,6 +24,7 @@ from notifications.alerts import services as alerts_services
 from notifications.email import services as email_services
 from notifications.events import services as events_services
 from tenants import jobs
+from tenants.configuration_sets import services as configuration_sets_services
 from tenants.jobs import queue_owner_email
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED, REJECTED, Account, Entity
@@ -114,8 +114,8 @@ def read_tenant(*, tenant_id: str) -> None:
         return
     try:
         read(tenant)
-        _read_set(tenant)
-        _read_suppression(tenant)
+        configuration_sets_services.read_set(tenant=tenant)
+        configuration_sets_services.read_suppression(tenant=tenant)
     except AwsProblem as problem:
         not_newer = Tenant.objects.filter(pk=tenant.pk, read_at=tenant.read_at)
         not_newer.update(read_problem=str(problem))
@@ -303,27 +303,6 @@ def _record_change(locked: Tenant, layer: LayerName, old: str, new: str, cause: 
     if old == new or (not old and new == "ENABLED"):
         return
     StatusChange.objects.create(tenant=locked, layer=layer, old=old, new=new, cause=cause, since=since)
-
-
-def _read_set(tenant: Tenant) -> None:
-    """Read whether its configuration set may send. A missing set sends nothing."""
-    try:
-        found = lifecycle_gateway.get_configuration_set(tenant.configuration_set)
-        sends, measures = found.sends, found.measures
-    except AwsMissing:
-        sends = measures = False
-    with transaction.atomic():
-        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
-        old = "" if locked.set_sends is None else ("ENABLED" if locked.set_sends else "DISABLED")
-        _record_change(locked, LayerName.CONFIGURATION_SET, old, "ENABLED" if sends else "DISABLED", "", None)
-        Tenant.objects.filter(pk=tenant.pk).update(set_sends=sends, set_measures=measures)
-
-
-def _read_suppression(tenant: Tenant) -> None:
-    """The status read before has recorded a tenant that is gone."""
-    with suppress(AwsMissing):
-        found = lifecycle_gateway.get_tenant(tenant.name)
-        Tenant.objects.filter(pk=tenant.pk, arn=found.arn).update(ses_suppression=found.suppression)
 
 
 @transaction.atomic

@@ -153,16 +153,16 @@ def _choice(options: dict[str, Any]) -> Choice:
     if options["filter"] is not None:
         return tenant_migration_services.by_filter(options["filter"])
     if options["csv"] is not None:
-        return tenant_migration_services.by_csv(_read(options["csv"]), options["csv"].name)
+        return tenant_migration_services.by_file(_read(options["csv"]), options["csv"].name)
     if options["customer"]:
         return tenant_migration_services.one(_customer(options["customer"]))
     raise CommandError("Choose customers with --customer, --all, --filter or --csv, or use --status.")
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        return path.read_bytes()
+    except OSError as error:
         raise CommandError(f"The file {path} could not be read: {error}") from error
 
 

@@ -10,6 +10,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import Customer, User
 from accounts.roles import Role
+from audit.models import Change
 from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, NotAllowed
@@ -21,6 +22,7 @@ from operations.jobs import DRIFT_CHECK
 from operations.models import Difference
 from operations.tenant_drift import services as tenant_drift_services
 from sandbox.process import Sandbox
+from tenants.inventory import services as inventory_services
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import REJECTED
 from tenants.lifecycle.selectors import layers_of
@@ -151,14 +153,14 @@ def test_a_pause_beside_a_check_is_no_difference(
     tenant: Tenant, olga: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pause is requested and confirmed between the check's list of tenants and its comparison."""
-    read_inventories = resources_services.read_inventories
+    read_inventories = inventory_services.read_inventories
 
     def pausing(*arguments: Any) -> Any:
         found = read_inventories(*arguments)
         pause_tenant(tenant)
         return found
 
-    monkeypatch.setattr(resources_services, "read_inventories", pausing)
+    monkeypatch.setattr(inventory_services, "read_inventories", pausing)
     tenant_drift_services.check_next(now=timezone.now())
     tenant.refresh_from_db()
     assert tenant.standing == "paused"
@@ -194,13 +196,81 @@ def remove_in_ses(tenant: Tenant, row: TenantResource) -> Difference:
     client.delete_configuration_set(ConfigurationSetName=row.name)
     drift_store_services.request_check(TENANTS_AREA)
     tenant_drift_services.work()
-    return Difference.objects.get(kind="not_associated", gone_at=None)
+    return Difference.objects.get(kind__in=("not_associated", "set_gone"), gone_at=None)
+
+
+def test_a_configuration_set_that_was_deleted_by_hand_is_created_again_by_a_restore(
+    owner: Customer, tenant: Tenant, olga: User, sandbox: Sandbox
+) -> None:
+    client = aws.client("sesv2")
+    row = TenantResource.objects.get(name=tenant.configuration_set)
+    found = remove_in_ses(tenant, row)
+    assert (found.kind, found.may_adopt) == ("set_gone", False)
+    assert "Restoring it creates the set again and associates it." in found.sentence
+    page = tenant_page(tenant, olga)
+    assert f"{tenant.configuration_set} no longer exists in SES." in page
+    assert "An operator, under Drift" in page
+    assert "AWS console" not in page
+    resources_services.apply_associations(tenant_id=tenant.pk)
+    with pytest.raises(client.exceptions.NotFoundException):  # nothing before a person decides
+        client.get_configuration_set(ConfigurationSetName=tenant.configuration_set)
+    tenant_drift_services.restore(difference=found, because="Deleted by mistake", actor=olga)
+    tenant_drift_services.work()  # the check that the decision queued may run before the set is created
+    status_services.read_tenant(tenant_id=tenant.pk)  # and so may a read
+    assert "It is being created again." in tenant_page(tenant, olga)
+    sandbox.control.add_fault("denied", "CreateTenantResourceAssociation", times=1)
+    with pytest.raises(AwsProblem):
+        resources_services.apply_associations(tenant_id=tenant.pk)
+    assert kinds() == {"tenant.incomplete", "sending.rejected"}
+    resources_services.apply_associations(tenant_id=tenant.pk)
+    tenant_drift_services.work()
+    tenant.refresh_from_db()
+    assert (tenant.set_gone_at, tenant.set_sends, tenant.set_measures) == (None, True, True)
+    answer = client.get_configuration_set(ConfigurationSetName=tenant.configuration_set)
+    assert {"Key": "inbound-admin:tenant", "Value": tenant.pk} in answer["Tags"]
+    assert row.arn in [arn for _, arn in resources_services.resources_in_ses(tenant.name)]
+    assert kinds() == set()
+    assert not Difference.objects.filter(gone_at=None).exists()
+    assert Change.objects.filter(what="tenant.set_created").count() == 1
+
+
+def test_a_deleted_configuration_set_that_a_read_finds_is_listed(tenant: Tenant) -> None:
+    row = TenantResource.objects.get(name=tenant.configuration_set)
+    aws.client("sesv2").delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=row.arn)
+    aws.client("sesv2").delete_configuration_set(ConfigurationSetName=row.name)
+    assert read_and_list(tenant).kind == "set_gone"
+
+
+def test_a_configuration_set_that_somebody_made_again_is_only_associated_again(tenant: Tenant, olga: User) -> None:
+    row = TenantResource.objects.get(name=tenant.configuration_set)
+    assert remove_in_ses(tenant, row).kind == "set_gone"
+    aws.client("sesv2").create_configuration_set(
+        ConfigurationSetName=row.name, SendingOptions={"SendingEnabled": False}
+    )
+    tenant_drift_services.check_named(frozenset({tenant.name}), now=timezone.now())
+    found = Difference.objects.get(kind="not_associated", gone_at=None)
+    tenant.refresh_from_db()
+    assert (tenant.set_gone_at, tenant.set_sends) == (None, False)
+    tenant_drift_services.restore(difference=found, because="ours", actor=olga)
+    resources_services.apply_associations(tenant_id=tenant.pk)
+    assert aws.client("sesv2").get_configuration_set(ConfigurationSetName=row.name)["Tags"] == []
+
+
+def test_a_failed_lookup_of_a_configuration_set_is_not_its_absence(tenant: Tenant, sandbox: Sandbox) -> None:
+    sandbox.control.add_fault("denied", "GetConfigurationSet", times=1)
+    with pytest.raises(AwsProblem):
+        status_services.read_tenant(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert (tenant.set_gone_at, tenant.set_sends) == (None, True)
 
 
 def test_a_failed_restore_leaves_the_association_lost_told_and_listed(
     owner: Customer, tenant: Tenant, olga: User
 ) -> None:
-    row = TenantResource.objects.get(name=tenant.configuration_set)
+    aws.client("sesv2").create_configuration_set(ConfigurationSetName="legacy")
+    arn = TenantResource.objects.get(name=tenant.configuration_set).arn.replace(tenant.configuration_set, "legacy")
+    row = resources_services.request_association(tenant=tenant, arn=arn)
+    resources_services.apply_associations(tenant_id=tenant.pk)
     found = remove_in_ses(tenant, row)
     tenant_drift_services.restore(difference=found, because="ours", actor=olga)
     tenant_drift_services.work()  # the check that the decision queued may run before the association
@@ -291,14 +361,14 @@ def test_an_association_made_beside_a_check_is_not_lost(tenant: Tenant, monkeypa
     row = TenantResource.objects.filter(tenant=tenant, kind="identity")[0]
     aws.client("sesv2").delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=row.arn)
     TenantResource.objects.filter(pk=row.pk).update(associated_at=None)
-    read_inventories_of = resources_services.read_inventories_of
+    read_inventories_of = inventory_services.read_inventories_of
 
     def associating(*arguments: Any) -> Any:
         found = read_inventories_of(*arguments)
         resources_services.apply_associations(tenant_id=tenant.pk)
         return found
 
-    monkeypatch.setattr(resources_services, "read_inventories_of", associating)
+    monkeypatch.setattr(inventory_services, "read_inventories_of", associating)
     tenant_drift_services.check_named(frozenset({tenant.name}), now=timezone.now())
     assert kinds() == set()
     assert not Difference.objects.exists()

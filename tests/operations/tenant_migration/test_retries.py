@@ -8,17 +8,18 @@ from accounts.models.people import Customer, User
 from accounts.roles import Role
 from audit.models import Change
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import NotAllowed, Refused
 from operations.migration_steps import services as migration_steps_services
 from operations.models import ItemState, Migration, MigrationItem, MigrationState
 from operations.tenant_migration import selectors
 from operations.tenant_migration import services as tenant_migration_services
+from operations.tenant_migration.core import StepKind, plan
 from sandbox.process import Sandbox
-from tenants.models.tenants import Tenant
+from tenants.models.tenants import Tenant, TenantResource
 from tenants.pause import services as pause_services
 from tests.factories import make_staff
 from tests.operations.factories import make_sender, migrate, resources_in_ses, ses_call_counts, start_migration
-from tests.tenants.factories import make_tess, pause_tenant
+from tests.tenants.factories import make_tess, pause_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -226,3 +227,39 @@ def test_a_paused_migration_that_is_rolled_back_ends(sandbox: Sandbox) -> None:
     assert states == {first.pk: ItemState.ROLLED_BACK, second.pk: ItemState.CANCELLED}
     assert migration.state == MigrationState.DONE
     assert migration.ended_at is not None
+
+
+def test_a_deleted_configuration_set_of_the_tenant_is_a_step_and_is_created_by_the_retry(sandbox: Sandbox) -> None:
+    customer, client = make_sender(domains=1), aws.client("sesv2")
+    tenant = set_up_tenant(customer, sends_at_once=False)
+    own = TenantResource.objects.get(name=tenant.configuration_set)
+    client.delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=own.arn)
+    client.delete_configuration_set(ConfigurationSetName=tenant.configuration_set)
+    migration = migrate(customer)
+    item = migration.items.get()
+    assert item.state == ItemState.FAILED
+    assert "the next attempt creates it again" in item.problem
+    steps = {step.kind: step.state for step in item.steps.all()}
+    assert (steps["configuration_set"], steps["own_set"]) == ("to_do", "to_do")
+    shown = {step.kind: step.stands for step in plan(selectors.inventory_of(customer))}
+    assert shown[StepKind.CONFIGURATION_SET] is False
+    with pytest.raises(client.exceptions.NotFoundException):
+        client.get_configuration_set(ConfigurationSetName=tenant.configuration_set)
+    tenant_migration_services.retry(migration=migration, actor=None)
+    migration_steps_services.work()
+    item.refresh_from_db()
+    assert (item.state, item.problem) == (ItemState.DONE, "")
+    assert set(item.steps.values_list("state", flat=True)) <= {"done", "found"}
+    assert own.arn in resources_in_ses(tenant.name)
+
+
+def test_a_migration_goes_on_after_the_person_who_started_it_left(sandbox: Sandbox) -> None:
+    omar, customer = make_staff(Role.OPERATOR), make_sender(domains=1)
+    migration = start_migration(customer, actor=omar)
+    omar.groups.clear()
+    User.objects.filter(pk=omar.pk).update(is_active=False)
+    migration_steps_services.work()
+    assert migration.items.get().state == ItemState.DONE
+    assert Change.objects.get(what="tenant.added").actor_name == omar.email
+    with pytest.raises(NotAllowed):
+        tenant_migration_services.retry(migration=migration, actor=User.objects.get(pk=omar.pk))

@@ -271,11 +271,6 @@ def test_a_migration_waits_while_ses_does_not_answer_and_says_why(sandbox: Sandb
     assert (item.state, item.problem) == (ItemState.DONE, "")
 
 
-def test_a_file_that_is_no_csv_is_refused() -> None:
-    with pytest.raises(Refused, match="not valid CSV"):
-        tenant_migration_services.by_csv("a" * 200_000, "customers.csv")
-
-
 def test_an_unexpected_error_of_one_customer_fails_it_alone(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     odd, other = make_sender(domains=1), make_sender(domains=1)
     arn, requested = aws.identity_arn(odd.domains.get().name), resources_services.request_association

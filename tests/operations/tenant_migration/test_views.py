@@ -114,7 +114,7 @@ def test_a_file_selects_customers_and_unknown_ones_are_reported(olga: Client, sa
     file = SimpleUploadedFile("some.csv", f"{customer.pk}\nnobody\n".encode())
     given = {"chosen": "csv", "file": file, "policy": "standard", "because": "the first ones"}
     page = olga.post(reverse("operations:plan_migration"), given, follow=True).content.decode()
-    assert "“nobody” is not a customer" in page
+    assert "Line 2: No customer has the name or ID “nobody”." in page
     assert [item.customer for item in Migration.objects.get().items.all()] == [customer]
 
 

@@ -1,0 +1,15 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("operations", "0010_identities_below")]
+
+    operations = [
+        migrations.AddField(
+            model_name="migration",
+            name="left_out",
+            field=models.TextField(
+                blank=True, db_default="", help_text="Lines of the file that selected no customer, and why."
+            ),
+        ),
+    ]

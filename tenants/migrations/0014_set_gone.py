@@ -1,0 +1,25 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("tenants", "0013_missing_resource")]
+
+    operations = [
+        migrations.AddField(
+            model_name="tenant",
+            name="set_gone_at",
+            field=models.DateTimeField(
+                help_text="When SES was found not to have the configuration set; null once it has it again.", null=True
+            ),
+        ),
+        migrations.AddField(
+            model_name="tenant",
+            name="set_read_at",
+            field=models.DateTimeField(help_text="When the configuration set was last read or set.", null=True),
+        ),
+        migrations.AddField(
+            model_name="tenant",
+            name="suppression_read_at",
+            field=models.DateTimeField(help_text="When SES's suppression scope was last read or set.", null=True),
+        ),
+    ]
