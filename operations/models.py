@@ -50,7 +50,6 @@ class Migration(models.Model):
         default=False, db_default=False, help_text="Identities below the customers' domains join their tenants too."
     )
     identities_read_at = models.DateTimeField(null=True, help_text="When SES's identities were last listed for it.")
-    taken = models.JSONField(null=True, help_text="Identities in tenants when it started, ARN to name; null: not read.")
     at_most_per_hour = models.PositiveIntegerField(
         null=True, blank=True, help_text="Maximum customers started per hour."
     )
@@ -103,9 +102,6 @@ class MigrationItem(models.Model):
     switched_at = models.DateTimeField(null=True, help_text="When the customer's sends started naming the tenant.")
     rolls_back = models.BooleanField(
         default=False, db_default=False, help_text="A rollback was requested, and is not done."
-    )
-    is_retried = models.BooleanField(
-        default=False, db_default=False, help_text="SES is asked again which tenants have each identity."
     )
     asked_by = models.ForeignKey(
         _PERSON,

@@ -30,6 +30,7 @@ from operations.migration_survey import services as migration_survey_services
 from operations.models import STARTED, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
 from operations.tenant_migration import selectors
 from operations.tenant_migration.core import (
+    Chosen,
     Inventory,
     MigrationResource,
     MigrationStepState,
@@ -119,6 +120,10 @@ SET_IS_GONE = (
     "and other settings that were made in SES."
 )
 HELD = "{names} could not be associated with the tenant: {why}"
+ELSEWHERE = (
+    "it belongs to another tenant in SES, {name}. Remove it there, on the Drift page or in the SES console, and try "
+    "again."
+)
 UNFORESEEN = "An internal error stopped this customer. The others go on. Our team finds it in the log. Try again."
 TURNS = 3  # a domain that is set up meanwhile is included
 
@@ -148,7 +153,7 @@ def _inventory(item: MigrationItem) -> Inventory:
     migration = item.migration
     return selectors.inventory_of(
         item.customer,
-        surveyed=migration_survey_services.taken_of(item) is not None,
+        is_alone=migration.chosen == Chosen.CUSTOMER,
         associates_below=migration.associates_below,
         runs=True,
         is_listed=migration_survey_services.is_listed(migration),
@@ -199,13 +204,11 @@ def _tenant(item: MigrationItem) -> Tenant:
 def _associate_all(item: MigrationItem, tenant: Tenant) -> bool:
     """Associate everything that a send uses, then read SES. Raises Refused if SES does not list all of it."""
     inventory = _inventory(item)
-    _refuse_held(item, inventory)
     if not inventory.set_is_made:
         configuration_sets_services.request_set(tenant=tenant)
     for resource in (*inventory.identities, *_templates(inventory)):
         if not resource.is_associated:
-            free = _is_free(item, resource)
-            resources_services.request_association(tenant=tenant, arn=resource.arn, kind=resource.kind, free=free)
+            resources_services.request_association(tenant=tenant, arn=resource.arn, kind=resource.kind)
     _read_default_sets(item, tenant)
     resources_services.apply_associations(tenant_id=tenant.pk)
     store_steps(item, _inventory(item), [])
@@ -247,25 +250,12 @@ def _templates(inventory: Inventory) -> tuple[MigrationResource, ...]:
     return tuple(each for each in found if each.arn not in there)
 
 
-def _refuse_held(item: MigrationItem, inventory: Inventory) -> None:
-    """Refuse identities of other tenants, by the list read at the migration's start. A retry asks SES instead."""
-    taken = migration_survey_services.taken_of(item) or {}
-    held = [each.name for each in inventory.identities if taken.get(each.arn, inventory.tenant) != inventory.tenant]
-    if held:
-        why = "it belongs to another tenant. Remove it there, on the Drift page or in the SES console, and try again."
-        raise Refused(HELD.format(names=", ".join(held), why=why), code="IN_ANOTHER_TENANT")
-
-
-def _is_free(item: MigrationItem, resource: MigrationResource) -> bool:
-    """Return whether no tenant has it: we created it, and the list of all tenants doesn't contain it."""
-    taken = migration_survey_services.taken_of(item)
-    return taken is not None and resource.by_us and resource.arn not in taken
-
-
 def _refuse_problems(tenant: Tenant) -> None:
-    rows = TenantResource.objects.filter(tenant=tenant, wanted=True, associated_at=None)
-    if problems := [HELD.format(names=row.name, why=row.problem) for row in rows if row.problem]:
-        raise Refused(" ".join(problems), code="NOT_ASSOCIATED")
+    rows = list(TenantResource.objects.filter(tenant=tenant, wanted=True, associated_at=None).exclude(problem=""))
+    whys = {row.name: ELSEWHERE.format(name=row.held_by) if row.held_by else row.problem for row in rows}
+    if problems := [HELD.format(names=name, why=why) for name, why in whys.items()]:
+        code = "IN_ANOTHER_TENANT" if any(row.held_by for row in rows) else "NOT_ASSOCIATED"
+        raise Refused(" ".join(problems), code=code)
 
 
 def _reset_associations(tenant: Tenant, wanted: tuple[MigrationResource, ...], found: list[str]) -> None:
@@ -325,7 +315,6 @@ Clock = Callable[[], datetime]
 def work(*, now: Clock = timezone.now) -> None:
     """Continue all migrations. Repeatable. Raises AwsProblem if it must wait."""
     for migration in list(selectors.unfinished()):
-        _survey(migration)
         while item := _next(migration, now):
             _run_item(item)
         _finish(migration)
@@ -367,14 +356,6 @@ def _run_item(item: MigrationItem) -> None:
         item.refresh_from_db(fields=("state",))  # what was changed in memory was not stored
         mark_failed(item, Refused(UNFORESEEN))
     _store_wait_reason(item.migration, "")
-
-
-def _survey(migration: Migration) -> None:
-    try:
-        migration_survey_services.read_tenants(migration)
-    except AwsProblem as problem:
-        _store_wait_reason(migration, str(problem))
-        raise
 
 
 def _finish(migration: Migration) -> None:

@@ -12,4 +12,10 @@ class Migration(migrations.Migration):
                 blank=True, db_default="", help_text="Lines of the file that selected no customer, and why."
             ),
         ),
+        migrations.SeparateDatabaseAndState(  # SES is asked at each identity; a later release drops the columns
+            state_operations=[
+                migrations.RemoveField("migration", "taken"),
+                migrations.RemoveField("migrationitem", "is_retried"),
+            ]
+        ),
     ]

@@ -73,9 +73,7 @@ class MigrationResource:
     name: str
     arn: str
     is_associated: bool = False
-    by_us: bool = True  # we created it, so no tenant had it then
     has_default_read: bool = False  # an identity whose default configuration set this attempt has read
-    asks: bool = False  # SES is asked whether another tenant has it, since no list of all tenants was read
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class Inventory:
     left_out: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
     is_listed: bool = False  # SES's identities were listed, to find those below the customer's domains
-    asks_list: bool = True  # they are listed for this customer alone
+    is_alone: bool = True  # they are listed for this customer alone
     has_status: bool = False
     is_switched: bool = False
 
@@ -139,7 +137,7 @@ def plan(inventory: Inventory) -> tuple[Step, ...]:
 def _list(inventory: Inventory) -> Step:
     """SES is asked for all its identities once for several customers, and for this one alone if it is alone."""
     stands = inventory.is_listed or inventory.is_complete
-    call = "ListEmailIdentities" if inventory.asks_list else ""
+    call = "ListEmailIdentities" if inventory.is_alone else ""
     return Step(StepKind.BELOW, "Check for more identities below the customer’s domains.", call, stands=stands)
 
 
@@ -169,9 +167,8 @@ def _identity_checks(identity: MigrationResource) -> Iterable[Step]:
     name = identity.name
     default = f"Read the default configuration set of {name}."
     yield Step(StepKind.DEFAULT_SET, default, "GetEmailIdentity", identity.arn, stands=identity.has_default_read)
-    if identity.asks:
-        look = f"Check whether another tenant has {name}."
-        yield Step(StepKind.LOOK, look, "ListResourceTenants", identity.arn, stands=identity.is_associated)
+    look = f"Check whether another tenant has {name}."
+    yield Step(StepKind.LOOK, look, "ListResourceTenants", identity.arn, stands=identity.is_associated)
 
 
 _NOUNS = {"identity": "identity", "configuration-set": "configuration set", "template": "template"}

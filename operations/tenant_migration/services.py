@@ -222,7 +222,7 @@ def retry(*, migration: Migration, actor: User | None, item: MigrationItem | Non
         for way in (True, False)
     )
     back.update(state=ItemState.ROLLING_BACK, problem="", ended_at=None, asked_by=actor)
-    again.update(state=ItemState.WAITING, problem="", ended_at=None, asked_by=actor, is_retried=True)
+    again.update(state=ItemState.WAITING, problem="", ended_at=None, asked_by=actor)
     _run_again(locked)
     for each in chosen:
         _record_of("tenant.rollback_retried" if each.rolls_back else "tenant.migration_retried", each, actor)

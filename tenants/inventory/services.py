@@ -60,21 +60,6 @@ def _entity_of(tenant: TenantFound) -> Entity | None:
     return None
 
 
-def identities_in_tenants(tenants: tuple[TenantFound, ...]) -> dict[str, str]:
-    """Return the tenant's name by ARN of each identity in these tenants, one call for each tenant.
-
-    Raises AwsProblem.
-    """
-    taken: dict[str, str] = {}
-    for tenant in tenants:
-        try:
-            resources = _resources_of(tenant.name)
-        except AwsMissing:
-            continue
-        taken |= {arn: tenant.name for kind, arn in resources if kind == "identity"}
-    return taken
-
-
 def _resources_of(tenant_name: str) -> tuple[tuple[str, str], ...]:
     found = lifecycle_gateway.all_pages(lifecycle_gateway.resources_of, tenant_name)
     return tuple((one.kind, one.arn) for one in found)

@@ -31,6 +31,7 @@ from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage
 from tenants.status.services import entity_of, warn_of_rejected
 
+CHECK_LASTS = timedelta(minutes=10)  # then SES is asked again which tenants have the identity
 ELSEWHERE = "The resource belongs to another tenant in SES. Our team has to resolve this."
 SOONEST, LATEST = timedelta(minutes=1), timedelta(hours=6)  # until SES is asked again for a resource that it lacks
 ASK_AGAIN: dict[str, None] = {"missing_since": None, "retry_at": None}
@@ -298,7 +299,7 @@ def _dissociate(resource: TenantResource, request_ids: list[str]) -> None:
 def _associate(resource: TenantResource, request_ids: list[str]) -> None:
     for going in TenantResource.objects.filter(arn=resource.arn, wanted=False).select_related("tenant"):
         _apply(going, _dissociate)  # the tenant that it leaves: never in two at once
-    if resource.kind == ResourceKind.IDENTITY and not resource.checked_at and not _is_free(resource):
+    if resource.kind == ResourceKind.IDENTITY and not _is_checked(resource) and not _is_free(resource):
         return
     is_set = resource.kind == ResourceKind.CONFIGURATION_SET
     if is_set and configuration_sets_services.create_requested(resource=resource):
@@ -308,6 +309,10 @@ def _associate(resource: TenantResource, request_ids: list[str]) -> None:
     with transaction.atomic():
         if _store_associated(resource):
             _log("tenant.associated", resource, request_ids)
+
+
+def _is_checked(resource: TenantResource) -> bool:
+    return resource.checked_at is not None and resource.checked_at > timezone.now() - CHECK_LASTS
 
 
 def _is_free(resource: TenantResource) -> bool:

@@ -73,9 +73,9 @@ class Command(BaseCommand):
             self._begin(_choice(options), options)
 
     def _dry_run(self, choice: Choice, *, associates_below: bool) -> None:
-        total, surveyed = 0, choice.chosen != Chosen.CUSTOMER
+        total, is_alone = 0, choice.chosen == Chosen.CUSTOMER
         for customer in choice.customers:
-            inventory = inventory_of(customer, surveyed=surveyed, associates_below=associates_below)
+            inventory = inventory_of(customer, is_alone=is_alone, associates_below=associates_below)
             steps = plan(inventory)
             total += calls(steps)
             self.stdout.write(f"{customer} ({customer.pk}): {calls(steps)} calls")
@@ -86,7 +86,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {'left out':<34} {sentence}")
         self._left_out(choice)
         chosen = Customer.objects.filter(pk__in=[customer.pk for customer in choice.customers])
-        for sentence in forecast(chosen, choice.chosen, associates_below=associates_below).warnings:
+        for sentence in forecast(chosen, associates_below=associates_below).warnings:
             self.stdout.write(sentence)
         seconds = seconds_needed(len(choice.customers), total, None)
         self.stdout.write(f"{len(choice.customers)} customers, {total} calls, about {seconds // 60 + 1} minutes.")

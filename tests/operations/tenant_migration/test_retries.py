@@ -154,28 +154,27 @@ def test_the_retry_of_a_rollback_keeps_its_reason_and_names_who_retried(sandbox:
     assert (back.actor_name, back.because) == (olga.email, "Customer asked")
 
 
-def test_a_retry_asks_ses_again_which_tenant_has_an_identity(sandbox: Sandbox) -> None:
-    """Both ways: the tenant that held it has released it, or one has taken an identity of ours since."""
-    held, taken = make_sender("Held", domains=1), make_sender("Taken", domains=1)
-    arn = hold_in_another_tenant(held)
-    migration = migrate(held, taken)
-    migration.refresh_from_db()
-    assert migration.taken == {arn: "by-hand"}
-    tenant_migration_services.roll_back(
-        migration=migration, actor=None, because="not today", item=migration.items.get(customer=taken)
-    )
+def test_ses_is_asked_at_each_identity_which_tenants_have_it(sandbox: Sandbox) -> None:
+    """Both ways, after the migration has begun: one is released by another tenant, and one is taken by it."""
+    first, held, taken = (make_sender(name, domains=1) for name in ("First", "Held", "Taken"))
+    arn, own = hold_in_another_tenant(held), aws.identity_arn(taken.domains.get().name)
+    migration = start_migration(first, held, taken, at_most_per_hour=1)
     migration_steps_services.work()
+    assert migration.items.get(customer=first).state == ItemState.DONE
     release(arn)
-    own = aws.identity_arn(taken.domains.get().name)
     aws.client("sesv2").create_tenant_resource_association(TenantName="by-hand", ResourceArn=own)
-    for item in MigrationItem.objects.filter(migration=migration):
-        tenant_migration_services.retry(migration=migration, actor=None, item=item)
-    sandbox.control.clear_calls()
+    Migration.objects.filter(pk=migration.pk).update(at_most_per_hour=None)
     migration_steps_services.work()
     assert migration.items.get(customer=held).state == ItemState.DONE
-    again = migration.items.get(customer=taken)
-    assert (again.state, "another tenant" in again.problem) == (ItemState.FAILED, True)
-    assert ses_call_counts(sandbox)["ListResourceTenants"] == 2
+    item = migration.items.get(customer=taken)
+    assert item.state == ItemState.FAILED
+    assert "it belongs to another tenant in SES, by-hand." in item.problem
+    assert resources_in_ses(Tenant.objects.get(customer=taken).name) & {own} == set()
+    assert ses_call_counts(sandbox)["ListResourceTenants"] == 3
+    release(own)
+    tenant_migration_services.retry(migration=migration, actor=None)
+    migration_steps_services.work()
+    assert migration.items.get(customer=taken).state == ItemState.DONE
 
 
 def test_a_customer_whose_sends_name_the_tenant_is_not_migrated_again(sandbox: Sandbox) -> None:

@@ -277,3 +277,11 @@ def test_a_retry_shares_a_configuration_set_with_other_tenants(sandbox: Sandbox)
     assert "configuration-set/legacy-shared" in resources_in_ses(tenant.name)
 
 
+def test_a_check_for_other_tenants_counts_for_minutes(sandbox: Sandbox) -> None:
+    tenant, other, arn = set_up_tenant(), set_up_tenant(), make_identity("alice.com")
+    resources_services.request_association(tenant=tenant, arn=arn, free=True)
+    TenantResource.objects.filter(arn=arn).update(checked_at=timezone.now() - timedelta(minutes=11))
+    aws.client("sesv2").create_tenant_resource_association(TenantName=other.name, ResourceArn=arn)
+    apply(tenant)
+    assert TenantResource.objects.get(arn=arn).held_by == other.name
+    assert "identity/alice.com" not in resources_in_ses(tenant.name)
