@@ -40,9 +40,11 @@ from tenants.status_pass import services as status_pass_services
 MOST_NAMED = 20  # tenants that are checked as soon as a read shows a difference, three calls each
 MOST_UNREAD = 20  # tenants of a part whose identities' default sets are read: once, one call for each identity
 PART = 100  # tenants whose differences are stored together
-MOST_AT_ONCE = 5_000  # in one check, which takes most of a night at one call a second; the next night continues
+MOST_AT_ONCE = 5_000  # tenants in one check
+MOST_CALLS = 10_000  # after which a check ends, in 2.8 hours at one call a second; the next night continues
 SET = ResourceKind.CONFIGURATION_SET
 LOST = (drift_core.NOT_ASSOCIATED, drift_core.SET_GONE)
+NOT_YET_IN = (drift_core.OUTSIDE, drift_core.DEFAULT_SET)
 WAITS = ("", NOT_ASSOCIATED, NOT_YET)  # SES wasn't asked yet for an association that is to be made again
 NOT_YOURS = "Your role can't resolve differences. Ask an operator."
 CANNOT = {
@@ -65,7 +67,7 @@ def work() -> None:
 
 
 def check_next(*, now: datetime) -> int:
-    """Check up to MOST_AT_ONCE tenants after the last check's cursor. Returns how many differences are new.
+    """Check tenants after the last check's cursor, as many as fit in a night. Returns how many differences are new.
 
     Each part is stored with the cursor. On AwsProblem, earlier parts are stored, and the next check continues there.
     """
@@ -74,12 +76,12 @@ def check_next(*, now: datetime) -> int:
     with aws.recording() as calls:
         listed = _RemoteTenants.read()
         names = [name for name in listed.names if name > last.place]
-        new = 0
-        for first in range(0, min(len(names), MOST_AT_ONCE), PART):
-            part = names[first : min(first + PART, MOST_AT_ONCE)]
+        left, new = names[:MOST_AT_ONCE], 0
+        while left and len(calls) < MOST_CALLS:
+            part, left = left[:PART], left[PART:]
             new += _check_part(listed, frozenset(part), now=now)
             drift_store_services.record_check(TENANTS_AREA, place=part[-1], began_at=began)
-    done = {"place": "", "at": began} if len(names) <= MOST_AT_ONCE else {}
+    done = {"place": "", "at": began} if not left and len(names) <= MOST_AT_ONCE else {}
     drift_store_services.record_check(TENANTS_AREA, **done, calls=len(calls), tenants=len(listed.tenants), problem="")
     drift_store_services.end_request(TENANTS_AREA, began=now)
     return new
@@ -163,6 +165,7 @@ def _recheck(
     read = inventory_services.read_inventories_of(single)
     status_pass_services.store_listed(_entities(read), asked_at=asked_at)
     _read_lost_sets((*known, *read))
+    resources_services.check_default_sets(tenants=places)
     found = _compare(tenants_in_region().filter(name__in=places), (*known, *read), since)
     lost = {(each.place, each.subject) for each in found if each.kind in LOST}
     listed = {(each.tenant.name, arn) for each in (*known, *read) for _, arn in each.resources}
@@ -188,7 +191,7 @@ def _associations(**fields: object) -> QuerySet[TenantResource]:
 def _restored() -> QuerySet[Difference]:
     """Return the open differences whose association was decided to be restored."""
     rows = Difference.objects.filter(region=settings.AWS_REGION, area=TENANTS_AREA, gone_at=None)
-    return rows.filter(decision=Decision.RESTORE, kind__in=(*LOST, drift_core.OUTSIDE))
+    return rows.filter(decision=Decision.RESTORE, kind__in=(*LOST, *NOT_YET_IN))
 
 
 def _record_refused(places: frozenset[str]) -> None:
@@ -312,7 +315,7 @@ def _associate_again(tenant: Tenant, difference: Difference, because: str, actor
     row = TenantResource.objects.filter(tenant=tenant, arn=difference.subject)
     row.update(associated_at=None, checked_at=None, default_read_at=None)
     resources_services.request_association(tenant=tenant, arn=difference.subject)
-    row.update(problem=NOT_YET if difference.kind == drift_core.OUTSIDE else NOT_ASSOCIATED)
+    row.update(problem=NOT_YET if difference.kind in NOT_YET_IN else NOT_ASSOCIATED)
 
 
 def _create_set_again(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
@@ -333,6 +336,7 @@ _RESTORES: dict[str, _Act] = {
     drift_core.NOT_ASSOCIATED: _associate_again,
     drift_core.SET_GONE: _create_set_again,
     drift_core.OUTSIDE: _associate_again,
+    drift_core.DEFAULT_SET: _associate_again,
 }
 _ADOPTS: dict[str, _Act] = {
     drift_core.REPLACED: _adopt_new,
@@ -340,6 +344,7 @@ _ADOPTS: dict[str, _Act] = {
     drift_core.STATUS: _accept_status,
     drift_core.SUPPRESSION: _accept_suppression,
     drift_core.ALSO_ASSOCIATED: _adopt_association,
+    drift_core.DEFAULT_SET: _adopt_association,
 }
 
 

@@ -18,6 +18,7 @@ ANOTHER = "The tenant was deleted and recreated in SES. See Drift."
 NOT_ASSOCIATED = "SES no longer associates this with the tenant. See Drift."
 NOT_YET = "SES does not associate this with the tenant yet. See Drift."
 UNKNOWN = "The resource does not exist in SES."
+DEFAULT_OUTSIDE = "A default configuration set is not in the tenant: SES rejects mail that names no other. See Drift."
 SET_GONE = "The configuration set no longer exists in SES. See Drift."
 STOPPED_BEFORE = {
     "paused": "Its sending was paused in SES before the tenant was deleted there.",

@@ -3,7 +3,7 @@
 Customers see only their own tenants, without staff notes or other tenants' names.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -322,6 +322,20 @@ def rejects_sends(tenant: Tenant, name: str) -> bool:
 def lost_of(tenant: Tenant) -> QuerySet[TenantResource]:
     """Return the associations that SES lost. It rejects sends that use one of them and name the tenant."""
     return TenantResource.objects.filter(tenant=tenant, wanted=True, lost_at__isnull=False)
+
+
+def default_sets_outside(tenants: Iterable[Tenant]) -> QuerySet[TenantResource]:
+    """Return identities whose default set isn't in their tenant, with the tenants.
+
+    SES rejects mail from there that names the tenant and no other set.
+    """
+    inside = TenantResource.objects.filter(
+        tenant=OuterRef("tenant"), kind=ResourceKind.CONFIGURATION_SET, name=OuterRef("default_set"), wanted=True
+    )
+    rows = TenantResource.objects.filter(tenant__in=tenants, tenant__sends_since__isnull=False)
+    identities = rows.filter(kind=ResourceKind.IDENTITY, wanted=True, associated_at__isnull=False)
+    outside = identities.exclude(default_set="").exclude(Exists(inside.filter(associated_at__isnull=False)))
+    return outside.select_related("tenant__customer")
 
 
 def stopped_before(tenant: Tenant) -> str:

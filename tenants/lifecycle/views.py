@@ -131,6 +131,7 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
         "next_attempt": next_status_attempt(tenant) if tenant.status_problem and tenant.is_under_way else None,
         "stopped_before": selectors.stopped_before(tenant),
         "lost": [each.name for each in selectors.lost_of(tenant)],
+        "default_sets_outside": selectors.default_sets_outside([tenant]),
         "poll_seconds": POLL_SECONDS if _is_changing(tenant) else None,
     }
     return TemplateResponse(request, template(request, "tenants/lifecycle/detail.html", "live"), context)

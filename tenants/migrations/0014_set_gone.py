@@ -22,4 +22,14 @@ class Migration(migrations.Migration):
             name="suppression_read_at",
             field=models.DateTimeField(help_text="When SES's suppression scope was last read or set.", null=True),
         ),
+        migrations.AddField(
+            model_name="tenantresource",
+            name="default_set",
+            field=models.CharField(
+                blank=True,
+                db_default="",
+                help_text="An identity's default configuration set, as last read.",
+                max_length=64,
+            ),
+        ),
     ]

@@ -229,6 +229,9 @@ class TenantResource(models.Model):
     default_read_at = models.DateTimeField(
         null=True, help_text="When an identity's default configuration set was last read; null: not read."
     )
+    default_set = models.CharField(
+        max_length=64, blank=True, db_default="", help_text="An identity's default configuration set, as last read."
+    )
     held_by = models.CharField(max_length=64, blank=True, help_text="Another tenant that has it; only for staff.")
     verified = models.BooleanField(null=True, help_text="Whether the identity can send; null: unknown.")
     problem = models.TextField(blank=True, help_text="Why it could not be associated, as shown on the page.")

@@ -22,12 +22,13 @@ from accounts.roles import require
 from audit import services as audit_services
 from inbound_admin.lib import aws, jobs
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
+from inbound_admin.lib.freshness import not_newer
 from tenants.configuration_sets import services as configuration_sets_services
 from tenants.jobs import lock_of, queue_associations
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.core import SET_GONE, kind_of, name_of
 from tenants.lifecycle.core import UNKNOWN as UNKNOWN  # noqa: PLC0414  an association's problem, which others name
-from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
+from tenants.lifecycle.selectors import default_sets_outside, tenant_subject, tenants_in_region
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage
 from tenants.status.services import entity_of, warn_of_rejected
 
@@ -174,11 +175,40 @@ def read_default_set(*, tenant: Tenant, arn: str) -> None:
 
     One call. Raises AwsProblem; AwsMissing if SES doesn't have the identity.
     """
-    name = lifecycle_gateway.default_configuration_set(name_of(arn))
+    asked_at, name = timezone.now(), lifecycle_gateway.default_configuration_set(name_of(arn))
     with transaction.atomic():
         if name:
-            store_association(tenant, f"{arn.rpartition(':')[0]}:{ResourceKind.CONFIGURATION_SET}/{name}")
-        TenantResource.objects.filter(tenant=tenant, arn=arn).update(default_read_at=timezone.now())
+            store_association(tenant, set_arn(arn, name))
+        TenantResource.objects.filter(tenant=tenant, arn=arn).update(default_read_at=asked_at, default_set=name)
+
+
+def set_arn(identity_arn: str, name: str) -> str:
+    """Return the ARN of a configuration set in the same account and region."""
+    return f"{identity_arn.rpartition(':')[0]}:{ResourceKind.CONFIGURATION_SET}/{name}"
+
+
+def check_default_sets(*, tenants: Collection[str]) -> None:
+    """Read the default sets of identities in those of these tenants that sends name: one call each.
+
+    Somebody may choose another in SES at any time. Nothing is associated. Those that were never read are left to the
+    tenant's job. Raises AwsProblem.
+    """
+    named = tenants_in_region().filter(name__in=tenants, stage=TenantStage.READY, sends_since__isnull=False)
+    rows = TenantResource.objects.filter(tenant__in=named, kind=ResourceKind.IDENTITY, wanted=True)
+    began, same = timezone.now(), list[int]()
+    told = {row.tenant for row in default_sets_outside(named)}
+    for row in rows.exclude(associated_at=None).exclude(default_read_at=None):
+        asked_at = timezone.now()
+        with suppress(AwsMissing):  # drift of identities finds one that is gone
+            if (name := lifecycle_gateway.default_configuration_set(row.name)) == row.default_set:
+                same.append(row.pk)
+            else:
+                found = TenantResource.objects.filter(not_newer("default_read_at", asked_at), pk=row.pk)
+                found.update(default_set=name, default_read_at=asked_at)
+    TenantResource.objects.filter(not_newer("default_read_at", began), pk__in=same).update(default_read_at=began)
+    for tenant in told | {row.tenant for row in default_sets_outside(named)}:
+        with transaction.atomic():
+            warn_of_rejected(tenant, timezone.now())
 
 
 def queue_unread(*, tenants: Collection[str], most: int) -> None:
@@ -231,9 +261,11 @@ def adopt_associations(tenant: Tenant, found: Iterable[tuple[str, str]]) -> None
 
 def adopt_association(*, tenant: Tenant, arn: str) -> None:
     """Store one that SES has. Raises Refused if another tenant here should have the identity."""
-    store_association(tenant, arn)
-    adopt_associations(tenant, [(kind_of(arn), arn)])
-    queue_associations(tenant)  # which reads the default configuration set
+    with transaction.atomic():
+        store_association(tenant, arn)
+        adopt_associations(tenant, [(kind_of(arn), arn)])
+        queue_associations(tenant)  # which reads the default configuration set
+        warn_of_rejected(tenant, timezone.now())  # an identity's default set may have been missing
 
 
 def associate(resource: TenantResource) -> None:
@@ -343,7 +375,7 @@ def _store(resource: TenantResource, **fields: object) -> bool:
 
 def _store_associated(resource: TenantResource) -> bool:
     """Store that SES has it. One that was lost may have been the last: the alerts end with it."""
-    was_lost = resource.is_lost
+    was_lost = resource.is_lost or resource.kind == ResourceKind.CONFIGURATION_SET
     stored = _store(resource, associated_at=timezone.now(), problem="", held_by="", lost_at=None, **ASK_AGAIN)
     if stored and was_lost:
         warn_of_rejected(resource.tenant, timezone.now())

@@ -27,8 +27,8 @@ from tenants import jobs
 from tenants.configuration_sets import services as configuration_sets_services
 from tenants.jobs import queue_owner_email
 from tenants.lifecycle import gateway as lifecycle_gateway
-from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED, REJECTED, Account, Entity
-from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
+from tenants.lifecycle.core import ANOTHER, DEFAULT_OUTSIDE, GONE, NOT_ASSOCIATED, REJECTED, Account, Entity
+from tenants.lifecycle.selectors import default_sets_outside, tenant_subject, tenants_in_region
 from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantResource, TenantStage
 from tenants.reputation.services import sync_if_impact_changed
 from tenants.status import core
@@ -77,9 +77,12 @@ def warn_of_rejected(tenant: Tenant, now: datetime) -> None:
     lost = TenantResource.objects.filter(tenant=tenant, wanted=True).exclude(lost_at=None)
     names = [tenant.name] if tenant.is_gone else list(lost.values_list("name", flat=True)[:3])
     of_staff = f"{tenant.name}: {tenant.read_problem or NOT_ASSOCIATED} ({', '.join(names)})" if names else ""
+    if not names and (outside := list(default_sets_outside([tenant])[:3])):
+        pairs = ", ".join(f"{row.default_set} of {row.name}" for row in outside)
+        of_staff = f"{tenant.name}: {DEFAULT_OUTSIDE} ({pairs})"
     told = bool(names) and tenant.sends_since is not None
     people = alerts_core.CustomerPeople(tenant.customer_id)
-    _observe("tenant.incomplete", tenant, bool(names), of_staff, STAFF, now)
+    _observe("tenant.incomplete", tenant, bool(of_staff), of_staff, STAFF, now)
     _observe("sending.rejected", tenant, told, REJECTED, people, now)
 
 
