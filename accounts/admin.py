@@ -18,7 +18,8 @@ from accounts.members.core import InvitationState
 from accounts.members.services import change_member_role, invite, remove_member, revoke_invitation
 from accounts.models.api_keys import ApiKey
 from accounts.models.people import Invitation, MemberRole, Membership, User
-from accounts.people.services import disable, enable, send_password_link, store_person
+from accounts.people.services import disable, enable, send_password_link, shown_person, store_person
+from inbound_admin.lib.admin import SeenAdmin, SeenForm
 from inbound_admin.lib.errors import Refused
 
 # The admin's own sign-in has neither the second factor nor a limit of attempts, so allauth's replaces it.
@@ -36,11 +37,21 @@ def each(request: HttpRequest, rows: Iterable[Model], act: Callable[[Any], objec
             messages.success(request, f"{row}: {done}")
 
 
+class PersonForm(SeenForm):
+    def shown(self, row: User) -> dict[str, Any]:
+        return shown_person(row)
+
+
+class MembershipForm(SeenForm):
+    def shown(self, row: Membership) -> dict[str, str]:
+        return {"role": str(row.role)}
+
+
 @admin.register(User)
-class PersonAdmin(UserAdmin[User]):
+class PersonAdmin(SeenAdmin, UserAdmin[User]):
     """No passwords: people set their own through a link. No deletion, because the change log names people."""
 
-    form = ModelForm[User]
+    form = PersonForm
     add_form = ModelForm[User]  # Django's requires a password
     ordering = ("email",)
     list_display = ("email", "full_name", "is_active", "is_staff", "is_superuser", "last_login")
@@ -48,7 +59,7 @@ class PersonAdmin(UserAdmin[User]):
     search_fields = ("email", "first_name", "last_name", "memberships__customer__name")
     filter_horizontal = ()
     fieldsets = (
-        (None, {"fields": ("email", "first_name", "last_name")}),
+        (None, {"fields": ("email", "first_name", "last_name", "seen")}),
         ("Permissions", {"fields": ("is_active", "is_staff", "groups", "is_superuser")}),
         ("Activity", {"fields": ("last_login", "date_joined")}),
     )
@@ -84,7 +95,7 @@ class PersonAdmin(UserAdmin[User]):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         groups = form.cleaned_data.get("groups", ())
-        store_person(person=obj, groups=groups, actor=who(request))
+        store_person(person=obj, groups=groups, actor=who(request), seen=form.cleaned_data.get("seen", ""))
 
     @admin.action(description="Send password link", permissions=["change"])
     def send_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -102,21 +113,23 @@ class PersonAdmin(UserAdmin[User]):
 
 
 @admin.register(Membership)
-class MembershipAdmin(admin.ModelAdmin[Membership]):
+class MembershipAdmin(SeenAdmin):
     """Members are added only by invitation."""
 
+    form = MembershipForm
     list_display = ("user", "customer", "role", "since")
     list_filter = ("role",)
     list_select_related = ("user", "customer")
     search_fields = ("user__email", "customer__name")
-    fields = ("user", "customer", "role", "since")
+    fields = ("user", "customer", "role", "since", "seen")
     readonly_fields = ("user", "customer", "since")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
-        change_member_role(membership=obj, role=MemberRole(obj.role), actor=who(request))
+        role, seen = MemberRole(obj.role), form.cleaned_data["seen"]
+        change_member_role(membership=obj, role=role, actor=who(request), seen=seen)
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
         remove_member(membership=obj, actor=who(request))

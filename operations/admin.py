@@ -5,7 +5,6 @@ Each change to a customer calls a service.
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db import transaction
 from django.db.models import Count, Model, QuerySet
@@ -13,7 +12,7 @@ from django.http import HttpRequest
 
 from accounts.admin import who
 from accounts.models.people import Customer, Invitation
-from inbound_admin.lib.admin import STORED, ReadOnly, capitalised, in_words, labelled
+from inbound_admin.lib.admin import STORED, ReadOnly, SeenAdmin, SeenForm, capitalised, in_words, labelled
 from operations.customers.forms import SameNameWarning
 from operations.customers.services import create_customer, delete_customer, rename_customer
 from operations.drift.selectors import KIND_WORDS
@@ -109,12 +108,15 @@ class LegacyImportRowAdmin(ReadOnly):
     search_fields = ("name", "owner")
 
 
-class AdminCustomerForm(SameNameWarning, forms.ModelForm[Customer]):
+class AdminCustomerForm(SameNameWarning, SeenForm):
     """Warns of a name that another customer has, as the page does."""
 
     class Meta:
         model = Customer
         fields = ("name",)
+
+    def shown(self, row: Customer) -> dict[str, str]:
+        return {"name": row.name}
 
     def clean(self) -> dict[str, Any]:
         super().clean()
@@ -123,11 +125,11 @@ class AdminCustomerForm(SameNameWarning, forms.ModelForm[Customer]):
 
 
 @admin.register(Customer)
-class CustomerAdmin(admin.ModelAdmin[Customer]):
+class CustomerAdmin(SeenAdmin):
     form = AdminCustomerForm
     list_display = ("name", "id", "member_count", "created_at")
     search_fields = ("name", "=id", "memberships__user__email")
-    fields = ("name", "id", "created_at", "warned_of")
+    fields = ("name", "id", "created_at", "warned_of", "seen")
     readonly_fields = ("id", "created_at")
 
     def get_form(self, request: HttpRequest, obj: Customer | None = None, change: bool = False, **kwargs: Any) -> Any:
@@ -145,7 +147,7 @@ class CustomerAdmin(admin.ModelAdmin[Customer]):
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
         if change:
-            rename_customer(customer=obj, name=obj.name, actor=who(request))
+            rename_customer(customer=obj, name=obj.name, actor=who(request), seen=form.cleaned_data["seen"])
         else:
             create_customer(name=obj.name, owner=None, actor=who(request), customer_id=obj.pk)
 

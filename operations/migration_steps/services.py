@@ -120,10 +120,7 @@ SET_IS_GONE = (
     "and other settings that were made in SES."
 )
 HELD = "{names} could not be associated with the tenant: {why}"
-ELSEWHERE = (
-    "it belongs to another tenant in SES, {name}. Remove it there, on the Drift page or in the SES console, and try "
-    "again."
-)
+ELSEWHERE = "it belongs to another tenant in SES. Remove it there, under Drift or in the SES console, and try again."
 UNFORESEEN = "An internal error stopped this customer. The others go on. Our team finds it in the log. Try again."
 TURNS = 3  # a domain that is set up meanwhile is included
 
@@ -252,7 +249,7 @@ def _templates(inventory: Inventory) -> tuple[MigrationResource, ...]:
 
 def _refuse_problems(tenant: Tenant) -> None:
     rows = list(TenantResource.objects.filter(tenant=tenant, wanted=True, associated_at=None).exclude(problem=""))
-    whys = {row.name: ELSEWHERE.format(name=row.held_by) if row.held_by else row.problem for row in rows}
+    whys = {row.name: ELSEWHERE if row.held_by else row.problem for row in rows}
     if problems := [HELD.format(names=name, why=why) for name, why in whys.items()]:
         code = "IN_ANOTHER_TENANT" if any(row.held_by for row in rows) else "NOT_ASSOCIATED"
         raise Refused(" ".join(problems), code=code)

@@ -11,6 +11,7 @@ from accounts.roles import require, require_reason
 from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.seen import refuse_if_changed
 from tenants.jobs import queue_policy
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
@@ -24,10 +25,21 @@ UNREAD = "The policy was just changed. The SES status under the new policy has n
 
 
 @transaction.atomic
-def change(*, tenant: Tenant, policy: str, suppression: str, because: str, actor: User) -> None:
-    """Change both or neither; an unchanged value is skipped. Raises Refused."""
+def change(*, tenant: Tenant, policy: str, suppression: str, because: str, actor: User, seen: str = "") -> None:
+    """Change both or neither; an unchanged value is skipped. `seen`: of the form that shows both.
+
+    Raises Refused and ChangedMeanwhile.
+    """
+    shown = shown_values(status_services.locked_tenant(tenant))
+    if shown != {"policy": policy, "suppression": suppression}:
+        refuse_if_changed(seen, shown)
     change_policy(tenant=tenant, policy=policy, because=because, actor=actor)
     change_suppression(tenant=tenant, suppression=suppression, because=because, actor=actor)
+
+
+def shown_values(tenant: Tenant) -> dict[str, str]:
+    """Return what the form shows."""
+    return {"policy": str(tenant.policy), "suppression": str(tenant.suppression)}
 
 
 def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> None:

@@ -168,7 +168,7 @@ def test_ses_is_asked_at_each_identity_which_tenants_have_it(sandbox: Sandbox) -
     assert migration.items.get(customer=held).state == ItemState.DONE
     item = migration.items.get(customer=taken)
     assert item.state == ItemState.FAILED
-    assert "it belongs to another tenant in SES, by-hand." in item.problem
+    assert "it belongs to another tenant in SES. Remove it there" in item.problem
     assert resources_in_ses(Tenant.objects.get(customer=taken).name) & {own} == set()
     assert ses_call_counts(sandbox)["ListResourceTenants"] == 3
     release(own)
