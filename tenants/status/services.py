@@ -228,15 +228,20 @@ def locked_tenant(tenant: Tenant) -> Tenant:
     return locked
 
 
+def status_of(tenant: Tenant) -> TenantStatus:
+    """Derive the status from what we want and what SES has, by the row."""
+    return derive(
+        wants_pause=tenant.is_paused,
+        under_way=tenant.is_under_way,
+        staff=tenant.staff_status,
+        amazon=tenant.amazon_status,
+        aggregate=tenant.aggregate,
+    )
+
+
 def recompute_status(locked: Tenant) -> None:
     """Derive the status of a locked row again, after a request of ours. The caller saves it."""
-    new = derive(
-        wants_pause=locked.is_paused,
-        under_way=locked.is_under_way,
-        staff=locked.staff_status,
-        amazon=locked.amazon_status,
-        aggregate=locked.aggregate,
-    )
+    new = status_of(locked)
     if new != locked.standing:
         locked.standing, locked.standing_since = new, timezone.now()
 
