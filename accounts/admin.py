@@ -1,4 +1,4 @@
-"""Admin of accounts, roles, customers, members, invitations and API keys. Every change calls a service."""
+"""Admin of accounts, roles, invitations and API keys. Every change calls a service."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -7,7 +7,6 @@ from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -15,9 +14,9 @@ from django.urls import URLPattern, URLResolver
 
 from accounts.api_keys.services import revoke_api_key
 from accounts.members.core import InvitationState
-from accounts.members.services import change_member_role, invite, remove_member, revoke_invitation
+from accounts.members.services import invite, revoke_invitation
 from accounts.models.api_keys import ApiKey
-from accounts.models.people import Invitation, MemberRole, Membership, User
+from accounts.models.people import Invitation, MemberRole, User
 from accounts.people.services import disable, enable, send_password_link, shown_person, store_person
 from inbound_admin.lib.admin import SeenAdmin, SeenForm
 from inbound_admin.lib.errors import Refused
@@ -40,11 +39,6 @@ def each(request: HttpRequest, rows: Iterable[Model], act: Callable[[Any], objec
 class PersonForm(SeenForm):
     def shown(self, row: User) -> dict[str, Any]:
         return shown_person(row)
-
-
-class MembershipForm(SeenForm):
-    def shown(self, row: Membership) -> dict[str, str]:
-        return {"role": str(row.role)}
 
 
 @admin.register(User)
@@ -110,35 +104,6 @@ class PersonAdmin(SeenAdmin, UserAdmin[User]):
     @admin.action(description="Enable", permissions=["change"])
     def turn_on(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         each(request, queryset, lambda row: enable(person=row, actor=who(request)), "enabled.")
-
-
-@admin.register(Membership)
-class MembershipAdmin(SeenAdmin):
-    """Members are added only by invitation."""
-
-    form = MembershipForm
-    list_display = ("user", "customer", "role", "since")
-    list_filter = ("role",)
-    list_select_related = ("user", "customer")
-    search_fields = ("user__email", "customer__name")
-    fields = ("user", "customer", "role", "since", "seen")
-    readonly_fields = ("user", "customer", "since")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
-        role, seen = MemberRole(obj.role), form.cleaned_data["seen"]
-        change_member_role(membership=obj, role=role, actor=who(request), seen=seen)
-
-    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        remove_member(membership=obj, actor=who(request))
-
-    @transaction.atomic
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
-        """Delete all or none: a customer that would lose its last owner stops the whole."""
-        for membership in queryset:
-            remove_member(membership=membership, actor=who(request))
 
 
 @admin.register(Invitation)
