@@ -24,7 +24,7 @@ from inbound_admin.lib.ids import new_id
 from notifications.alerts import services as alerts_services
 from tenants.jobs import queue_associations, queue_creation, queue_removal, queue_status
 from tenants.lifecycle import gateway
-from tenants.lifecycle.core import TenantFound, is_tenant_name, tenant_name
+from tenants.lifecycle.core import ConfigurationSet, TenantFound, is_tenant_name, tenant_name
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region, what_stopped
 from tenants.models.tenants import (
     Policy,
@@ -186,16 +186,21 @@ def _set(tenant: Tenant) -> bool:
     if tenant.adopted and not tenant.configuration_set and not _adopt_configuration_set(tenant):
         _store(tenant, configuration_set=_name(tenant))
     if tenant.adopted and _is_associated(tenant, tenant.configuration_set):  # adoption writes nothing
-        return _store(tenant, set_sends=gateway.get_configuration_set(tenant.configuration_set).sends)
+        return _store_set(tenant, gateway.get_configuration_set(tenant.configuration_set))
     try:
         gateway.create_configuration_set(tenant.configuration_set, ours=tenant.pk)
     except AwsConflict:
         found = gateway.get_configuration_set(tenant.configuration_set)
         adopted = _is_associated(tenant, tenant.configuration_set)
         if (gateway.OURS, tenant.pk) in found.tags or adopted:
-            return _store(tenant, set_sends=found.sends)
+            return _store_set(tenant, found)
         return _store(tenant, configuration_set=_name(tenant, new_id("")[-SUFFIX:])) and _set(tenant)
-    return _store(tenant, set_sends=True)
+    return _store(tenant, set_sends=True, set_read_at=timezone.now())
+
+
+def _store_set(tenant: Tenant, found: ConfigurationSet) -> bool:
+    """Store that SES has the set. A read from before doesn't replace it."""
+    return _store(tenant, set_sends=found.sends, set_read_at=timezone.now())
 
 
 def _adopt_configuration_set(tenant: Tenant) -> bool:

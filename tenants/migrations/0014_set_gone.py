@@ -9,18 +9,24 @@ class Migration(migrations.Migration):
             model_name="tenant",
             name="set_gone_at",
             field=models.DateTimeField(
-                help_text="When SES was found not to have the configuration set; null once it has it again.", null=True
+                blank=True,
+                help_text="When SES was found not to have the configuration set; null once it has it again.",
+                null=True,
             ),
         ),
         migrations.AddField(
             model_name="tenant",
             name="set_read_at",
-            field=models.DateTimeField(help_text="When the configuration set was last read or set.", null=True),
+            field=models.DateTimeField(
+                blank=True, help_text="When the set was last read or changed in SES.", null=True
+            ),
         ),
         migrations.AddField(
             model_name="tenant",
             name="suppression_read_at",
-            field=models.DateTimeField(help_text="When SES's suppression scope was last read or set.", null=True),
+            field=models.DateTimeField(
+                blank=True, help_text="When SES's suppression scope was last read or changed.", null=True
+            ),
         ),
         migrations.AddField(
             model_name="tenantresource",

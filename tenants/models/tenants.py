@@ -115,11 +115,13 @@ class Tenant(models.Model):
     set_sends = models.BooleanField(null=True, help_text="Whether the configuration set may send; null: not read.")
     set_measures = models.BooleanField(null=True, help_text="Whether the set's reputation is measured; null: not read.")
     set_gone_at = models.DateTimeField(
-        null=True, help_text="When SES was found not to have the configuration set; null once it has it again."
+        null=True,
+        blank=True,
+        help_text="When SES was found not to have the configuration set; null once it has it again.",
     )
-    set_read_at = models.DateTimeField(null=True, help_text="When the configuration set was last read or set.")
+    set_read_at = models.DateTimeField(null=True, blank=True, help_text="When the set was last read or changed in SES.")
     suppression_read_at = models.DateTimeField(
-        null=True, help_text="When SES's suppression scope was last read or set."
+        null=True, blank=True, help_text="When SES's suppression scope was last read or changed."
     )
     read_at = models.DateTimeField(null=True, blank=True, help_text="When it was last read from SES.")
     read_problem = models.TextField(

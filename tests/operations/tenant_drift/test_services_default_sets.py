@@ -6,7 +6,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models.people import User
-from accounts.roles import Role
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
 from notifications.alerts.core import AlertState
@@ -19,22 +18,9 @@ from sandbox.process import Sandbox
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.resources import services as resources_services
-from tests.factories import make_staff
 from tests.operations.factories import make_sender, migrate, resources_in_ses, ses_call_counts
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def tenant(sandbox: Sandbox) -> Tenant:
-    customer = make_sender("Northwind", domains=2)
-    migrate(customer)
-    return Tenant.objects.get(customer=customer)
-
-
-@pytest.fixture
-def olga() -> User:
-    return make_staff(Role.ADMIN)
 
 
 def identity_of(tenant: Tenant) -> TenantResource:
