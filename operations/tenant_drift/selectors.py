@@ -8,9 +8,9 @@ from django.conf import settings
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib import aws
 from operations.drift.core import OurTenant
+from tenants.lifecycle.core import set_arn
 from tenants.lifecycle.selectors import stopped_before
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource
-from tenants.resources.services import set_arn
 
 SET = ResourceKind.CONFIGURATION_SET
 

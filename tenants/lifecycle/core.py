@@ -99,6 +99,11 @@ def name_of(arn: str) -> str:
     return arn.split(":", 5)[-1].partition("/")[2]
 
 
+def set_arn(identity_arn: str, name: str) -> str:
+    """Return the ARN of a configuration set in the same account and region."""
+    return f"{identity_arn.rpartition(':')[0]}:configuration-set/{name}"
+
+
 LONGEST = 64  # SESv2 CreateTenant: TenantName; the same for ConfigurationSetName
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

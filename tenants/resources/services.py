@@ -26,7 +26,7 @@ from inbound_admin.lib.freshness import not_newer
 from tenants.configuration_sets import services as configuration_sets_services
 from tenants.jobs import lock_of, queue_associations
 from tenants.lifecycle import gateway as lifecycle_gateway
-from tenants.lifecycle.core import SET_GONE, kind_of, name_of
+from tenants.lifecycle.core import SET_GONE, kind_of, name_of, set_arn
 from tenants.lifecycle.core import UNKNOWN as UNKNOWN  # noqa: PLC0414  an association's problem, which others name
 from tenants.lifecycle.selectors import default_sets_outside, tenant_subject, tenants_in_region
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage
@@ -180,11 +180,6 @@ def read_default_set(*, tenant: Tenant, arn: str) -> None:
         if name:
             store_association(tenant, set_arn(arn, name))
         TenantResource.objects.filter(tenant=tenant, arn=arn).update(default_read_at=asked_at, default_set=name)
-
-
-def set_arn(identity_arn: str, name: str) -> str:
-    """Return the ARN of a configuration set in the same account and region."""
-    return f"{identity_arn.rpartition(':')[0]}:{ResourceKind.CONFIGURATION_SET}/{name}"
 
 
 def check_default_sets(*, tenants: Collection[str]) -> None:

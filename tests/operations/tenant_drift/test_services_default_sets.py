@@ -16,6 +16,7 @@ from operations.models import Difference, DriftCheck
 from operations.tenant_drift import services as tenant_drift_services
 from sandbox.process import Sandbox
 from tenants.lifecycle import gateway as lifecycle_gateway
+from tenants.lifecycle.core import set_arn
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.resources import services as resources_services
 from tests.operations.factories import make_sender, migrate, resources_in_ses, ses_call_counts
@@ -32,7 +33,7 @@ def set_default(identity: TenantResource, name: str) -> str:
     if name:
         client.create_configuration_set(ConfigurationSetName=name)
     client.put_email_identity_configuration_set_attributes(EmailIdentity=identity.name, ConfigurationSetName=name)
-    return resources_services.set_arn(identity.arn, name)
+    return set_arn(identity.arn, name)
 
 
 def check() -> list[Difference]:
