@@ -8,7 +8,8 @@ from django.db import models
 from inbound_admin.lib.ids import new_id
 from operations.batches.core import BatchKind as BatchKind  # noqa: PLC0414  who queries the column finds its values here
 from operations.drift.core import OUTAGES, Decision
-from operations.legacy_import.core import ImportResult, RowKind
+from operations.legacy_import.core import ImportResult as ImportResult  # noqa: PLC0414  who queries the column finds its values here
+from operations.legacy_import.core import RowKind as RowKind  # noqa: PLC0414  who queries the column finds its values here
 from operations.tenant_migration.core import Chosen, MigrationStepState, Progress
 
 _PERSON = settings.AUTH_USER_MODEL

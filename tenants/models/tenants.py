@@ -7,7 +7,8 @@ from django.db.models.functions import Now
 from inbound_admin.lib.ids import new_id
 from tenants.lifecycle.core import ANOTHER, GONE
 from tenants.lifecycle.core import TenantStage as TenantStage  # noqa: PLC0414  who queries the column finds its values here
-from tenants.policy.core import Suppression, status_to_resume
+from tenants.policy.core import Suppression as Suppression  # noqa: PLC0414  who queries the column finds its values here
+from tenants.policy.core import status_to_resume
 from tenants.status.core import SENDING
 from tenants.status.core import LayerName as LayerName  # noqa: PLC0414  as above
 from tenants.status.core import Policy as Policy  # noqa: PLC0414

@@ -15,8 +15,7 @@ from inbound_admin.lib.seen import refuse_if_changed
 from tenants.jobs import queue_policy
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
-from tenants.models.tenants import Policy, Tenant, TenantStage
-from tenants.policy.core import Suppression
+from tenants.models.tenants import Policy, Suppression, Tenant, TenantStage
 from tenants.status import services as status_services
 
 NO_POLICY = "Your role can't change a tenant's policy. Ask an operator."
