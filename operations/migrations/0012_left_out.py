@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("operations", "0010_identities_below")]
+    dependencies = [("operations", "0011_batch_item_retried_by")]
 
     operations = [
         migrations.AddField(
