@@ -11,12 +11,13 @@ from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
 
+from domains.checking.core.judgement import State
 from domains.dns import services as dns_services
 from domains.dns.core import LookupStatus, Question
 from domains.domain_connect import core, gateway
 from domains.domain_connect.core import ConnectHost, ConnectIdentity, ConnectLink
 from domains.jobs import queue_discovery
-from domains.models.domains import Domain, Stage, State
+from domains.models.domains import Domain, Stage
 from domains.records.selectors import RecordsPage
 from inbound_admin.lib.freshness import not_newer
 

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from django.db.models import Count
 
+from domains.checking.core.judgement import State
 from domains.domain_list import selectors
-from domains.models.domains import Domain, Stage, State
+from domains.models.domains import Domain, Stage
 from inbound_admin.lib import counters
 
 

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
+from domains.checking.core.judgement import State
 from domains.dns.core import Answer, LookupStatus, Question, question_for
 from domains.dns.services import look_up
 from domains.history.core import serial_of
-from domains.models.domains import Domain, State
+from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
 from domains.providers.core import provider_of
 from inbound_admin.lib.freshness import not_newer

@@ -10,8 +10,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from domains.checking.core.judgement import Aspect, SesStatus
-from domains.checking.core.judgement import State as State  # noqa: PLC0414  re-exported for queries
+from domains.checking.core.judgement import Aspect, SesStatus, State
 from domains.domain_list import core as columns
 from domains.identity.core import GONE, replica_of
 from domains.identity.core import Stage as Stage  # noqa: PLC0414  re-exported for queries

@@ -16,10 +16,11 @@ from accounts.models.people import Customer, User
 from accounts.roles import require, require_reason
 from audit import services as audit_services
 from domains.announcements import services as announcements_services
+from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domain_subject
 from domains.identity import services as identity_services
 from domains.jobs import queue_checks
-from domains.models.domains import WISH, Domain, Stage, State
+from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership.services import holder_changed, lock_zone, notify_owners
 from domains.records.core import EXPECTABLE, parse_expected_host

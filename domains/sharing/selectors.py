@@ -8,8 +8,9 @@ from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
+from domains.checking.core.judgement import State
 from domains.checking.selectors import is_being_checked
-from domains.models.domains import Domain, Stage, State
+from domains.models.domains import Domain, Stage
 from domains.models.sharing import ShareLink, ShareVisit
 from domains.providers.selectors import DnsHost
 from domains.records.core import Need, RecordAction

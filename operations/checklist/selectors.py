@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from accounts.people.selectors import NO_ORGANISATION, Viewer, customers_for
+from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domains_for
-from domains.models.domains import Domain, Stage, State
+from domains.models.domains import Domain, Stage
 from domains.receiving.core import HALTING, MX_POINTS_HERE, NOT_HERE
 from receipt_rules.addresses.selectors import endpoints_for
 from receipt_rules.forwarding.selectors import endpoint_kinds

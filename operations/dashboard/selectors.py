@@ -8,9 +8,10 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef
 
 from accounts.people.selectors import Viewer, supports_everyone
+from domains.checking.core.judgement import State
 from domains.diagnosis.core.findings import Diagnosis
 from domains.domain_list import selectors as domain_list_selectors
-from domains.models.domains import Domain, Stage, State
+from domains.models.domains import Domain, Stage
 from domains.receiving.core import HALTING, NOT_HERE, Receiving, ReceivingState
 from domains.records.core import Need, Purpose
 from domains.records.selectors import RecordRow, records_page
