@@ -1,4 +1,4 @@
-"""Admin of accounts, roles, customers, members, invitations and API keys. Every change calls a service."""
+"""Admin of accounts, roles, invitations and API keys. Every change calls a service."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -7,7 +7,6 @@ from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -15,10 +14,11 @@ from django.urls import URLPattern, URLResolver
 
 from accounts.api_keys.services import revoke_api_key
 from accounts.members.core import InvitationState
-from accounts.members.services import change_member_role, invite, remove_member, revoke_invitation
+from accounts.members.services import invite, revoke_invitation
 from accounts.models.api_keys import ApiKey
-from accounts.models.people import Invitation, MemberRole, Membership, User
-from accounts.people.services import disable, enable, send_password_link, store_person
+from accounts.models.people import Invitation, MemberRole, User
+from accounts.people.services import disable, enable, send_password_link, shown_person, store_person
+from inbound_admin.lib.admin import SeenAdmin, SeenForm
 from inbound_admin.lib.errors import Refused
 
 # The admin's own sign-in has neither the second factor nor a limit of attempts, so allauth's replaces it.
@@ -36,11 +36,16 @@ def each(request: HttpRequest, rows: Iterable[Model], act: Callable[[Any], objec
             messages.success(request, f"{row}: {done}")
 
 
+class PersonForm(SeenForm):
+    def shown(self, row: User) -> dict[str, Any]:
+        return shown_person(row)
+
+
 @admin.register(User)
-class PersonAdmin(UserAdmin[User]):
+class PersonAdmin(SeenAdmin, UserAdmin[User]):
     """No passwords: people set their own through a link. No deletion, because the change log names people."""
 
-    form = ModelForm[User]
+    form = PersonForm
     add_form = ModelForm[User]  # Django's requires a password
     ordering = ("email",)
     list_display = ("email", "full_name", "is_active", "is_staff", "is_superuser", "last_login")
@@ -48,7 +53,7 @@ class PersonAdmin(UserAdmin[User]):
     search_fields = ("email", "first_name", "last_name", "memberships__customer__name")
     filter_horizontal = ()
     fieldsets = (
-        (None, {"fields": ("email", "first_name", "last_name")}),
+        (None, {"fields": ("email", "first_name", "last_name", "seen")}),
         ("Permissions", {"fields": ("is_active", "is_staff", "groups", "is_superuser")}),
         ("Activity", {"fields": ("last_login", "date_joined")}),
     )
@@ -84,7 +89,7 @@ class PersonAdmin(UserAdmin[User]):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         groups = form.cleaned_data.get("groups", ())
-        store_person(person=obj, groups=groups, actor=who(request))
+        store_person(person=obj, groups=groups, actor=who(request), seen=form.cleaned_data.get("seen", ""))
 
     @admin.action(description="Send password link", permissions=["change"])
     def send_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -99,33 +104,6 @@ class PersonAdmin(UserAdmin[User]):
     @admin.action(description="Enable", permissions=["change"])
     def turn_on(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         each(request, queryset, lambda row: enable(person=row, actor=who(request)), "enabled.")
-
-
-@admin.register(Membership)
-class MembershipAdmin(admin.ModelAdmin[Membership]):
-    """Members are added only by invitation."""
-
-    list_display = ("user", "customer", "role", "since")
-    list_filter = ("role",)
-    list_select_related = ("user", "customer")
-    search_fields = ("user__email", "customer__name")
-    fields = ("user", "customer", "role", "since")
-    readonly_fields = ("user", "customer", "since")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
-        change_member_role(membership=obj, role=MemberRole(obj.role), actor=who(request))
-
-    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        remove_member(membership=obj, actor=who(request))
-
-    @transaction.atomic
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
-        """Delete all or none: a customer that would lose its last owner stops the whole."""
-        for membership in queryset:
-            remove_member(membership=membership, actor=who(request))
 
 
 @admin.register(Invitation)

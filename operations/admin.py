@@ -1,21 +1,22 @@
-"""Django admin for migrations, imports and drift (read-only), and for customers.
+"""Django admin for migrations, imports and drift (read-only), and for customers and their members.
 
-Each change to a customer calls a service.
+Each change calls a service.
 """
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db import transaction
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 
 from accounts.admin import who
-from accounts.models.people import Customer, Invitation
-from inbound_admin.lib.admin import STORED, ReadOnly, capitalised, in_words, labelled
+from accounts.members.services import change_member_role
+from accounts.models.people import Customer, Invitation, MemberRole, Membership
+from domains.sharing.selectors import links_made_by
+from inbound_admin.lib.admin import STORED, ReadOnly, SeenAdmin, SeenForm, capitalised, in_words, labelled
 from operations.customers.forms import SameNameWarning
-from operations.customers.services import create_customer, delete_customer, rename_customer
+from operations.customers.services import create_customer, delete_customer, end_membership, rename_customer
 from operations.drift.selectors import KIND_WORDS
 from operations.models import (
     Batch,
@@ -109,12 +110,15 @@ class LegacyImportRowAdmin(ReadOnly):
     search_fields = ("name", "owner")
 
 
-class AdminCustomerForm(SameNameWarning, forms.ModelForm[Customer]):
+class AdminCustomerForm(SameNameWarning, SeenForm):
     """Warns of a name that another customer has, as the page does."""
 
     class Meta:
         model = Customer
         fields = ("name",)
+
+    def shown(self, row: Customer) -> dict[str, str]:
+        return {"name": row.name}
 
     def clean(self) -> dict[str, Any]:
         super().clean()
@@ -123,11 +127,11 @@ class AdminCustomerForm(SameNameWarning, forms.ModelForm[Customer]):
 
 
 @admin.register(Customer)
-class CustomerAdmin(admin.ModelAdmin[Customer]):
+class CustomerAdmin(SeenAdmin):
     form = AdminCustomerForm
     list_display = ("name", "id", "member_count", "created_at")
     search_fields = ("name", "=id", "memberships__user__email")
-    fields = ("name", "id", "created_at", "warned_of")
+    fields = ("name", "id", "created_at", "warned_of", "seen")
     readonly_fields = ("id", "created_at")
 
     def get_form(self, request: HttpRequest, obj: Customer | None = None, change: bool = False, **kwargs: Any) -> Any:
@@ -145,7 +149,7 @@ class CustomerAdmin(admin.ModelAdmin[Customer]):
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
         if change:
-            rename_customer(customer=obj, name=obj.name, actor=who(request))
+            rename_customer(customer=obj, name=obj.name, actor=who(request), seen=form.cleaned_data["seen"])
         else:
             create_customer(name=obj.name, owner=None, actor=who(request), customer_id=obj.pk)
 
@@ -170,3 +174,44 @@ class CustomerAdmin(admin.ModelAdmin[Customer]):
         """Delete all or none. The page before has shown what prevents a deletion."""
         for customer in queryset:
             delete_customer(customer=customer, actor=who(request))
+
+
+class MembershipForm(SeenForm):
+    def shown(self, row: Membership) -> dict[str, str]:
+        return {"role": str(row.role)}
+
+
+@admin.register(Membership)
+class MembershipAdmin(SeenAdmin):
+    """Members are added only by invitation. A removal revokes their share links, as the page proposes."""
+
+    form = MembershipForm
+    list_display = ("user", "customer", "role", "since")
+    list_filter = ("role",)
+    list_select_related = ("user", "customer")
+    search_fields = ("user__email", "customer__name")
+    fields = ("user", "customer", "role", "since", "seen")
+    readonly_fields = ("user", "customer", "since")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        role, seen = MemberRole(obj.role), form.cleaned_data["seen"]
+        change_member_role(membership=obj, role=role, actor=who(request), seen=seen)
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        end_membership(membership=obj, actor=who(request), revokes_links=True)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """List what ends with the memberships."""
+        tree, counts, forbidden, protected = super().get_deleted_objects(objs, request)
+        links = [link for row in objs for link in links_made_by(row.user, row.customer)]
+        tree += [f"Share link, revoked: {link.domain}: {link}, until {link.expires_at:%-d %B %Y}" for link in links]
+        return tree, counts | ({"share links": len(links)} if links else {}), forbidden, protected
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        """Delete all or none: a customer that would lose its last owner stops the whole."""
+        for membership in queryset:
+            end_membership(membership=membership, actor=who(request), revokes_links=True)

@@ -37,6 +37,7 @@ from audit import services as audit_services
 from inbound_admin.lib.errors import NotAllowed, RateLimited, Refused
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
 from inbound_admin.lib.mail_names import LONGEST_NAME, mail_name, plain_name, require_email
+from inbound_admin.lib.seen import refuse_if_changed
 
 
 def require_manager(customer: Customer, actor: User | None) -> None:
@@ -46,12 +47,13 @@ def require_manager(customer: Customer, actor: User | None) -> None:
 
 
 @transaction.atomic
-def change_member_role(*, membership: Membership, role: MemberRole, actor: User | None) -> None:
-    """Raises Refused."""
+def change_member_role(*, membership: Membership, role: MemberRole, actor: User | None, seen: str = "") -> None:
+    """Change the role. `seen`: of the form that shows it. Raises Refused and ChangedMeanwhile."""
     member = _locked(membership)
     require_manager(member.customer, actor)
     if member.role == role:
         return
+    refuse_if_changed(seen, {"role": str(member.role)})
     if role != MemberRole.OWNER:
         _keep_an_owner(member)
     before, member.role = member.role, role

@@ -1,7 +1,6 @@
 """Read people, customers, members, owners, invitations and keys, as a viewer may see them."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -111,10 +110,16 @@ def customer_named(name: str, *, viewer: Viewer) -> Customer | None:
 
 def customers_called(texts: Iterable[str], among: Iterable[Customer]) -> dict[str, Customer | None]:
     """Return for each text the customer with this ID, or the only one with this name (any case); None if unclear."""
-    everybody = list(among)
-    by_id, names = {each.pk: each for each in everybody}, Counter(each.name.casefold() for each in everybody)
-    by_name = {each.name.casefold(): each for each in everybody if names[each.name.casefold()] == 1}
-    return {text: by_id.get(text.casefold()) or by_name.get(text.casefold()) for text in texts}
+    return {text: found[0] if len(found) == 1 else None for text, found in all_called(texts, among).items()}
+
+
+def all_called(texts: Iterable[str], among: Iterable[Customer]) -> dict[str, tuple[Customer, ...]]:
+    """Return for each text the customer with this ID, or else all with this name (any case)."""
+    by_id, by_name = dict[str, Customer](), dict[str, tuple[Customer, ...]]()
+    for each in among:
+        by_id[each.pk] = each
+        by_name[each.name.casefold()] = (*by_name.get(each.name.casefold(), ()), each)
+    return {text: (by_id[key],) if (key := text.casefold()) in by_id else by_name.get(key, ()) for text in texts}
 
 
 def may_manage(viewer: Viewer, customer: Customer) -> bool:

@@ -34,6 +34,7 @@ from accounts.people.selectors import customer_subject, is_staff_member, same_em
 from audit import services as audit_services
 from inbound_admin.lib.errors import NotAllowed, Refused
 from inbound_admin.lib.mail_names import LONGEST_NAME, plain_name, require_email
+from inbound_admin.lib.seen import refuse_if_changed
 
 SIGNED_IN_AT = "signed_in_at"
 
@@ -99,15 +100,18 @@ def change_account(
 
 
 @transaction.atomic
-def store_person(*, person: User, groups: Iterable[Group], actor: User) -> None:
-    """Save staff's changes to a new or existing person as one change. Raises Refused."""
+def store_person(*, person: User, groups: Iterable[Group], actor: User, seen: str = "") -> None:
+    """Save staff's changes to a new or existing person as one change. `seen`: of the form that shows the person.
+
+    Raises Refused and ChangedMeanwhile.
+    """
     known = User.objects.select_for_update().filter(pk=person.pk).first() if person.pk else None
     _may_decide(actor, known)
     if person.is_superuser and not actor.is_superuser:
         raise NotAllowed("Only a superuser can create a superuser.")
     if person == actor and not person.is_active:
         raise Refused("You can't disable your own account.")
-    before = _decided(known) if known else {}
+    before = shown_person(known) if known else {}
     names = {group.name for group in groups}
     if known is not None:
         person.session_generation = known.session_generation
@@ -117,15 +121,17 @@ def store_person(*, person: User, groups: Iterable[Group], actor: User) -> None:
     person.last_name = plain_name(person.last_name)[:LONGEST_NAME]
     if known is None:
         person.set_unusable_password()
+    elif before != shown_person(person) | {"roles": sorted(names)}:
+        refuse_if_changed(seen, before)
     try:
         with transaction.atomic():
             person.save()
     except IntegrityError as error:
         raise Refused(f"{person.email} has an account already.", code="PERSON_EXISTS") from error
     person.groups.set(groups)
-    if before != _decided(person):
+    if before != shown_person(person):
         end_sessions(person)
-        _record("person.changed" if known else "person.added", person, actor, before, _decided(person))
+        _record("person.changed" if known else "person.added", person, actor, before, shown_person(person))
 
 
 def disable(*, person: User, actor: User) -> None:
@@ -199,7 +205,8 @@ def _own(person: User) -> dict[str, Any]:
     }
 
 
-def _decided(person: User) -> dict[str, Any]:
+def shown_person(person: User) -> dict[str, Any]:
+    """Return what staff decide about a person, as the form shows it."""
     return {
         "email": person.email,
         "name": person.get_full_name(),

@@ -6,6 +6,7 @@ from accounts.people.forms import CustomerChoice
 from domains.checking.core.judgement import State
 from domains.records.core import EXPECTABLE
 from inbound_admin.lib.fields import AS_TYPED, BecauseForm
+from inbound_admin.lib.seen import SeenField, fingerprint
 
 
 class ReleaseForm(BecauseForm):
@@ -63,3 +64,9 @@ class NoteForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="Only staff see this.",
     )
+    seen = SeenField()
+
+    @classmethod
+    def showing(cls, note: str) -> "NoteForm":
+        shown = {"note": note}
+        return cls(prefix="note", initial=shown | {"seen": fingerprint(shown)})

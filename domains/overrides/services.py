@@ -27,6 +27,7 @@ from domains.records.core import EXPECTABLE, parse_expected_host
 from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.seen import refuse_if_changed
 from notifications.alerts import services as alerts_services
 from tenants.lifecycle.selectors import tenant_of
 from tenants.resources import services as resources_services
@@ -273,12 +274,13 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
 
 
 @transaction.atomic
-def write_note(*, domain: Domain, note: str, actor: User) -> None:
-    """Store the staff note, which only staff see."""
+def write_note(*, domain: Domain, note: str, actor: User, seen: str = "") -> None:
+    """Store the note, which only staff see. `seen`: of the form that shows it. Raises ChangedMeanwhile."""
     locked = _locked(domain)
     if locked.note == note.strip():
         return
     before, after = {"note": locked.note}, {"note": note.strip()}
+    refuse_if_changed(seen, before)
     locked.note = note.strip()
     locked.save(update_fields=("note",))
     audit_services.record(

@@ -24,7 +24,7 @@ from domains.overrides.forms import (
 )
 from domains.ownership_claims import services as ownership_claims_services
 from domains.records.views import domain_for
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import ChangedMeanwhile, Refused
 from inbound_admin.lib.fields import BecauseForm
 from inbound_admin.lib.http import SignedIn
 
@@ -36,7 +36,7 @@ def support(request: SignedIn, domain_id: str) -> HttpResponse:
     if not supports_everyone(request.user):
         raise PermissionDenied
     shown = {name: form(prefix=name) for name, form in SUPPORT_FORMS.items()}
-    shown["note"] = NoteForm(prefix="note", initial={"note": domain.note})
+    shown["note"] = NoteForm.showing(domain.note)
     done = request.POST.get("do", "")
     status = 200
     if request.method == "POST" and done in SUPPORT:
@@ -59,6 +59,9 @@ def _try_action(act: Act, domain: Domain, form: forms.Form, request: SignedIn) -
         return False
     try:
         sentence = act(domain, form.cleaned_data, request)
+    except ChangedMeanwhile as changed:
+        messages.error(request, str(changed))
+        return True  # the page shows the current values
     except Refused as refused:
         form.add_error(None, str(refused))
         return False
@@ -87,7 +90,7 @@ def _approve(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
 
 
 def _note(domain: Domain, data: dict[str, object], request: SignedIn) -> str:
-    services.write_note(domain=domain, note=str(data["note"]), actor=request.user)
+    services.write_note(domain=domain, note=str(data["note"]), actor=request.user, seen=str(data["seen"]))
     return "Note saved."
 
 

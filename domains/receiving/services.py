@@ -14,7 +14,7 @@ from domains.domain_list.selectors import domain_subject
 from domains.jobs import queue_checks
 from domains.models.domains import Domain, Stage
 from domains.nameservers.services import HostLookup
-from domains.receiving.core import MxFact, ReceivingState, RulesFact, most_severe, mx_fact
+from domains.receiving.core import HALTING, MxFact, ReceivingState, RulesFact, most_severe, mx_fact
 from domains.records.core import can_receive, inbound_host, is_inbound
 from notifications.alerts import services as alerts_services
 
@@ -49,6 +49,8 @@ def update_receiving_state(domain: Domain, now: datetime) -> None:
         return  # a failed lookup changes no alert
     if not is_red and before in ("", ReceivingState.LIVE):
         return
+    if is_red and not set(HALTING).isdisjoint(domain.mail_rules.values()):
+        return  # Trust & Safety stopped it and told the owners why; what was wrong before is still wrong
     alerts_services.observe(
         kind="domain.rejects_mail",
         about=domain_subject(domain),

@@ -12,10 +12,9 @@ from domains.records.views import domain_for
 from domains.sending_status.selectors import sending_in
 from domains.settings import services
 from domains.settings.forms import SettingsForm
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import ChangedMeanwhile, Refused
 from inbound_admin.lib.fields import BecauseForm
 from inbound_admin.lib.http import SignedIn
-from inbound_admin.lib.seen import ChangedMeanwhile
 from tenants.lifecycle.selectors import banner_for, identity_in, sees_tenants, tenant_of
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.policy.core import SUPPRESSED_FOR_CUSTOMER

@@ -1,11 +1,15 @@
 """Django admin for several apps: read-only classes, and codes in words. Pages and services change the objects."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Model
-from django.http import HttpRequest
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from inbound_admin.lib.errors import ChangedMeanwhile
+from inbound_admin.lib.seen import SeenField, fingerprint
 
 Words = Callable[[str], str]
 STORED = admin.AllValuesFieldListFilter  # reads which values the table has
@@ -38,6 +42,32 @@ def in_words(field: str, title: str, words: Words) -> Callable[[Any], str]:
         return words(str(getattr(row, field)))
 
     return shown
+
+
+class SeenForm(ModelForm[Any]):
+    """Refused if somebody else has changed what it showed (`lib/seen.py`). `seen` is one of its fields."""
+
+    seen = SeenField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["seen"] = fingerprint(self.shown(self.instance))
+
+    def shown(self, row: Any) -> Mapping[str, object]:
+        """Return what the service compares."""
+        raise NotImplementedError
+
+
+class SeenAdmin(admin.ModelAdmin[Any]):
+    """Shows the current values if the form of `SeenForm` is refused."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except ChangedMeanwhile as changed:
+            messages.error(request, str(changed))
+            return HttpResponseRedirect(request.get_full_path())
 
 
 class ReadOnly(admin.ModelAdmin[Any]):

@@ -51,6 +51,19 @@ class Refused(Problem):
     status = 422
 
 
+class ChangedMeanwhile(Refused):
+    """Somebody else changed the row after the form was opened. Nothing was saved."""
+
+    code = "CHANGED_MEANWHILE"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nothing was saved: somebody else made changes after you opened this page. It now shows the current "
+            "values. Make your change again."
+        )
+
+
 class RateLimited(Refused):
     """Too many requests. `retry_after` is in seconds."""
 

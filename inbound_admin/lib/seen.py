@@ -10,22 +10,9 @@ from collections.abc import Mapping
 from django import forms
 from django.utils.crypto import salted_hmac
 
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import ChangedMeanwhile
 
 _SALT = "inbound_admin.lib.seen"
-
-
-class ChangedMeanwhile(Refused):
-    """Somebody else changed the row after the form was opened. Nothing was saved."""
-
-    code = "CHANGED_MEANWHILE"
-    status = 409
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Nothing was saved: somebody else made changes after you opened this page. It now shows the current "
-            "values. Make your change again."
-        )
 
 
 class SeenField(forms.CharField):

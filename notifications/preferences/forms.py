@@ -2,8 +2,10 @@ from typing import Any
 
 from django import forms
 
+from inbound_admin.lib.seen import SeenField, fingerprint
 from notifications.alerts.core import kinds_for
 from notifications.models.preferences import BY_MAIL, NotificationPreference
+from notifications.preferences.services import shown_preferences
 
 _TIME = forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
 
@@ -15,11 +17,13 @@ class PreferenceForm(forms.Form):
     quiet_until = forms.TimeField(label="Quiet hours until", required=False, widget=_TIME)
     wanted = forms.MultipleChoiceField(label="Notify me when", required=False, widget=forms.CheckboxSelectMultiple)
 
+    seen = SeenField()
+
     def __init__(self, *args: Any, preference: NotificationPreference, staff: bool, **kwargs: Any) -> None:
         kinds = kinds_for(staff=staff)
         wanted = [kind.name for kind in kinds if kind.name not in preference.unwanted]
         given = {name: getattr(preference, name) for name in ("by_mail", "digest_at", "quiet_from", "quiet_until")}
-        kwargs["initial"] = given | {"wanted": wanted}
+        kwargs["initial"] = given | {"wanted": wanted, "seen": fingerprint(shown_preferences(preference))}
         super().__init__(*args, **kwargs)
         field: Any = self.fields["wanted"]
         field.choices = [(kind.name, kind.words) for kind in kinds]

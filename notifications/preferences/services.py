@@ -10,9 +10,9 @@ from django.db import transaction
 from audit import services as audit_services
 from audit.services import Subject
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.seen import refuse_if_changed
 from notifications.email import services as email_services
-from notifications.email.core import ByMail
-from notifications.models.preferences import NotificationPreference
+from notifications.models.preferences import ByMail, NotificationPreference
 
 
 def preference_of(person: Any) -> NotificationPreference:
@@ -30,17 +30,22 @@ def set_preference(
     digest_at: time,
     quiet_from: time | None,
     quiet_until: time | None,
+    seen: str = "",
 ) -> NotificationPreference:
-    """Raises Refused if only one end of the quiet hours is given."""
+    """Store the settings. `seen`: of the form that shows them.
+
+    Raises ChangedMeanwhile, and Refused if only one end of the quiet hours is given.
+    """
     if (quiet_from is None) != (quiet_until is None):
         raise Refused("Enter both a start and an end for quiet hours.", code="QUIET_HOURS")
     get_user_model()._default_manager.select_for_update(no_key=True).get(pk=person.pk)  # two tabs create one row
     row = preference_of(person)
-    before = _logged_preferences(row)
+    before = shown_preferences(row)
     row.unwanted, row.by_mail, row.digest_at = sorted(set(unwanted)), ByMail(by_mail), digest_at
     row.quiet_from, row.quiet_until = quiet_from, quiet_until
-    after = _logged_preferences(row)
+    after = shown_preferences(row)
     if before != after:
+        refuse_if_changed(seen, before)
         row.save()
         email_services.reschedule(person=person, schedule=row.schedule, unwanted=row.unwanted)
         about = Subject("person", str(person.pk), person.get_username())
@@ -50,7 +55,8 @@ def set_preference(
     return row
 
 
-def _logged_preferences(row: NotificationPreference) -> dict[str, Any]:
+def shown_preferences(row: NotificationPreference) -> dict[str, Any]:
+    """Return what the form shows, as the change log has it."""
     quiet = f"{row.quiet_from:%H:%M} to {row.quiet_until:%H:%M}" if row.quiet_from and row.quiet_until else ""
     return {
         "muted kinds": list(row.unwanted),

@@ -11,9 +11,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.people.selectors import customer_names
 from inbound_admin.lib import errors
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import ChangedMeanwhile, Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
-from inbound_admin.lib.seen import ChangedMeanwhile
 from notifications.models.webhooks import Delivery, DeliveryState, WebhookTarget
 from notifications.webhooks import services
 from notifications.webhooks.forms import AddTargetForm, ChangeTargetForm

@@ -2,10 +2,11 @@ from typing import Any
 
 from django import forms
 
-from accounts.models.people import MemberRole, User, new_customer_id
+from accounts.models.people import Customer, MemberRole, Membership, User, new_customer_id
 from accounts.people import selectors as people_selectors
 from accounts.people.forms import ADDRESS
 from inbound_admin.lib.fields import AddressField
+from inbound_admin.lib.seen import SeenField, fingerprint
 
 ROLES = (
     (MemberRole.MEMBER, "Member: manages domains"),
@@ -15,6 +16,14 @@ ROLES = (
 
 class CustomerForm(forms.Form):
     name = forms.CharField(max_length=120, help_text="The organisation’s name.")
+
+
+class RenameForm(CustomerForm):
+    seen = SeenField()
+
+    def __init__(self, data: Any, *, customer: Customer) -> None:
+        shown = {"name": customer.name}
+        super().__init__(data, initial=shown | {"seen": fingerprint(shown)})
 
 
 class SameNameWarning(forms.Form):
@@ -64,3 +73,8 @@ class InviteForm(forms.Form):
 
 class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=ROLES)
+    seen = SeenField()
+
+    def __init__(self, data: Any, *, membership: Membership) -> None:
+        shown = {"role": str(membership.role)}
+        super().__init__(data, initial=shown | {"seen": fingerprint(shown)})

@@ -17,6 +17,7 @@ from domains.names.core import is_look_alike
 from domains.sharing import services as sharing_services
 from inbound_admin.lib.errors import NotAllowed, Refused
 from inbound_admin.lib.mail_names import plain_name
+from inbound_admin.lib.seen import refuse_if_changed
 from notifications.alerts import services as alerts_services
 from notifications.email import services as email_services
 from tenants.lifecycle.services import create_tenant
@@ -43,11 +44,13 @@ def create_customer(*, name: str, owner: User | None, actor: User | None, custom
 
 
 @transaction.atomic
-def rename_customer(*, customer: Customer, name: str, actor: User | None) -> None:
-    """Raises Refused."""
+def rename_customer(*, customer: Customer, name: str, actor: User | None, seen: str = "") -> None:
+    """Rename it. `seen`: of the form that shows the name. Raises Refused and ChangedMeanwhile."""
     require_manager(customer, actor)
     locked = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     before, locked.name = locked.name, _name(name)
+    if locked.name != before:
+        refuse_if_changed(seen, {"name": before})
     _refuse_taken(locked, before, actor)
     customer.name = locked.name
     if before == locked.name:

@@ -17,10 +17,10 @@ from accounts.models.people import Customer, MemberRole, Membership
 from accounts.people import selectors as people_selectors
 from audit.selectors import changes_of
 from domains.sharing.selectors import links_made_by
-from inbound_admin.lib.errors import NotAllowed, Refused
+from inbound_admin.lib.errors import ChangedMeanwhile, NotAllowed, Refused
 from inbound_admin.lib.http import SignedIn, form_page, page_of, requires_password, site_url, template
 from inbound_admin.lib.lists import text_in
-from operations.customers.forms import CustomerForm, InviteForm, NewCustomerForm, RoleForm
+from operations.customers.forms import InviteForm, NewCustomerForm, RenameForm, RoleForm
 from operations.customers.services import create_customer, end_membership, rename_customer
 from tenants.lifecycle import selectors as lifecycle_selectors
 
@@ -145,10 +145,13 @@ def history(request: SignedIn, customer_id: str) -> HttpResponse:
 def rename(request: SignedIn, customer_id: str) -> HttpResponse:
     customer = customer_of(request, customer_id)
     require_manager(customer, request.user)
-    form = CustomerForm(request.POST or None, initial={"name": customer.name})
+    form = RenameForm(request.POST or None, customer=customer)
     if request.method == "POST" and form.is_valid():
         try:
-            rename_customer(customer=customer, name=form.cleaned_data["name"], actor=request.user)
+            rename_customer(customer=customer, actor=request.user, **form.cleaned_data)
+        except ChangedMeanwhile as changed:
+            messages.error(request, str(changed))
+            return redirect("customers:rename", customer.pk)
         except Refused as refused:
             form.add_error("name", str(refused))
         else:
@@ -201,7 +204,7 @@ def member(request: SignedIn, customer_id: str, membership_id: int) -> HttpRespo
     if request.method == "POST":
         return _change(request, customer, membership, own=own)
     sent = people_selectors.pending_invitations(customer).filter(invited_by=membership.user_id)
-    context |= {"form": RoleForm(initial={"role": membership.role}), "sent_invitations": sent.count()}
+    context |= {"form": RoleForm(None, membership=membership), "sent_invitations": sent.count()}
     context["share_links"] = links_made_by(membership.user, customer)
     return TemplateResponse(request, "accounts/customers/member.html", context)
 
@@ -209,11 +212,16 @@ def member(request: SignedIn, customer_id: str, membership_id: int) -> HttpRespo
 def _change(request: SignedIn, customer: Customer, membership: Membership, *, own: bool) -> HttpResponse:
     if request.POST.get("do") == "remove":
         return _remove(request, customer, membership, own=own)
-    form = RoleForm(request.POST)
+    form = RoleForm(request.POST, membership=membership)
     if not form.is_valid():
         raise Refused("Choose a role: owner or member.")
     role = MemberRole(form.cleaned_data["role"])
-    members_services.change_member_role(membership=membership, role=role, actor=request.user)
+    try:
+        seen = form.cleaned_data["seen"]
+        members_services.change_member_role(membership=membership, role=role, actor=request.user, seen=seen)
+    except ChangedMeanwhile as changed:
+        messages.error(request, str(changed))
+        return redirect("customers:member", customer.pk, membership.pk)
     word = "an owner" if role == MemberRole.OWNER else "a member"
     return done(request, customer, f"{membership.user} is now {word}.")
 

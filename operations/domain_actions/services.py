@@ -20,11 +20,10 @@ from domains.models.domains import Domain
 from domains.overrides import services as overrides_services
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
-from operations.batches.core import BatchKind
 from operations.domain_actions.core import MOST, SEND_ONLY
 from operations.domain_actions.selectors import PredictedResult, kinds_for
 from operations.domain_removal import services as domain_removal_services
-from operations.models import BatchItem
+from operations.models import BatchItem, BatchKind
 
 NEEDS_REASON = (BatchKind.TRANSFER, BatchKind.HOLD)
 

@@ -147,6 +147,7 @@ MISSING, REPLACED, UNKNOWN = "missing", "replaced", "unknown"
 POLICY, STATUS = "policy", "status"
 SUPPRESSION, UNMEASURED = "suppression", "unmeasured"
 NOT_ASSOCIATED, ALSO_ASSOCIATED, OUTSIDE = "not_associated", "also_associated", "outside"
+SET_GONE, DEFAULT_SET = "set_gone", "default_set"
 PAUSED, SENDS = "DISABLED", "ENABLED"
 
 
@@ -157,7 +158,8 @@ class OurTenant:
     `policy` and `is_paused` are None until they are sent to SES. `stopped`: what SES had done with it, and what we then
     do. `outside`: identities of the customer that are in no tenant though their sends name this one. `suppression`: the
     desired scope, "" until it is sent; `found_suppression`: as last read. `unmeasured_set`: its configuration set if it
-    has no metrics.
+    has no metrics. `default_sets`: those of its identities that our rows don't have in it, ARN to identities.
+    `gone_set`: the ARN of its set if SES doesn't have that.
     """
 
     name: str
@@ -169,6 +171,8 @@ class OurTenant:
     suppression: str = ""
     found_suppression: str = ""
     unmeasured_set: str = ""
+    gone_set: str = ""
+    default_sets: Mapping[str, str] = field(default_factory=dict)
     associated: Mapping[str, str] = field(default_factory=dict)
     going: frozenset[str] = frozenset()
     outside: Mapping[str, str] = field(default_factory=dict)
@@ -218,6 +222,7 @@ def _of_one_tenant(
     yield from _status(own, at_amazon)
     yield from _settings(own)
     yield from _associations(own, at_amazon, known)
+    yield from _default_sets(own, at_amazon)
 
 
 def _policy(own: OurTenant, at_amazon: SesTenant) -> Iterator[FoundDifference]:
@@ -257,12 +262,16 @@ def _status(own: OurTenant, at_amazon: SesTenant) -> Iterator[FoundDifference]:
 
 
 def _associations(own: OurTenant, at_amazon: SesTenant, known: Mapping[str, OurTenant]) -> Iterator[FoundDifference]:
-    for arn in sorted(set(own.associated) - at_amazon.resources - own.going):
+    if own.gone_set and own.gone_set not in at_amazon.resources:
+        yield _set_gone(own)
+    for arn in sorted(set(own.associated) - at_amazon.resources - own.going - {own.gone_set}):
         sentence = f"{own.associated[arn]} is no longer associated with {own.name} in SES."
         yield _found_tenant(
             NOT_ASSOCIATED, own, arn, sentence, {"associated": True}, {"associated": False}, may_restore=True
         )
     for arn in sorted(at_amazon.resources - set(own.associated) - own.going):
+        if arn in own.default_sets:
+            continue
         other = next((each for each in known.values() if each is not own and arn in each.associated), None)
         whose = f" It belongs to {other.name}." if other else ""
         sentence = f"{name_of(arn)} is associated with {own.name} in SES, but not here.{whose}"
@@ -274,6 +283,31 @@ def _associations(own: OurTenant, at_amazon: SesTenant, known: Mapping[str, OurT
             yield _found_tenant(
                 OUTSIDE, own, arn, sentence, {"associated": True}, {"associated": False}, may_restore=True
             )
+
+
+def _default_sets(own: OurTenant, at_amazon: SesTenant) -> Iterator[FoundDifference]:
+    """Compare the default sets of its identities, as last read. One that somebody associated in SES should stay."""
+    for arn, identities in sorted(own.default_sets.items()):
+        name, is_there = name_of(arn), arn in at_amazon.resources
+        what = f"{name}, the default configuration set of {identities},"
+        sentence = (
+            f"{what} is associated with {own.name} in SES, but not here."
+            if is_there
+            else f"{what} isn’t associated with {own.name}: SES rejects mail from there that names this tenant and no "
+            "other set. Restoring associates it. Or choose another default set in SES."
+        )
+        values = ({"associated": not is_there}, {"associated": is_there})
+        yield _found_tenant(DEFAULT_SET, own, arn, sentence, *values, may_adopt=is_there, may_restore=not is_there)
+
+
+def _set_gone(own: OurTenant) -> FoundDifference:
+    sentence = (
+        f"Configuration set {name_of(own.gone_set)} of {own.name} no longer exists in SES: SES rejects mail that names "
+        "this tenant. Restoring it creates the set again and associates it. Event destinations and other settings that "
+        "were made in SES are lost."
+    )
+    values = ({"exists": True, "associated": True}, {"exists": False, "associated": False})
+    return _found_tenant(SET_GONE, own, own.gone_set, sentence, *values, may_restore=True)
 
 
 def _unknown(at_amazon: SesTenant, owners: Mapping[str, tuple[str, str]]) -> FoundDifference:

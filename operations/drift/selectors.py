@@ -83,6 +83,8 @@ KIND_WORDS = {
     "suppression": "Suppression list differs",
     "unmeasured": "Reputation is not measured",
     "not_associated": "Association is missing",
+    "default_set": "Default configuration set isn’t in the tenant",
+    "set_gone": "Configuration set is missing in SES",
     "also_associated": "Unmanaged association",
     "outside": "Identity is in no tenant",
     "stranger_active": "Another rule set is active",

@@ -16,7 +16,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn, form_page, page_of, template
 from operations.batches import services as batches_services
-from operations.batches.core import BatchKind
 from operations.drift import services
 from operations.drift.core import TENANTS_AREA, UNKNOWN, UNOWNED, Decision
 from operations.drift.forms import DecideForm, DecideManyForm
@@ -36,7 +35,7 @@ from operations.drift.selectors import (
     open_kinds,
 )
 from operations.legacy_import.selectors import may_import
-from operations.models import Batch, Difference
+from operations.models import Batch, BatchKind, Difference
 from operations.tenant_migration.selectors import may_see
 from operations.tenant_migration.views import require_staff
 from tenants.lifecycle.selectors import capacity

@@ -7,9 +7,8 @@ from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 
 from accounts.models.people import User
-from operations.batches.core import BatchKind
 from operations.legacy_import.core import RETRYABLE, ImportResult
-from operations.models import Batch, BatchItem, BatchItemState, LegacyImport, LegacyImportRow
+from operations.models import Batch, BatchItem, BatchItemState, BatchKind, LegacyImport, LegacyImportRow
 
 RIGHTS = ("domains.adopt_identity", "receipt_rules.route_mail")
 # Rows of a finished import that were rejected, failed or never started. A row with a fault in the file isn't retried.

@@ -23,7 +23,6 @@ from domains.adoption import services as adoption_services
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.redaction import masked_text
 from operations.batches import services as batches_services
-from operations.batches.core import BatchKind
 from operations.domain_actions.core import DomainLine, parse_names
 from operations.drift.selectors import unowned_identities
 from operations.jobs import legacy_import_subject, queue_legacy_import
@@ -38,7 +37,7 @@ from operations.legacy_rows.services import (
     require_permission,
     stored_values,
 )
-from operations.models import Batch, BatchItem, LegacyImport, LegacyImportRow, LegacyImportState
+from operations.models import Batch, BatchItem, BatchKind, LegacyImport, LegacyImportRow, LegacyImportState
 
 
 def store_import(*, files: Mapping[str, bytes], because: str, actor: User | None) -> LegacyImport:

@@ -15,7 +15,6 @@ from inbound_admin.lib.http import SignedIn, accepts_upload, form_page, list_as_
 from operations.batches.selectors import counts_of, seconds_left, summary_of
 from operations.drift.selectors import unowned_identities
 from operations.legacy_import import services
-from operations.legacy_import.core import ImportResult, RowKind
 from operations.legacy_import.forms import MOST_BYTES, AdoptForm, LegacyImportForm
 from operations.legacy_import.selectors import (
     OUTCOMES,
@@ -27,7 +26,7 @@ from operations.legacy_import.selectors import (
     waits_because,
 )
 from operations.legacy_import.services import store_identity_import
-from operations.models import Batch, LegacyImport, LegacyImportState
+from operations.models import Batch, ImportResult, LegacyImport, LegacyImportState, RowKind
 
 POLL_SECONDS = 3
 ROWS_PER_PAGE = 100

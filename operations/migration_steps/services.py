@@ -30,6 +30,7 @@ from operations.migration_survey import services as migration_survey_services
 from operations.models import STARTED, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
 from operations.tenant_migration import selectors
 from operations.tenant_migration.core import (
+    Chosen,
     Inventory,
     MigrationResource,
     MigrationStepState,
@@ -38,11 +39,13 @@ from operations.tenant_migration.core import (
     missing,
     plan,
 )
+from tenants.configuration_sets import services as configuration_sets_services
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.selectors import tenant_of
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource
 from tenants.resources import services as resources_services
 
+OF_SET = (StepKind.CONFIGURATION_SET, StepKind.OWN_SET)
 OPEN = (MigrationStepState.TO_DO, MigrationStepState.FAILED, MigrationStepState.UNDONE)
 
 
@@ -61,6 +64,9 @@ def store_steps(item: MigrationItem, inventory: Inventory, request_ids: Sequence
             row.state, row.done_at, row.problem, row.number = MigrationStepState.DONE, timezone.now(), "", number
             row.request_ids, new_ids = [*row.request_ids, *new_ids], []
             row.save(update_fields=("state", "done_at", "problem", "number", "request_ids"))
+        elif step.kind in OF_SET and row.state not in OPEN and not step.stands:  # deleted in SES meanwhile
+            row.state, row.done_at = MigrationStepState.TO_DO, None
+            row.save(update_fields=("state", "done_at"))
         elif (row.number, row.sentence) != (number, step.sentence):
             MigrationStep.objects.filter(pk=row.pk).update(number=number, sentence=step.sentence)
 
@@ -109,7 +115,12 @@ UNDECIDED = (
     "the customer’s sends were not switched. Migrate the customer again and choose to associate these identities, or "
     "delete them in SES and try again."
 )
+SET_IS_GONE = (
+    " Configuration set {name} no longer exists there: the next attempt creates it again, without event destinations "
+    "and other settings that were made in SES."
+)
 HELD = "{names} could not be associated with the tenant: {why}"
+ELSEWHERE = "it belongs to another tenant in SES. Remove it there, under Drift or in the SES console, and try again."
 UNFORESEEN = "An internal error stopped this customer. The others go on. Our team finds it in the log. Try again."
 TURNS = 3  # a domain that is set up meanwhile is included
 
@@ -139,7 +150,7 @@ def _inventory(item: MigrationItem) -> Inventory:
     migration = item.migration
     return selectors.inventory_of(
         item.customer,
-        surveyed=migration_survey_services.taken_of(item) is not None,
+        is_alone=migration.chosen == Chosen.CUSTOMER,
         associates_below=migration.associates_below,
         runs=True,
         is_listed=migration_survey_services.is_listed(migration),
@@ -181,9 +192,8 @@ def _begin(item: MigrationItem) -> bool:
 def _tenant(item: MigrationItem) -> Tenant:
     found = tenant_of(item.customer)
     if found is None:
-        found = lifecycle_services.create_tenant(
-            customer=item.customer, actor=selectors.person_of(item), policy=item.migration.policy
-        )
+        by, policy = selectors.person_of(item), item.migration.policy
+        found = lifecycle_services.store_tenant(customer=item.customer, by=by, policy=policy)
     store_steps(item, _inventory(item), [])
     return found
 
@@ -191,11 +201,11 @@ def _tenant(item: MigrationItem) -> Tenant:
 def _associate_all(item: MigrationItem, tenant: Tenant) -> bool:
     """Associate everything that a send uses, then read SES. Raises Refused if SES does not list all of it."""
     inventory = _inventory(item)
-    _refuse_held(item, inventory)
+    if not inventory.set_is_made:
+        configuration_sets_services.request_set(tenant=tenant)
     for resource in (*inventory.identities, *_templates(inventory)):
         if not resource.is_associated:
-            free = _is_free(item, resource)
-            resources_services.request_association(tenant=tenant, arn=resource.arn, kind=resource.kind, free=free)
+            resources_services.request_association(tenant=tenant, arn=resource.arn, kind=resource.kind)
     _read_default_sets(item, tenant)
     resources_services.apply_associations(tenant_id=tenant.pk)
     store_steps(item, _inventory(item), [])
@@ -203,9 +213,13 @@ def _associate_all(item: MigrationItem, tenant: Tenant) -> bool:
     found = [arn for _, arn in resources_services.resources_in_ses(tenant.name)]
     wanted = _inventory(item).resources
     if names := missing(wanted, found):
-        fail(item, StepKind.GATE, GATE_SHUT.format(names=", ".join(names)))
+        text = GATE_SHUT.format(names=", ".join(names))
+        fail(item, StepKind.GATE, text)
         _reset_associations(tenant, wanted, found)
-        raise Refused(GATE_SHUT.format(names=", ".join(names)), code="NOT_READY")
+        if tenant.configuration_set in names:
+            configuration_sets_services.read_set(tenant=tenant)
+            text += SET_IS_GONE.format(name=tenant.configuration_set) if tenant.set_gone_at else ""
+        raise Refused(text, code="NOT_READY")
     done(item, StepKind.GATE)
     return True
 
@@ -233,25 +247,12 @@ def _templates(inventory: Inventory) -> tuple[MigrationResource, ...]:
     return tuple(each for each in found if each.arn not in there)
 
 
-def _refuse_held(item: MigrationItem, inventory: Inventory) -> None:
-    """Refuse identities of other tenants, by the list read at the migration's start. A retry asks SES instead."""
-    taken = migration_survey_services.taken_of(item) or {}
-    held = [each.name for each in inventory.identities if taken.get(each.arn, inventory.tenant) != inventory.tenant]
-    if held:
-        why = "it belongs to another tenant. Remove it there, on the Drift page or in the SES console, and try again."
-        raise Refused(HELD.format(names=", ".join(held), why=why), code="IN_ANOTHER_TENANT")
-
-
-def _is_free(item: MigrationItem, resource: MigrationResource) -> bool:
-    """Return whether no tenant has it: we created it, and the list of all tenants doesn't contain it."""
-    taken = migration_survey_services.taken_of(item)
-    return taken is not None and resource.by_us and resource.arn not in taken
-
-
 def _refuse_problems(tenant: Tenant) -> None:
-    rows = TenantResource.objects.filter(tenant=tenant, wanted=True, associated_at=None)
-    if problems := [HELD.format(names=row.name, why=row.problem) for row in rows if row.problem]:
-        raise Refused(" ".join(problems), code="NOT_ASSOCIATED")
+    rows = list(TenantResource.objects.filter(tenant=tenant, wanted=True, associated_at=None).exclude(problem=""))
+    whys = {row.name: ELSEWHERE if row.held_by else row.problem for row in rows}
+    if problems := [HELD.format(names=name, why=why) for name, why in whys.items()]:
+        code = "IN_ANOTHER_TENANT" if any(row.held_by for row in rows) else "NOT_ASSOCIATED"
+        raise Refused(" ".join(problems), code=code)
 
 
 def _reset_associations(tenant: Tenant, wanted: tuple[MigrationResource, ...], found: list[str]) -> None:
@@ -311,7 +312,6 @@ Clock = Callable[[], datetime]
 def work(*, now: Clock = timezone.now) -> None:
     """Continue all migrations. Repeatable. Raises AwsProblem if it must wait."""
     for migration in list(selectors.unfinished()):
-        _survey(migration)
         while item := _next(migration, now):
             _run_item(item)
         _finish(migration)
@@ -353,14 +353,6 @@ def _run_item(item: MigrationItem) -> None:
         item.refresh_from_db(fields=("state",))  # what was changed in memory was not stored
         mark_failed(item, Refused(UNFORESEEN))
     _store_wait_reason(item.migration, "")
-
-
-def _survey(migration: Migration) -> None:
-    try:
-        migration_survey_services.read_tenants(migration)
-    except AwsProblem as problem:
-        _store_wait_reason(migration, str(problem))
-        raise
 
 
 def _finish(migration: Migration) -> None:

@@ -1,35 +1,13 @@
-"""Reads from SES what concerns all customers of a migration: other tenants' identities, and those below domains."""
+"""Lists SES's identities, for all customers of a migration: those below their domains count as well."""
 
 from datetime import timedelta
 
 from django.utils import timezone
 
 from domains.identity import services as identity_services
-from domains.models.domains import Domain
-from operations.models import UNFINISHED, Migration, MigrationItem, MigrationState
-from operations.tenant_migration.core import Chosen
-from tenants.resources.services import identities_in_tenants, tenants_in_ses
+from operations.models import Migration
 
 LIST_LASTS = timedelta(hours=1)  # then SES's identities are listed again, one call for each thousand
-
-
-def read_tenants(migration: Migration) -> None:
-    """Read which tenant has each identity in one list, if that needs fewer calls. Raises AwsProblem."""
-    if migration.taken is not None or migration.chosen == Chosen.CUSTOMER or migration.state != MigrationState.RUNNING:
-        return
-    customers = MigrationItem.objects.filter(migration=migration, state__in=UNFINISHED).values("customer")
-    identities = Domain.objects.filter(customer__in=customers, region=migration.region).count()
-    there = tenants_in_ses()
-    if len(there) >= identities:
-        return
-    migration.taken = identities_in_tenants(there)
-    Migration.objects.filter(pk=migration.pk).update(taken=migration.taken)
-
-
-def taken_of(item: MigrationItem) -> dict[str, str] | None:
-    """Return the list of other tenants' identities, None if it wasn't read, or is older than this attempt."""
-    taken: dict[str, str] | None = item.migration.taken
-    return None if item.is_retried else taken
 
 
 def is_listed(migration: Migration) -> bool:

@@ -38,8 +38,10 @@ class PauseForm(forms.Form):
         label="Also stop receiving",
         required=False,
         help_text=(
-            "If they have addresses, mail to them is rejected too. Senders get a bounce immediately, unless another "
-            "customer’s subdomain catch-all above accepts it. You’ll preview the changes."
+            "Takes the customer’s addresses out of the receipt rules. SES then refuses mail to them, and its senders "
+            "get an error message. If another rule still matches, such as an unmanaged rule or another customer’s "
+            "subdomain catch-all above, SES accepts the mail, and the customer doesn’t get it. You’ll preview the "
+            "changes."
         ),
     )
     receiving_digest = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)

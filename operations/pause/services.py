@@ -20,9 +20,8 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.planner.core.plans import Plan
 from tenants.models.reputation import RateSample
-from tenants.models.tenants import PauseReason, ResourceKind, Tenant, TenantResource
+from tenants.models.tenants import PauseReason, ResourceKind, SendingStatus, Tenant, TenantResource, TenantStatus
 from tenants.pause import services as pause_services
-from tenants.status.core import SendingStatus, TenantStatus
 
 MOST_TENANTS = 200  # in one batch: a person waits while each is requested
 NOT_ALLOWED = "Your role can't pause or resume tenants. Ask Trust & Safety."

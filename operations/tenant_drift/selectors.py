@@ -8,8 +8,11 @@ from django.conf import settings
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib import aws
 from operations.drift.core import OurTenant
+from tenants.lifecycle.core import set_arn
 from tenants.lifecycle.selectors import stopped_before
-from tenants.models.tenants import Tenant, TenantResource
+from tenants.models.tenants import ResourceKind, Tenant, TenantResource
+
+SET = ResourceKind.CONFIGURATION_SET
 
 
 def our_tenants(tenants: Sequence[Tenant], since: datetime) -> list[OurTenant]:
@@ -22,6 +25,8 @@ def our_tenants(tenants: Sequence[Tenant], since: datetime) -> list[OurTenant]:
 
 def _ours(tenant: Tenant, resources: Sequence[TenantResource], since: datetime) -> OurTenant:
     is_newer = tenant.status_asked_at is not None and tenant.status_asked_at >= since
+    known = {row.arn for row in resources if not _is_refused(row)}
+    sets = [row.arn for row in resources if row.kind == SET and row.name == tenant.configuration_set]
     associated = {row.arn: row.name for row in resources if row.wanted and _should_be_in_ses(row, since)}
     return OurTenant(
         name=tenant.name,
@@ -33,10 +38,12 @@ def _ours(tenant: Tenant, resources: Sequence[TenantResource], since: datetime) 
         suppression=tenant.suppression if tenant.suppression == tenant.suppression_told else "",
         found_suppression=tenant.ses_suppression,
         unmeasured_set=tenant.configuration_set if tenant.set_measures is False and tenant.set_sends else "",
+        default_sets=_default_sets(resources, known) if tenant.sends_since else {},
+        gone_set=sets[0] if sets and tenant.set_gone_at else "",
         associated=associated,
         going=frozenset(row.arn for row in resources if row.arn not in associated),
         stopped=stopped_before(tenant),
-        outside=_outside(tenant, {row.arn for row in resources if not _is_refused(row)}) if tenant.sends_since else {},
+        outside=_outside(tenant, known) if tenant.sends_since else {},
     )
 
 
@@ -48,6 +55,15 @@ def _should_be_in_ses(row: TenantResource, since: datetime) -> bool:
 def _is_refused(row: TenantResource) -> bool:
     """Return whether it was never associated, and can't be or waits for a restore."""
     return bool(row.wanted and row.associated_at is None and not row.is_lost and row.problem and not row.held_by)
+
+
+def _default_sets(resources: Sequence[TenantResource], known: set[str]) -> dict[str, str]:
+    """Return the default sets of the tenant's identities that the tenant doesn't have, with the identities' names."""
+    found: dict[str, list[str]] = {}
+    for row in sorted(resources, key=lambda each: each.name):
+        if row.kind == ResourceKind.IDENTITY and row.default_set and row.wanted and row.associated_at:
+            found.setdefault(set_arn(row.arn, row.default_set), []).append(row.name)
+    return {arn: ", ".join(names[:5]) for arn, names in found.items() if arn not in known}
 
 
 def _outside(tenant: Tenant, known: set[str]) -> dict[str, str]:

@@ -24,22 +24,27 @@ from operations.jobs import queue_drift_check
 from operations.models import Difference, DriftCheck
 from operations.tenant_drift.selectors import our_tenants, owners_of_identities
 from receipt_rules.auto_apply import services as auto_apply_services
-from tenants.jobs import queue_associations
+from tenants.configuration_sets import services as configuration_sets_services
+from tenants.inventory import services as inventory_services
+from tenants.inventory.services import TenantInventory
 from tenants.lifecycle import services as lifecycle_services
-from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED, NOT_YET, Entity, TenantFound
+from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED, NOT_YET, Entity, TenantFound, name_of
 from tenants.lifecycle.selectors import tenants_in_region
 from tenants.losses import services as losses_services
-from tenants.models.tenants import Tenant, TenantResource, TenantStage
+from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tenants.resources import services as resources_services
-from tenants.resources.services import TenantInventory
 from tenants.status_pass import services as status_pass_services
 
 MOST_NAMED = 20  # tenants that are checked as soon as a read shows a difference, three calls each
 MOST_UNREAD = 20  # tenants of a part whose identities' default sets are read: once, one call for each identity
 PART = 100  # tenants whose differences are stored together
-MOST_AT_ONCE = 5_000  # in one check, which takes most of a night at one call a second; the next night continues
+MOST_AT_ONCE = 5_000  # tenants in one check
+MOST_CALLS = 10_000  # after which a check ends, in 2.8 hours at one call a second; the next night continues
+SET = ResourceKind.CONFIGURATION_SET
+LOST = (drift_core.NOT_ASSOCIATED, drift_core.SET_GONE)
+NOT_YET_IN = (drift_core.OUTSIDE, drift_core.DEFAULT_SET)
 WAITS = ("", NOT_ASSOCIATED, NOT_YET)  # SES wasn't asked yet for an association that is to be made again
 NOT_YOURS = "Your role can't resolve differences. Ask an operator."
 CANNOT = {
@@ -62,7 +67,7 @@ def work() -> None:
 
 
 def check_next(*, now: datetime) -> int:
-    """Check up to MOST_AT_ONCE tenants after the last check's cursor. Returns how many differences are new.
+    """Check tenants after the last check's cursor, as many as fit in a night. Returns how many differences are new.
 
     Each part is stored with the cursor. On AwsProblem, earlier parts are stored, and the next check continues there.
     """
@@ -71,12 +76,12 @@ def check_next(*, now: datetime) -> int:
     with aws.recording() as calls:
         listed = _RemoteTenants.read()
         names = [name for name in listed.names if name > last.place]
-        new = 0
-        for first in range(0, min(len(names), MOST_AT_ONCE), PART):
-            part = names[first : min(first + PART, MOST_AT_ONCE)]
+        left, new = names[:MOST_AT_ONCE], 0
+        while left and len(calls) < MOST_CALLS:
+            part, left = left[:PART], left[PART:]
             new += _check_part(listed, frozenset(part), now=now)
             drift_store_services.record_check(TENANTS_AREA, place=part[-1], began_at=began)
-    done = {"place": "", "at": began} if len(names) <= MOST_AT_ONCE else {}
+    done = {"place": "", "at": began} if not left and len(names) <= MOST_AT_ONCE else {}
     drift_store_services.record_check(TENANTS_AREA, **done, calls=len(calls), tenants=len(listed.tenants), problem="")
     drift_store_services.end_request(TENANTS_AREA, began=now)
     return new
@@ -94,8 +99,8 @@ class _RemoteTenants:
     def read(cls) -> "_RemoteTenants":
         """Read the lists. Raises AwsProblem."""
         asked_at = timezone.now()
-        entities = resources_services.entities_in_ses()
-        return cls(asked_at, {each.name: each for each in resources_services.tenants_in_ses()}, entities)
+        entities = inventory_services.entities_in_ses()
+        return cls(asked_at, {each.name: each for each in inventory_services.tenants_in_ses()}, entities)
 
     @property
     def names(self) -> list[str]:
@@ -114,7 +119,7 @@ def _check_part(listed: _RemoteTenants, names: frozenset[str], *, now: datetime)
     changed = set(ours.filter(updated_at__gte=listed.asked_at).values_list("name", flat=True))
     single = frozenset(ours.values_list("name", flat=True)) - (listed.tenants.keys() - changed)
     several = [listed.tenants[name] for name in sorted(names - single) if name in listed.tenants]
-    surveyed = resources_services.read_inventories(several, listed.entities)
+    surveyed = inventory_services.read_inventories(several, listed.entities)
     status_pass_services.store_listed(_entities(surveyed), asked_at=listed.asked_at)
     resources_services.queue_unread(tenants=names, most=MOST_UNREAD)
     return _recheck(single, names, surveyed, now=now, since=listed.asked_at)
@@ -127,13 +132,14 @@ def queue_if_unlisted() -> None:
 
 
 def _unlisted() -> frozenset[str]:
-    """Return tenants that are gone, or whose policy or suppression list differs, without an open difference.
+    """Return tenants that are gone, or whose policy, suppression list or set differs, without an open difference.
 
     Also those of which SES took or refused an association that was to be restored.
     """
     differs = Q(policy_told=F("policy")) & ~Q(ses_policy__in=("", F("policy")))
     differs |= Q(suppression_told=F("suppression")) & ~Q(ses_suppression__in=("", F("suppression")))
-    ready = tenants_in_region().filter(Q(read_problem__in=(GONE, ANOTHER)) | differs, stage=TenantStage.READY)
+    gone = Q(read_problem__in=(GONE, ANOTHER)) | Q(set_gone_at__isnull=False)
+    ready = tenants_in_region().filter(gone | differs, stage=TenantStage.READY)
     listed = Difference.objects.filter(region=settings.AWS_REGION, area=TENANTS_AREA, gone_at=None).values("place")
     made, refused = _associations(lost_at=None).exclude(associated_at=None), _associations(associated_at=None)
     over = Exists(made) | Exists(refused.exclude(problem__in=WAITS)) & Q(problem="")
@@ -156,15 +162,25 @@ def _recheck(
 ) -> int:
     """Compare what was read with our rows. A pause or resume requested after `since`, when the read began, is newer."""
     asked_at = timezone.now()
-    read = resources_services.read_inventories_of(single)
+    read = inventory_services.read_inventories_of(single)
     status_pass_services.store_listed(_entities(read), asked_at=asked_at)
+    _read_lost_sets((*known, *read))
+    resources_services.check_default_sets(tenants=places)
     found = _compare(tenants_in_region().filter(name__in=places), (*known, *read), since)
-    lost = {(each.place, each.subject) for each in found if each.kind == drift_core.NOT_ASSOCIATED}
+    lost = {(each.place, each.subject) for each in found if each.kind in LOST}
     listed = {(each.tenant.name, arn) for each in (*known, *read) for _, arn in each.resources}
     losses_services.record_lost(tenants=places, lost=lost, listed=listed)
     new = drift_store_services.store(area=TENANTS_AREA, found=found, now=now, places=places)
     _record_refused(places)
     return new
+
+
+def _read_lost_sets(surveyed: Iterable[TenantInventory]) -> None:
+    """Read the tenants' own sets that SES doesn't list, one call each: a restore creates those that are gone."""
+    listed = {each.tenant.name: {name_of(arn) for kind, arn in each.resources if kind == SET} for each in surveyed}
+    for tenant in tenants_in_region().filter(name__in=listed, stage=TenantStage.READY):
+        if tenant.set_gone_at or tenant.configuration_set not in listed[tenant.name]:
+            configuration_sets_services.read_set(tenant=tenant)
 
 
 def _associations(**fields: object) -> QuerySet[TenantResource]:
@@ -175,7 +191,7 @@ def _associations(**fields: object) -> QuerySet[TenantResource]:
 def _restored() -> QuerySet[Difference]:
     """Return the open differences whose association was decided to be restored."""
     rows = Difference.objects.filter(region=settings.AWS_REGION, area=TENANTS_AREA, gone_at=None)
-    return rows.filter(decision=Decision.RESTORE, kind__in=(drift_core.NOT_ASSOCIATED, drift_core.OUTSIDE))
+    return rows.filter(decision=Decision.RESTORE, kind__in=(*LOST, *NOT_YET_IN))
 
 
 def _record_refused(places: frozenset[str]) -> None:
@@ -299,15 +315,16 @@ def _associate_again(tenant: Tenant, difference: Difference, because: str, actor
     row = TenantResource.objects.filter(tenant=tenant, arn=difference.subject)
     row.update(associated_at=None, checked_at=None, default_read_at=None)
     resources_services.request_association(tenant=tenant, arn=difference.subject)
-    row.update(problem=NOT_ASSOCIATED if difference.kind == drift_core.NOT_ASSOCIATED else NOT_YET)
+    row.update(problem=NOT_YET if difference.kind in NOT_YET_IN else NOT_ASSOCIATED)
+
+
+def _create_set_again(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+    configuration_sets_services.request_set(tenant=tenant)
+    _associate_again(tenant, difference, because, actor)
 
 
 def _adopt_association(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    resources_services.store_association(tenant, difference.subject)
-    resources_services.adopt_associations(
-        tenant, [(difference.subject.split(":", 5)[5].partition("/")[0], difference.subject)]
-    )
-    queue_associations(tenant)  # which reads the default configuration set
+    resources_services.adopt_association(tenant=tenant, arn=difference.subject)
 
 
 _Act = Callable[[Tenant, Difference, str, User], None]
@@ -317,7 +334,9 @@ _RESTORES: dict[str, _Act] = {
     drift_core.STATUS: _restore_status,
     drift_core.SUPPRESSION: _restore_suppression,
     drift_core.NOT_ASSOCIATED: _associate_again,
+    drift_core.SET_GONE: _create_set_again,
     drift_core.OUTSIDE: _associate_again,
+    drift_core.DEFAULT_SET: _associate_again,
 }
 _ADOPTS: dict[str, _Act] = {
     drift_core.REPLACED: _adopt_new,
@@ -325,6 +344,7 @@ _ADOPTS: dict[str, _Act] = {
     drift_core.STATUS: _accept_status,
     drift_core.SUPPRESSION: _accept_suppression,
     drift_core.ALSO_ASSOCIATED: _adopt_association,
+    drift_core.DEFAULT_SET: _adopt_association,
 }
 
 
@@ -346,7 +366,7 @@ def _apply_by_worker() -> None:
         resources_services.dissociate(tenant_name=row.place, arn=row.subject)
     measured = _decided().filter(kind=drift_core.UNMEASURED, decision=Decision.RESTORE).values("place")
     for tenant in tenants_in_region().filter(name__in=measured, set_measures=False):
-        policy_services.enable_metrics(tenant=tenant)
+        configuration_sets_services.enable_metrics(tenant=tenant)
 
 
 def _compare(

@@ -1,13 +1,21 @@
 """Plans a customer's migration into a tenant: from an inventory to steps, the readiness gate, the pace, the time left.
 
+Also reads the file that names the customers of a mass migration.
+
 SES refuses a send that names a tenant unless everything it uses is associated with that tenant (AccessDeniedException).
 So the switch comes last, after the gate.
 """
 
-from collections.abc import Iterable, Sequence
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from io import StringIO
+
+from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.exports import unescaped
 
 SECONDS_PER_CALL = 1.0  # SES's rate limit (ses.md A)
 HOUR = timedelta(hours=1)
@@ -65,9 +73,7 @@ class MigrationResource:
     name: str
     arn: str
     is_associated: bool = False
-    by_us: bool = True  # we created it, so no tenant had it then
     has_default_read: bool = False  # an identity whose default configuration set this attempt has read
-    asks: bool = False  # SES is asked whether another tenant has it, since no list of all tenants was read
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class Inventory:
     left_out: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
     is_listed: bool = False  # SES's identities were listed, to find those below the customer's domains
-    asks_list: bool = True  # they are listed for this customer alone
+    is_alone: bool = True  # they are listed for this customer alone
     has_status: bool = False
     is_switched: bool = False
 
@@ -131,7 +137,7 @@ def plan(inventory: Inventory) -> tuple[Step, ...]:
 def _list(inventory: Inventory) -> Step:
     """SES is asked for all its identities once for several customers, and for this one alone if it is alone."""
     stands = inventory.is_listed or inventory.is_complete
-    call = "ListEmailIdentities" if inventory.asks_list else ""
+    call = "ListEmailIdentities" if inventory.is_alone else ""
     return Step(StepKind.BELOW, "Check for more identities below the customer’s domains.", call, stands=stands)
 
 
@@ -161,9 +167,8 @@ def _identity_checks(identity: MigrationResource) -> Iterable[Step]:
     name = identity.name
     default = f"Read the default configuration set of {name}."
     yield Step(StepKind.DEFAULT_SET, default, "GetEmailIdentity", identity.arn, stands=identity.has_default_read)
-    if identity.asks:
-        look = f"Check whether another tenant has {name}."
-        yield Step(StepKind.LOOK, look, "ListResourceTenants", identity.arn, stands=identity.is_associated)
+    look = f"Check whether another tenant has {name}."
+    yield Step(StepKind.LOOK, look, "ListResourceTenants", identity.arn, stands=identity.is_associated)
 
 
 _NOUNS = {"identity": "identity", "configuration-set": "configuration set", "template": "template"}
@@ -223,3 +228,82 @@ def seconds_left(customers: int, calls_left: int, at_most_per_hour: int | None) 
     by_pace = calls_left * SECONDS_PER_CALL
     by_limit = (max(0, customers - 1) // at_most_per_hour) * 3600 if at_most_per_hour else 0
     return round(max(by_pace, by_limit))
+
+
+MOST_LINES = 100_000
+HEADS = ("customer_id", "customer", "id", "name")  # the first that the header has says who is meant
+DELIMITERS = (",", ";", "\t")
+NOT_CSV = "The line is not valid CSV ({error}). Check its quotation marks."
+
+
+@dataclass(frozen=True)
+class CustomerLine:
+    """One line of a file. `texts`: what may name the customer, in the order to try. `problem`: it can't be read."""
+
+    number: int  # as an editor counts, from 1
+    texts: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def file_text(data: bytes) -> str:
+    """Return the text of a file in UTF-8, or in UTF-16 as Excel's "Unicode text". Raises Refused."""
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return data.decode(encoding).replace("\x00", "")
+    except UnicodeDecodeError as error:
+        raise Refused("The file is not UTF-8 text. Save it as CSV (UTF-8).", code="FILE_UNREADABLE") from error
+
+
+def customer_lines(text: str) -> tuple[CustomerLine, ...]:
+    """Return the lines that name customers, with commas, semicolons or tabs, and with or without a header line.
+
+    Without one, a whole line names the customer, or its first cell if all lines have the same separator. Raises Refused
+    if there are too many lines.
+    """
+    lines = list(StringIO(text.lstrip("\ufeff"), newline=None))
+    if len(lines) > MOST_LINES:
+        raise Refused(f"The file has {len(lines):,} lines. The maximum is {MOST_LINES:,}.", code="TOO_MANY")
+    first = next((at for at, line in enumerate(lines) if line.strip()), len(lines))
+    delimiters: tuple[str, ...] = DELIMITERS
+    if first < len(lines) and lines[first].lower().startswith("sep="):  # as Excel writes it
+        delimiters, first = tuple(lines[first][4:5].strip("\n")) or DELIMITERS, first + 1
+    for delimiter in delimiters if first < len(lines) else ():
+        heads = [cell.lower().replace(" ", "_").replace("-", "_") for cell in _cells(lines[first], delimiter)]
+        if head := next((name for name in HEADS if name in heads), ""):
+            return tuple(_table(lines, first + 1, delimiter, heads.index(head)))
+    there = [at for at in range(first, len(lines)) if lines[at].strip()]
+    common = [each for each in delimiters if all(each in lines[at] for at in there)]
+    return tuple(_line(at, lines[at], common) for at in there)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    """Return the cells of one line, none if it isn't valid CSV."""
+    with suppress(csv.Error):
+        return [unescaped(cell.strip()) for cell in next(csv.reader([line], strict=True, delimiter=delimiter), [])]
+    return []
+
+
+def _line(at: int, line: str, delimiters: Iterable[str]) -> CustomerLine:
+    """Return a line without a header above it. A name may contain what separates cells in another file."""
+    whole = _cells(line, "\0") or [line.strip()]  # without its quotation marks
+    firsts = [cells[0] for each in delimiters if (cells := _cells(line, each)) and cells[0]]
+    return CustomerLine(at + 1, tuple(dict.fromkeys([*whole, *sorted(firsts, key=len, reverse=True)])))
+
+
+def _table(lines: Sequence[str], start: int, delimiter: str, column: int) -> Iterator[CustomerLine]:
+    """Yield a line for each record. After an invalid one, reading continues at the line after its first."""
+    while start < len(lines):
+        reader, read = csv.reader((lines[at] for at in range(start, len(lines))), strict=True, delimiter=delimiter), 0
+        try:
+            for row in reader:
+                number, read = start + read + 1, reader.line_num
+                cells = [unescaped(cell.strip()) for cell in row]
+                if len(cells) > column and cells[column]:
+                    yield CustomerLine(number, (cells[column],))
+                elif any(cells):
+                    yield CustomerLine(number, problem="The line names no customer.")
+        except csv.Error as error:
+            start += read + 1
+            yield CustomerLine(start, problem=NOT_CSV.format(error=error))
+        else:
+            return

@@ -9,6 +9,10 @@ from operations.tenant_migration.core import Chosen
 from tenants.status.core import Policy
 
 MOST_BYTES = 5_000_000
+FILE_HELP = (
+    "One customer per line: full name or ID. Or a table with commas, semicolons or tabs and a header line that has "
+    "customer_id, customer, id or name."
+)
 BELOW = "Associate identities below the customers’ domains"
 BELOW_HELP = (
     "Subdomains and email addresses that SES has as identities of their own. SES uses these for sends from there. "
@@ -32,7 +36,7 @@ class PlanForm(forms.Form):
         initial=Chosen.ALL,
     )
     text = forms.CharField(label="Part of the name", required=False, max_length=200)
-    file = forms.FileField(label="File (CSV)", required=False, help_text="One customer per line: full name or ID.")
+    file = forms.FileField(label="File (CSV)", required=False, help_text=FILE_HELP)
     policy = forms.ChoiceField(
         label="Reputation policy for new tenants",
         choices=[(key.value, words) for key, words in POLICIES.items()],

@@ -18,7 +18,6 @@ from inbound_admin.lib import aws, jobs
 from operations.jobs import MIGRATE
 from operations.models import REVERSIBLE, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
 from operations.tenant_migration.core import (
-    Chosen,
     Inventory,
     MigrationResource,
     MigrationStepState,
@@ -30,8 +29,7 @@ from tenants.lifecycle.selectors import tenant_of, tenants_in_region
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource
 
 CALLS_OF_CUSTOMER = 6  # without those for its domains
-CALLS_OF_OWN = 2  # for a domain that we made: its configuration set, its association
-CALLS_OF_ADOPTED = 3  # for one that others made, or an identity below a domain: its tenants as well
+CALLS_OF_IDENTITY = 3  # its default configuration set, the tenants that have it, its association
 IDENTITIES_PER_CALL = 1000
 EXAMPLES = 5
 GROUPS = {
@@ -172,11 +170,11 @@ def counts(migration: Migration) -> MigrationCounts:
 
 def forecast_of(migration: Migration) -> MigrationForecast:
     """Forecast for the pending customers of a migration."""
-    return forecast(waiting_customers(migration), migration.chosen, associates_below=migration.associates_below)
+    return forecast(waiting_customers(migration), associates_below=migration.associates_below)
 
 
-def forecast(customers: QuerySet[Customer], chosen: str, *, associates_below: bool = False) -> MigrationForecast:
-    """Forecast for customers in a few queries, however many there are. `chosen`: how, see `Chosen`."""
+def forecast(customers: QuerySet[Customer], *, associates_below: bool = False) -> MigrationForecast:
+    """Forecast for customers in a few queries, however many there are."""
     domains = _domains_of(customers)
     below = _below(customers)
     ready = domains.filter(stage=Stage.READY)
@@ -184,7 +182,7 @@ def forecast(customers: QuerySet[Customer], chosen: str, *, associates_below: bo
     return MigrationForecast(
         customers=total,
         domains=ready.count(),
-        calls=_calls_at_most(customers, chosen, associates_below=associates_below),
+        calls=_calls_at_most(customers, associates_below=associates_below),
         unverified=_first(ready.filter(verified_at=None)),
         left_out=_first(domains.exclude(stage=Stage.READY)),
         below=(below.count(), tuple(below.values_list("name", flat=True)[:EXAMPLES])),
@@ -206,14 +204,10 @@ def _below(customers: QuerySet[Customer]) -> QuerySet[SubIdentity]:
     return sub_identities_of(whose).exclude(name__in=there.values("name"))
 
 
-def _calls_at_most(customers: QuerySet[Customer], chosen: str, *, associates_below: bool) -> int:
-    """For one customer SES is asked about each identity's tenants; for many, a list of all tenants answers that."""
-    by_adopted = _domains_of(customers).filter(stage=Stage.READY).order_by().values("adopted")
-    domains = dict(by_adopted.annotate(number=Count("pk")).values_list("adopted", "number"))
-    own, adopted = domains.get(False, 0), domains.get(True, 0)
-    each = CALLS_OF_OWN + (1 if chosen == Chosen.CUSTOMER else 0)
-    others = adopted + (_below(customers).count() if associates_below else 0)
-    return customers.count() * CALLS_OF_CUSTOMER + own * each + others * CALLS_OF_ADOPTED + _list_calls()
+def _calls_at_most(customers: QuerySet[Customer], *, associates_below: bool) -> int:
+    identities = _domains_of(customers).filter(stage=Stage.READY).count()
+    identities += _below(customers).count() if associates_below else 0
+    return customers.count() * CALLS_OF_CUSTOMER + identities * CALLS_OF_IDENTITY + _list_calls()
 
 
 def _list_calls() -> int:
@@ -234,7 +228,7 @@ def _seconds_left(migration: Migration, by_group: dict[str, int]) -> int:
     steps = MigrationStep.objects.filter(item__migration=migration, item__state=ItemState.RUNNING)
     to_do = steps.filter(state=MigrationStepState.TO_DO).exclude(call="").count()
     waiting, below = waiting_customers(migration), migration.associates_below
-    calls = _calls_at_most(waiting, migration.chosen, associates_below=below) + to_do
+    calls = _calls_at_most(waiting, associates_below=below) + to_do
     held = seconds_until_next(migration, timezone.now()) if by_group["waiting"] else 0
     return held + seconds_needed(by_group["waiting"], calls, migration.at_most_per_hour)
 
@@ -295,23 +289,23 @@ LEFT_OUT = {
 def inventory_of(
     customer: Customer,
     *,
-    surveyed: bool = False,
+    is_alone: bool = True,
     associates_below: bool = False,
     runs: bool = False,
     is_listed: bool = False,
 ) -> Inventory:
     """Read the inventory in a few queries, plus STS once a process for the ARNs' account. Raises AwsProblem.
 
-    `surveyed`: a list of all tenants was read, so SES isn't asked about each identity. `runs`: for the worker, which
-    counts only what the present attempt has read; `is_listed`: it has listed SES's identities.
+    `is_alone`: SES's identities are listed for this customer alone. `runs`: for the worker, which counts only what the
+    present attempt has read; `is_listed`: it has listed SES's identities.
     """
     tenant = tenant_of(customer)
     known = {row.arn: row for row in TenantResource.objects.filter(tenant=tenant, wanted=True)} if tenant else {}
     domains = list(domain_list_selectors.domains_in_region().filter(customer=customer).order_by("name"))
     own = _own_set(tenant, customer, known)
-    makes = _IdentityMaker(known, surveyed=surveyed, read_since=_read_since(tenant, runs=runs))
-    ready = [makes.domain(each) for each in domains if each.stage == Stage.READY]
-    below = [makes.other(each.name) for each in sub_identities_of([customer])]
+    makes = _IdentityMaker(known, read_since=_read_since(tenant, runs=runs))
+    ready = [makes.identity(each.name) for each in domains if each.stage == Stage.READY]
+    below = [makes.identity(each.name) for each in sub_identities_of([customer])]
     joining = [each for each in below if associates_below or each.arn in known]
     there = {each.arn for each in (*ready, *joining)}
     rest = [row for row in known.values() if row.kind == ResourceKind.IDENTITY and row.arn not in there]
@@ -321,13 +315,13 @@ def inventory_of(
         is_created=bool(tenant and tenant.arn),
         has_policy=bool(tenant and tenant.policy_told == tenant.policy),
         configuration_set=own,
-        set_is_made=bool(tenant and tenant.set_sends is not None),
-        identities=(*ready, *joining, *(makes.other(row.name) for row in rest)),
+        set_is_made=bool(tenant and tenant.set_sends is not None and not tenant.set_gone_at),
+        identities=(*ready, *joining, *(makes.identity(row.name) for row in rest)),
         others=tuple(_other(row) for row in others),
         left_out=tuple(LEFT_OUT[Stage(each.stage)].format(name=each) for each in domains if each.stage != Stage.READY),
         undecided=tuple(each.name for each in below if each not in joining),
         is_listed=is_listed,
-        asks_list=not surveyed,
+        is_alone=is_alone,
         has_status=bool(tenant and tenant.read_at),
         is_switched=bool(tenant and tenant.sends_since),
     )
@@ -346,16 +340,9 @@ def _read_since(tenant: Tenant | None, *, runs: bool) -> datetime | None:
 @dataclass(frozen=True)
 class _IdentityMaker:
     known: dict[str, TenantResource]
-    surveyed: bool
     read_since: datetime | None
 
-    def domain(self, domain: Domain) -> MigrationResource:
-        return self._made(domain.name, by_us=not domain.adopted)
-
-    def other(self, name: str) -> MigrationResource:
-        return self._made(name, by_us=False)
-
-    def _made(self, name: str, *, by_us: bool) -> MigrationResource:
+    def identity(self, name: str) -> MigrationResource:
         arn = aws.identity_arn(name)
         row = self.known.get(arn)
         read_at = row.default_read_at if row else None
@@ -364,14 +351,12 @@ class _IdentityMaker:
             name,
             arn,
             is_associated=_is_associated(row),
-            by_us=by_us,
             has_default_read=bool(read_at and self.read_since and read_at > self.read_since),
-            asks=not (by_us and self.surveyed),
         )
 
 
 def person_of(item: MigrationItem) -> User | None:
-    """Return who is responsible for what the worker does; None is the command line."""
+    """Return who asked for what the worker does, and had the permission then; None is the command line."""
     return item.asked_by or item.migration.by
 
 
@@ -383,7 +368,8 @@ def arn_of(kind: str, name: str) -> str:
 def _own_set(tenant: Tenant | None, customer: Customer, known: dict[str, TenantResource]) -> MigrationResource:
     name = (tenant.configuration_set if tenant else "") or tenant_name(customer.name, NOT_YET)
     arn = arn_of(ResourceKind.CONFIGURATION_SET, name)
-    return MigrationResource(ResourceKind.CONFIGURATION_SET, name, arn, _is_associated(known.get(arn)))
+    is_there = not (tenant and tenant.set_gone_at) and _is_associated(known.get(arn))
+    return MigrationResource(ResourceKind.CONFIGURATION_SET, name, arn, is_there)
 
 
 def _other(row: TenantResource) -> MigrationResource:

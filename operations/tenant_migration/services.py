@@ -6,34 +6,31 @@ It is not a batch of `operations.batches`, whose items are either pending or set
 engine for work on many things".
 """
 
-import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from io import StringIO
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from accounts.people.selectors import customer_subject, customers_called
+from accounts.people.selectors import all_called, customer_subject
 from audit import services as audit_services
 from inbound_admin.lib.errors import NotAllowed, Refused
 from operations.jobs import migration_subject, queue_migrations
 from operations.models import REVERSIBLE, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState
-from operations.tenant_migration.core import Chosen
+from operations.tenant_migration.core import Chosen, CustomerLine, customer_lines, file_text
 from operations.tenant_migration.selectors import customers_to_migrate, held_by_pause, kept_by_pause, may_migrate
 from tenants.lifecycle.selectors import tenants_in_region
 from tenants.resources import services as resources_services
 from tenants.status.core import Policy
 
-MOST_LINES = 100_000
-HEADS = ("customer", "customer_id", "id", "name")
+MOST_SHOWN = 1_000  # lines of a file that were left out, on the page of the migration
 
 
 @dataclass(frozen=True)
 class Choice:
-    """`left_out`: a sentence for each line of a file that matched no customer."""
+    """`left_out`: a sentence for each line of a file that selects no customer."""
 
     chosen: Chosen
     text: str
@@ -62,35 +59,43 @@ def named(customers: Iterable[Customer]) -> Choice:
     return Choice(Chosen.CSV, "by the API", tuple(customers_to_migrate().filter(pk__in=keys)))
 
 
-def by_csv(text: str, name: str) -> Choice:
-    """Select one customer for each line, by ID or full name, in the first column or one with that header.
+def by_file(data: bytes, name: str) -> Choice:
+    """Select a customer for each line of a file, by ID or full name. A line that selects none says why.
 
-    Raises Refused.
+    Raises Refused: FILE_UNREADABLE, TOO_MANY, FILE_EMPTY, NOBODY.
     """
-    try:
-        lines = [row for row in csv.reader(StringIO(text.lstrip("\ufeff"))) if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise Refused(f"The file is not valid CSV ({error}).", code="FILE_UNREADABLE") from error
-    if len(lines) > MOST_LINES:
-        raise Refused(f"The file has {len(lines):,} lines. The maximum is {MOST_LINES:,}.", code="TOO_MANY")
-    column, rows = _column(lines)
-    wanted = list(dict.fromkeys(row[column].strip() for row in rows if len(row) > column and row[column].strip()))
-    if not wanted:
+    lines = customer_lines(file_text(data))
+    if not lines:
         raise Refused("The file contains no customers.", code="FILE_EMPTY")
-    found = customers_called(wanted, customers_to_migrate())
-    customers = tuple(dict.fromkeys(customer for customer in found.values() if customer))
-    left_out = tuple(
-        f"“{each[:120]}” is not a customer that still has to be migrated." for each in wanted if not found[each]
-    )
-    return Choice(Chosen.CSV, name[:200], customers, left_out)
+    known = all_called({text for line in lines for text in line.texts}, Customer.objects.all())
+    left = {customer.pk: customer for customer in customers_to_migrate()}
+    chosen, left_out = dict[str, Customer](), list[str]()
+    for line in lines:
+        found = next((known[text] for text in line.texts if known[text]), ())
+        if len(found) == 1 and found[0].pk in left:
+            chosen[found[0].pk] = left[found[0].pk]
+        else:
+            left_out.append(f"Line {line.number}: {_why_left_out(line, found)}")
+    if not chosen:
+        raise Refused(f"No line of the file selects a customer. {summary(left_out)}", code="NOBODY")
+    return Choice(Chosen.CSV, name[:200], tuple(chosen.values()), tuple(left_out))
 
 
-def _column(lines: list[list[str]]) -> tuple[int, list[list[str]]]:
-    head = [cell.strip().lower() for cell in lines[0]] if lines else []
-    for name in HEADS:
-        if name in head:
-            return head.index(name), lines[1:]
-    return 0, lines
+def _why_left_out(line: CustomerLine, found: Sequence[Customer]) -> str:
+    if line.problem:
+        return line.problem
+    named = f"“{' '.join(line.texts[0].split())[:120]}”"
+    if not found:
+        return f"No customer has the name or ID {named}."
+    if len(found) > 1:
+        return f"{len(found):,} customers have the name {named}. Use the ID."
+    return f"{named} is migrated already, or part of another migration."
+
+
+def summary(sentences: Sequence[str], most: int = 10) -> str:
+    """Return the first of these sentences, and how many more there are."""
+    more = f" And {len(sentences) - most:,} more lines." if len(sentences) > most else ""
+    return f"{' '.join(sentences[:most])}{more}"
 
 
 RETRYABLE = (ItemState.FAILED, ItemState.CANCELLED, ItemState.ROLLED_BACK)
@@ -124,6 +129,7 @@ def plan_migration(
         policy=_policy(policy),
         at_most_per_hour=at_most_per_hour,
         associates_below=associates_below,
+        left_out="\n".join(choice.left_out[:MOST_SHOWN]),
         by=actor,
     )
     number = _add_items(migration, choice.customers)
@@ -216,7 +222,7 @@ def retry(*, migration: Migration, actor: User | None, item: MigrationItem | Non
         for way in (True, False)
     )
     back.update(state=ItemState.ROLLING_BACK, problem="", ended_at=None, asked_by=actor)
-    again.update(state=ItemState.WAITING, problem="", ended_at=None, asked_by=actor, is_retried=True)
+    again.update(state=ItemState.WAITING, problem="", ended_at=None, asked_by=actor)
     _run_again(locked)
     for each in chosen:
         _record_of("tenant.rollback_retried" if each.rolls_back else "tenant.migration_retried", each, actor)

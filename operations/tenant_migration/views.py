@@ -50,11 +50,8 @@ def plan_migration(request: SignedIn) -> HttpResponse:
 
 
 def _planned(request: SignedIn, given: dict[str, Any]) -> Migration:
-    choice = _choice(given)
-    for sentence in choice.left_out[:20]:
-        messages.warning(request, sentence)
     return services.plan_migration(
-        choice=choice,
+        choice=_choice(given),
         actor=request.user,
         because=given["because"],
         policy=given["policy"],
@@ -67,11 +64,7 @@ def _choice(given: dict[str, Any]) -> Choice:
     if given["chosen"] == Chosen.FILTER:
         return services.by_filter(given["text"])
     if given["chosen"] == Chosen.CSV:
-        try:
-            text = given["file"].read().decode("utf-8-sig").replace("\x00", "")
-        except UnicodeDecodeError as error:
-            raise Refused("The file is not UTF-8 text. Save it as CSV (UTF-8).", code="FILE_UNREADABLE") from error
-        return services.by_csv(text, given["file"].name)
+        return services.by_file(given["file"].read(), given["file"].name)
     return services.all_of_them()
 
 

@@ -19,10 +19,10 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts.models.people import Customer, User
 from domains.domain_list.selectors import customer_choices, domains_for
 from domains.models.domains import Domain, Stage
-from inbound_admin.lib.errors import NotAllowed, Refused
+from inbound_admin.lib.errors import ChangedMeanwhile, NotAllowed, Refused
 from inbound_admin.lib.http import SignedIn, form_page, page_of, template
 from inbound_admin.lib.ids import new_id
-from inbound_admin.lib.seen import ChangedMeanwhile, fingerprint
+from inbound_admin.lib.seen import fingerprint
 from receipt_rules.address_previews.services import preview_addresses
 from receipt_rules.addresses.core import CatchAllMeant, read_recipient
 from receipt_rules.addresses.forms import AddressForm, CatchAllForm, ChangeAddressForm, EndpointChoice, PasteForm
@@ -287,7 +287,7 @@ def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
     stopped = (hop for hop in hops if hop.key == "store" and hop.state is HopState.STOPPED)
     return {
         "schedule": schedule,
-        "schedule_form": ProbeScheduleForm(initial={"pace": schedule.pace} if schedule else {}),
+        "schedule_form": ProbeScheduleForm.showing(schedule.pace if schedule else ""),
         "domain": domain,
         "hops": hops,
         "tab": "inbound",

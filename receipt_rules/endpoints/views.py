@@ -10,10 +10,9 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from inbound_admin.lib.errors import NotAllowed, Refused
+from inbound_admin.lib.errors import ChangedMeanwhile, NotAllowed, Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.lists import text_in
-from inbound_admin.lib.seen import ChangedMeanwhile
 from receipt_rules.addresses.selectors import (
     MAY_NOT_ROUTE,
     endpoints_for,

@@ -2,6 +2,7 @@
 
 from django import forms
 
+from inbound_admin.lib.seen import SeenField, fingerprint
 from receipt_rules.probes.core import OFF, ProbePace
 
 CHOICES = ((OFF, "Off"), (ProbePace.DAILY.value, "Once a day"), (ProbePace.HOURLY.value, "Once an hour"))
@@ -9,6 +10,13 @@ CHOICES = ((OFF, "Off"), (ProbePace.DAILY.value, "Once a day"), (ProbePace.HOURL
 
 class ProbeScheduleForm(forms.Form):
     pace = forms.ChoiceField(label="Test messages", choices=CHOICES, initial=OFF)
+    seen = SeenField()
+
+    @classmethod
+    def showing(cls, pace: str) -> "ProbeScheduleForm":
+        """Return the form for a domain whose schedule has this pace, "" if it has none."""
+        shown = {"pace": pace or OFF}
+        return cls(initial=shown | {"seen": fingerprint(shown)})
 
     @property
     def chosen(self) -> ProbePace | None:

@@ -26,6 +26,7 @@ from domains.receiving.core import MX_POINTS_HERE, MxFact
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import RateLimited, Refused
 from inbound_admin.lib.foreign_text import escaped
+from inbound_admin.lib.seen import refuse_if_changed
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from receipt_rules.addresses.core import CatchAllMeant, read_recipient
@@ -148,14 +149,18 @@ MOST_AT_ONCE = 50  # of each kind of work, in a minute
 DISRUPTED = "We can't tell whether the last test message arrived: receiving was disrupted or the domain was on hold."
 
 
-def schedule_probes(*, domain: Domain, pace: ProbePace | None, actor: User) -> None:
-    """Store the schedule; None turns it off. Idempotent. Raises Refused if the domain can't receive mail."""
+def schedule_probes(*, domain: Domain, pace: ProbePace | None, actor: User, seen: str = "") -> None:
+    """Store the schedule; None turns it off. Idempotent. `seen`: of the form that shows it.
+
+    Raises ChangedMeanwhile, and Refused if the domain can't receive mail.
+    """
     with transaction.atomic():
         locked = lock_domain(domain, to_receive=pace is not None)
         before = schedule_of(locked)
         was, wanted = (before.pace if before else OFF), (pace.value if pace else OFF)
         if was == wanted:
             return
+        refuse_if_changed(seen, {"pace": was})
         audit_services.record(
             "probe.scheduled",
             about=domain_subject(locked),

@@ -72,7 +72,7 @@ def choose(request: SignedIn, domain_id: str) -> HttpResponse:
         messages.error(request, "Choose how often to send test messages: off, once a day, or once an hour.")
         return redirect("receipt_rules:domain", domain.pk)
     try:
-        schedule_probes(domain=domain, pace=form.chosen, actor=request.user)
+        schedule_probes(domain=domain, pace=form.chosen, actor=request.user, seen=form.cleaned_data["seen"])
     except Refused as refused:
         messages.error(request, str(refused))
     else:

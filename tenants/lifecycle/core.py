@@ -17,6 +17,9 @@ GONE = "This tenant no longer exists in SES. See Drift."
 ANOTHER = "The tenant was deleted and recreated in SES. See Drift."
 NOT_ASSOCIATED = "SES no longer associates this with the tenant. See Drift."
 NOT_YET = "SES does not associate this with the tenant yet. See Drift."
+UNKNOWN = "The resource does not exist in SES."
+DEFAULT_OUTSIDE = "A default configuration set is not in the tenant: SES rejects mail that names no other. See Drift."
+SET_GONE = "The configuration set no longer exists in SES. See Drift."
 STOPPED_BEFORE = {
     "paused": "Its sending was paused in SES before the tenant was deleted there.",
     "suspended": "AWS had suspended its sending before the tenant was deleted in SES.",
@@ -94,6 +97,11 @@ def kind_of(arn: str) -> str:
 def name_of(arn: str) -> str:
     """Return the last part of the ARN: the domain, or the name of the configuration set or template."""
     return arn.split(":", 5)[-1].partition("/")[2]
+
+
+def set_arn(identity_arn: str, name: str) -> str:
+    """Return the ARN of a configuration set in the same account and region."""
+    return f"{identity_arn.rpartition(':')[0]}:configuration-set/{name}"
 
 
 LONGEST = 64  # SESv2 CreateTenant: TenantName; the same for ConfigurationSetName

@@ -6,6 +6,7 @@ from django.conf import settings
 from accounts.models.people import Customer, User
 from accounts.people import selectors as people_selectors
 from accounts.people.forms import CustomerChoice
+from inbound_admin.lib.seen import SeenField, fingerprint
 from tenants.lifecycle import selectors
 from tenants.policy.core import POLICIES, SUPPRESSIONS
 
@@ -49,3 +50,7 @@ class PolicyForm(forms.Form):
         label="Suppression list", choices=_SUPPRESSIONS, required=False, widget=forms.RadioSelect
     )
     because = forms.CharField(label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+    seen = SeenField()
+
+    def __init__(self, data: Any, *, shown: dict[str, str]) -> None:
+        super().__init__(data, initial=shown | {"seen": fingerprint(shown)})

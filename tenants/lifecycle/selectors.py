@@ -3,7 +3,7 @@
 Customers see only their own tenants, without staff notes or other tenants' names.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -114,6 +114,7 @@ def facts_of(tenant: Tenant, account: SesAccount | None, resources: list[TenantR
         is_under_way=tenant.is_under_way,
         configuration_set=tenant.configuration_set,
         set_sends=tenant.set_sends,
+        set_is_gone=tenant.set_gone_at is not None,
         identities=len(identities),
         identities_ready=sum(1 for one in there if one.verified),
         identities_unknown=sum(1 for one in there if one.verified is None),
@@ -321,6 +322,20 @@ def rejects_sends(tenant: Tenant, name: str) -> bool:
 def lost_of(tenant: Tenant) -> QuerySet[TenantResource]:
     """Return the associations that SES lost. It rejects sends that use one of them and name the tenant."""
     return TenantResource.objects.filter(tenant=tenant, wanted=True, lost_at__isnull=False)
+
+
+def default_sets_outside(tenants: Iterable[Tenant]) -> QuerySet[TenantResource]:
+    """Return identities whose default set isn't in their tenant, with the tenants.
+
+    SES rejects mail from there that names the tenant and no other set.
+    """
+    inside = TenantResource.objects.filter(
+        tenant=OuterRef("tenant"), kind=ResourceKind.CONFIGURATION_SET, name=OuterRef("default_set"), wanted=True
+    )
+    rows = TenantResource.objects.filter(tenant__in=tenants, tenant__sends_since__isnull=False)
+    identities = rows.filter(kind=ResourceKind.IDENTITY, wanted=True, associated_at__isnull=False)
+    outside = identities.exclude(default_set="").exclude(Exists(inside.filter(associated_at__isnull=False)))
+    return outside.select_related("tenant__customer")
 
 
 def stopped_before(tenant: Tenant) -> str:

@@ -24,12 +24,19 @@ from inbound_admin.lib.ids import new_id
 from notifications.alerts import services as alerts_services
 from tenants.jobs import queue_associations, queue_creation, queue_removal, queue_status
 from tenants.lifecycle import gateway
-from tenants.lifecycle.core import TenantFound, is_tenant_name, tenant_name
+from tenants.lifecycle.core import ConfigurationSet, TenantFound, is_tenant_name, tenant_name
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region, what_stopped
-from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage, new_tenant_id
+from tenants.models.tenants import (
+    Policy,
+    ResourceKind,
+    SendingStatus,
+    Tenant,
+    TenantResource,
+    TenantStage,
+    new_tenant_id,
+)
 from tenants.resources import services as resources_services
 from tenants.status import services as status_services
-from tenants.status.core import Policy, SendingStatus
 
 SUFFIX = 8  # characters of Crockford's base 32 that distinguish customers with the same name
 NOT_YOURS = "Your role can't create tenants. Ask an operator."
@@ -46,9 +53,14 @@ def create_tenant(*, customer: Customer, actor: User | None, policy: str = "", s
     `sends_at_once` is for a customer who doesn't send yet, so no sends exist that don't name a tenant.
     """
     require_permission(actor)
+    return store_tenant(customer=customer, by=actor, policy=policy, sends_at_once=sends_at_once)
+
+
+def store_tenant(*, customer: Customer, by: User | None, policy: str = "", sends_at_once: bool = False) -> Tenant:
+    """Store a request that `by` was allowed to make when they made it, as the start of a migration. Raises Refused."""
     tenant = Tenant(pk=new_tenant_id(), customer=customer, policy=_policy(policy or settings.TENANT_POLICY))
     tenant.name = tenant.configuration_set = _name(tenant)
-    return _store_new(tenant, actor, sends_at_once=sends_at_once)
+    return _store_new(tenant, by, sends_at_once=sends_at_once)
 
 
 def adopt_tenant(*, customer: Customer, name: str, actor: User) -> Tenant:
@@ -174,16 +186,21 @@ def _set(tenant: Tenant) -> bool:
     if tenant.adopted and not tenant.configuration_set and not _adopt_configuration_set(tenant):
         _store(tenant, configuration_set=_name(tenant))
     if tenant.adopted and _is_associated(tenant, tenant.configuration_set):  # adoption writes nothing
-        return _store(tenant, set_sends=gateway.get_configuration_set(tenant.configuration_set).sends)
+        return _store_set(tenant, gateway.get_configuration_set(tenant.configuration_set))
     try:
         gateway.create_configuration_set(tenant.configuration_set, ours=tenant.pk)
     except AwsConflict:
         found = gateway.get_configuration_set(tenant.configuration_set)
         adopted = _is_associated(tenant, tenant.configuration_set)
         if (gateway.OURS, tenant.pk) in found.tags or adopted:
-            return _store(tenant, set_sends=found.sends)
+            return _store_set(tenant, found)
         return _store(tenant, configuration_set=_name(tenant, new_id("")[-SUFFIX:])) and _set(tenant)
-    return _store(tenant, set_sends=True)
+    return _store(tenant, set_sends=True, set_read_at=timezone.now())
+
+
+def _store_set(tenant: Tenant, found: ConfigurationSet) -> bool:
+    """Store that SES has the set. A read from before doesn't replace it."""
+    return _store(tenant, set_sends=found.sends, set_read_at=timezone.now())
 
 
 def _adopt_configuration_set(tenant: Tenant) -> bool:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from audit.selectors import changes_of
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import ChangedMeanwhile, Refused
 from inbound_admin.lib.http import SignedIn, form_page, list_as_file, page_of, requires_password, template
 from tenants.jobs import next_status_attempt
 from tenants.lifecycle import selectors, services
@@ -131,6 +131,7 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
         "next_attempt": next_status_attempt(tenant) if tenant.status_problem and tenant.is_under_way else None,
         "stopped_before": selectors.stopped_before(tenant),
         "lost": [each.name for each in selectors.lost_of(tenant)],
+        "default_sets_outside": selectors.default_sets_outside([tenant]),
         "poll_seconds": POLL_SECONDS if _is_changing(tenant) else None,
     }
     return TemplateResponse(request, template(request, "tenants/lifecycle/detail.html", "live"), context)
@@ -187,12 +188,15 @@ def _create(given: dict[str, Any], request: SignedIn) -> Tenant:
 @require_http_methods(["GET", "POST"])
 def policy(request: SignedIn, tenant_id: str) -> HttpResponse:
     tenant = _managed(request, tenant_id)
-    form = PolicyForm(request.POST or None, initial={"policy": tenant.policy, "suppression": tenant.suppression})
+    form = PolicyForm(request.POST or None, shown=policy_services.shown_values(tenant))
     if request.method == "POST" and form.is_valid():
         try:
             given = form.cleaned_data
             suppression = given["suppression"] or tenant.suppression
             policy_services.change(tenant=tenant, actor=request.user, **{**given, "suppression": suppression})
+        except ChangedMeanwhile as changed:
+            messages.error(request, str(changed))
+            return redirect("tenants:policy", tenant.id)
         except Refused as refused:
             form.add_error(None, str(refused))
         else:

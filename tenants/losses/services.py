@@ -49,6 +49,7 @@ def recreate_tenant(*, tenant: Tenant, pause: Mapping[str, object], arn: str = "
         "ses_id": arn.rpartition("/")[2],
         "policy_told": "",
         "set_sends": None,
+        "set_gone_at": None,
         "read_problem": "",
         **pause,
     }

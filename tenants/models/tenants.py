@@ -7,8 +7,13 @@ from django.db.models.functions import Now
 from inbound_admin.lib.ids import new_id
 from tenants.lifecycle.core import ANOTHER, GONE
 from tenants.lifecycle.core import TenantStage as TenantStage  # noqa: PLC0414  who queries the column finds its values here
-from tenants.policy.core import Suppression, status_to_resume
-from tenants.status.core import SENDING, LayerName, Policy, SendingStatus, TenantStatus
+from tenants.policy.core import Suppression as Suppression  # noqa: PLC0414  who queries the column finds its values here
+from tenants.policy.core import status_to_resume
+from tenants.status.core import SENDING
+from tenants.status.core import LayerName as LayerName  # noqa: PLC0414  as above
+from tenants.status.core import Policy as Policy  # noqa: PLC0414
+from tenants.status.core import SendingStatus as SendingStatus  # noqa: PLC0414
+from tenants.status.core import TenantStatus as TenantStatus  # noqa: PLC0414
 
 
 def new_tenant_id() -> str:
@@ -110,6 +115,15 @@ class Tenant(models.Model):
     impact = models.CharField(max_length=30, blank=True, help_text="SES's ReputationImpact.")
     set_sends = models.BooleanField(null=True, help_text="Whether the configuration set may send; null: not read.")
     set_measures = models.BooleanField(null=True, help_text="Whether the set's reputation is measured; null: not read.")
+    set_gone_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When SES was found not to have the configuration set; null once it has it again.",
+    )
+    set_read_at = models.DateTimeField(null=True, blank=True, help_text="When the set was last read or changed in SES.")
+    suppression_read_at = models.DateTimeField(
+        null=True, blank=True, help_text="When SES's suppression scope was last read or changed."
+    )
     read_at = models.DateTimeField(null=True, blank=True, help_text="When it was last read from SES.")
     read_problem = models.TextField(
         blank=True, help_text="Why it could not be read from SES; empty after a successful read."
@@ -184,6 +198,11 @@ class Tenant(models.Model):
         return self.read_problem in (GONE, ANOTHER)
 
     @property
+    def awaits_set(self) -> bool:
+        """Return whether the worker is to create the configuration set, which SES doesn't have any more."""
+        return self.set_gone_at is not None and self.set_sends is None
+
+    @property
     def is_under_way(self) -> bool:
         """Return whether a pause or resume was requested that SES hasn't confirmed."""
         return self.status_asked_at is not None and self.status_proven_at is None
@@ -212,6 +231,9 @@ class TenantResource(models.Model):
     )
     default_read_at = models.DateTimeField(
         null=True, help_text="When an identity's default configuration set was last read; null: not read."
+    )
+    default_set = models.CharField(
+        max_length=64, blank=True, db_default="", help_text="An identity's default configuration set, as last read."
     )
     held_by = models.CharField(max_length=64, blank=True, help_text="Another tenant that has it; only for staff.")
     verified = models.BooleanField(null=True, help_text="Whether the identity can send; null: unknown.")

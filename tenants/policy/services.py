@@ -11,13 +11,12 @@ from accounts.roles import require, require_reason
 from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.seen import refuse_if_changed
 from tenants.jobs import queue_policy
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
-from tenants.models.tenants import Tenant, TenantStage
-from tenants.policy.core import Suppression
+from tenants.models.tenants import Policy, Suppression, Tenant, TenantStage
 from tenants.status import services as status_services
-from tenants.status.core import Policy
 
 NO_POLICY = "Your role can't change a tenant's policy. Ask an operator."
 NO_SUPPRESSION = "Your role can't change a tenant's suppression list. Ask an operator."
@@ -25,10 +24,21 @@ UNREAD = "The policy was just changed. The SES status under the new policy has n
 
 
 @transaction.atomic
-def change(*, tenant: Tenant, policy: str, suppression: str, because: str, actor: User) -> None:
-    """Change both or neither; an unchanged value is skipped. Raises Refused."""
+def change(*, tenant: Tenant, policy: str, suppression: str, because: str, actor: User, seen: str = "") -> None:
+    """Change both or neither; an unchanged value is skipped. `seen`: of the form that shows both.
+
+    Raises Refused and ChangedMeanwhile.
+    """
+    shown = shown_values(status_services.locked_tenant(tenant))
+    if shown != {"policy": policy, "suppression": suppression}:
+        refuse_if_changed(seen, shown)
     change_policy(tenant=tenant, policy=policy, because=because, actor=actor)
     change_suppression(tenant=tenant, suppression=suppression, because=because, actor=actor)
+
+
+def shown_values(tenant: Tenant) -> dict[str, str]:
+    """Return what the form shows."""
+    return {"policy": str(tenant.policy), "suppression": str(tenant.suppression)}
 
 
 def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> None:
@@ -90,12 +100,6 @@ def _record(
     audit_services.record(what, about=about, actor=actor, because=because, before=before, after=after, for_staff=True)
 
 
-def enable_metrics(*, tenant: Tenant) -> None:
-    """Turn on reputation metrics for the tenant's configuration set: one call. Raises AwsProblem."""
-    lifecycle_gateway.set_measured(tenant.configuration_set)
-    Tenant.objects.filter(pk=tenant.pk).update(set_measures=True)
-
-
 def accept_policy(*, tenant: Tenant, because: str, actor: User) -> None:
     """Make the policy that somebody set in SES the desired one. SES isn't called. Raises Refused."""
     require(actor, "tenants.manage_tenant", NO_POLICY)
@@ -122,7 +126,8 @@ def apply_policy(*, tenant_id: str) -> None:
     try:
         if tenant.suppression != tenant.suppression_told:
             lifecycle_gateway.set_suppression(tenant.name, Suppression(tenant.suppression))
-            fields = {"suppression_told": tenant.suppression, "ses_suppression": tenant.suppression}
+            fields: dict[str, object] = {"suppression_read_at": timezone.now()}
+            fields |= {"suppression_told": tenant.suppression, "ses_suppression": tenant.suppression}
             if not Tenant.objects.filter(pk=tenant.pk, suppression=tenant.suppression).update(**fields):
                 _repeat_newer(tenant)
         if tenant.policy != tenant.policy_told:

@@ -1,4 +1,4 @@
-"""Associates identities and configuration sets with tenants, lists the tenants in SES, and recreates a lost tenant.
+"""Associates identities, configuration sets and templates with tenants.
 
 The wanted associations are rows; the worker applies them, one AWS call each. SES lets an identity belong to many
 tenants, we do not. Before an identity that we did not just create joins a tenant, SES is asked which tenants have it;
@@ -6,13 +6,10 @@ if another has it, the association waits for a person.
 
 A send also uses its identity's default configuration set, and SES refuses it unless the tenant has that set too. So the
 default set of each identity is read, and belongs to the same tenant, however the identity joins: `read_default_set`.
-
-The inventory (`read_inventories`) reads every tenant of the account, whoever created it, for migrations and drift.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -25,15 +22,18 @@ from accounts.roles import require
 from audit import services as audit_services
 from inbound_admin.lib import aws, jobs
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
+from inbound_admin.lib.freshness import not_newer
+from tenants.configuration_sets import services as configuration_sets_services
 from tenants.jobs import lock_of, queue_associations
 from tenants.lifecycle import gateway as lifecycle_gateway
-from tenants.lifecycle.core import Entity, TenantFound, kind_of, name_of
-from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
+from tenants.lifecycle.core import SET_GONE, kind_of, name_of, set_arn
+from tenants.lifecycle.core import UNKNOWN as UNKNOWN  # noqa: PLC0414  an association's problem, which others name
+from tenants.lifecycle.selectors import default_sets_outside, tenant_subject, tenants_in_region
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage
 from tenants.status.services import entity_of, warn_of_rejected
 
+CHECK_LASTS = timedelta(minutes=10)  # then SES is asked again which tenants have the identity
 ELSEWHERE = "The resource belongs to another tenant in SES. Our team has to resolve this."
-UNKNOWN = "The resource does not exist in SES."
 SOONEST, LATEST = timedelta(minutes=1), timedelta(hours=6)  # until SES is asked again for a resource that it lacks
 ASK_AGAIN: dict[str, None] = {"missing_since": None, "retry_at": None}
 log = structlog.get_logger(__name__)
@@ -175,11 +175,35 @@ def read_default_set(*, tenant: Tenant, arn: str) -> None:
 
     One call. Raises AwsProblem; AwsMissing if SES doesn't have the identity.
     """
-    name = lifecycle_gateway.default_configuration_set(name_of(arn))
+    asked_at, name = timezone.now(), lifecycle_gateway.default_configuration_set(name_of(arn))
     with transaction.atomic():
         if name:
-            store_association(tenant, f"{arn.rpartition(':')[0]}:{ResourceKind.CONFIGURATION_SET}/{name}")
-        TenantResource.objects.filter(tenant=tenant, arn=arn).update(default_read_at=timezone.now())
+            store_association(tenant, set_arn(arn, name))
+        TenantResource.objects.filter(tenant=tenant, arn=arn).update(default_read_at=asked_at, default_set=name)
+
+
+def check_default_sets(*, tenants: Collection[str]) -> None:
+    """Read the default sets of identities in those of these tenants that sends name: one call each.
+
+    Somebody may choose another in SES at any time. Nothing is associated. Those that were never read are left to the
+    tenant's job. Raises AwsProblem.
+    """
+    named = tenants_in_region().filter(name__in=tenants, stage=TenantStage.READY, sends_since__isnull=False)
+    rows = TenantResource.objects.filter(tenant__in=named, kind=ResourceKind.IDENTITY, wanted=True)
+    began, same = timezone.now(), list[int]()
+    told = {row.tenant for row in default_sets_outside(named)}
+    for row in rows.exclude(associated_at=None).exclude(default_read_at=None):
+        asked_at = timezone.now()
+        with suppress(AwsMissing):  # drift of identities finds one that is gone
+            if (name := lifecycle_gateway.default_configuration_set(row.name)) == row.default_set:
+                same.append(row.pk)
+            else:
+                found = TenantResource.objects.filter(not_newer("default_read_at", asked_at), pk=row.pk)
+                found.update(default_set=name, default_read_at=asked_at)
+    TenantResource.objects.filter(not_newer("default_read_at", began), pk__in=same).update(default_read_at=began)
+    for tenant in told | {row.tenant for row in default_sets_outside(named)}:
+        with transaction.atomic():
+            warn_of_rejected(tenant, timezone.now())
 
 
 def queue_unread(*, tenants: Collection[str], most: int) -> None:
@@ -230,6 +254,15 @@ def adopt_associations(tenant: Tenant, found: Iterable[tuple[str, str]]) -> None
             own.update(associated_at=timezone.now(), problem="", lost_at=None)
 
 
+def adopt_association(*, tenant: Tenant, arn: str) -> None:
+    """Store one that SES has. Raises Refused if another tenant here should have the identity."""
+    with transaction.atomic():
+        store_association(tenant, arn)
+        adopt_associations(tenant, [(kind_of(arn), arn)])
+        queue_associations(tenant)  # which reads the default configuration set
+        warn_of_rejected(tenant, timezone.now())  # an identity's default set may have been missing
+
+
 def associate(resource: TenantResource) -> None:
     """Associate the resource: one call, then the row. Raises AwsProblem."""
     with suppress(AwsConflict):  # it exists: from an attempt of ours whose answer was lost, or made by hand
@@ -253,8 +286,8 @@ def _apply(resource: TenantResource, tell: _Tell) -> None:
 
 def _store_missing(resource: TenantResource) -> None:
     """Store what SES lacks. It is asked again for a resource after as long as it has lacked it, at most `LATEST`."""
-    problem = _what_is_missing(resource.tenant)
-    if problem != UNKNOWN:
+    problem = _what_is_missing(resource)
+    if problem not in (UNKNOWN, SET_GONE):
         _store(resource, problem=problem)
         return
     now = timezone.now()
@@ -263,11 +296,20 @@ def _store_missing(resource: TenantResource) -> None:
     _store(resource, problem=problem, missing_since=since, retry_at=retry_at)
 
 
-def _what_is_missing(tenant: Tenant) -> str:
-    """Return whether SES lacks the tenant, which is recorded, or the resource: up to two calls. Raises AwsProblem."""
+def _what_is_missing(resource: TenantResource) -> str:
+    """Return whether SES lacks the tenant or its set, which is recorded, or another resource: up to three calls.
+
+    Raises AwsProblem.
+    """
+    tenant = resource.tenant
     entity_of(tenant)
     tenant.refresh_from_db()
-    return tenant.read_problem if tenant.is_gone else UNKNOWN
+    if tenant.is_gone:
+        return tenant.read_problem
+    if (resource.kind, resource.name) != (ResourceKind.CONFIGURATION_SET, tenant.configuration_set):
+        return UNKNOWN
+    configuration_sets_services.read_set(tenant=tenant)
+    return SET_GONE if tenant.set_gone_at else UNKNOWN
 
 
 def _dissociate(resource: TenantResource, request_ids: list[str]) -> None:
@@ -284,13 +326,20 @@ def _dissociate(resource: TenantResource, request_ids: list[str]) -> None:
 def _associate(resource: TenantResource, request_ids: list[str]) -> None:
     for going in TenantResource.objects.filter(arn=resource.arn, wanted=False).select_related("tenant"):
         _apply(going, _dissociate)  # the tenant that it leaves: never in two at once
-    if not resource.checked_at and not _is_free(resource):
+    if resource.kind == ResourceKind.IDENTITY and not _is_checked(resource) and not _is_free(resource):
         return
+    is_set = resource.kind == ResourceKind.CONFIGURATION_SET
+    if is_set and configuration_sets_services.create_requested(resource=resource):
+        _log("tenant.set_created", resource, request_ids)
     with suppress(AwsConflict):
         lifecycle_gateway.associate(resource.tenant.name, resource.arn)
     with transaction.atomic():
         if _store_associated(resource):
             _log("tenant.associated", resource, request_ids)
+
+
+def _is_checked(resource: TenantResource) -> bool:
+    return resource.checked_at is not None and resource.checked_at > timezone.now() - CHECK_LASTS
 
 
 def _is_free(resource: TenantResource) -> bool:
@@ -321,80 +370,14 @@ def _store(resource: TenantResource, **fields: object) -> bool:
 
 def _store_associated(resource: TenantResource) -> bool:
     """Store that SES has it. One that was lost may have been the last: the alerts end with it."""
-    was_lost = resource.is_lost
+    was_lost = resource.is_lost or resource.kind == ResourceKind.CONFIGURATION_SET
     stored = _store(resource, associated_at=timezone.now(), problem="", held_by="", lost_at=None, **ASK_AGAIN)
     if stored and was_lost:
         warn_of_rejected(resource.tenant, timezone.now())
     return stored
 
 
-@dataclass(frozen=True)
-class TenantInventory:
-    """One tenant in SES. `resources` are (kind, ARN); `entity` is None if SES keeps no reputation of it."""
-
-    tenant: TenantFound
-    resources: tuple[tuple[str, str], ...]
-    entity: Entity | None = None
-
-
-def tenants_in_ses() -> tuple[TenantFound, ...]:
-    """Return all tenants, one call for each hundred.
-
-    Raises AwsProblem, since in half a list the others would look deleted.
-    """
-    return tuple(lifecycle_gateway.all_pages(lifecycle_gateway.list_tenants))
-
-
-def entities_in_ses() -> dict[str, Entity]:
-    """Return reputations by the tenant's ARN, one call for each hundred. Raises AwsProblem."""
-    return {entity.arn: entity for entity in lifecycle_gateway.all_pages(lifecycle_gateway.list_entities)}
-
-
-def read_inventories(tenants: Iterable[TenantFound], entities: Mapping[str, Entity]) -> tuple[TenantInventory, ...]:
-    """Read each tenant's resources, one call each. A tenant deleted meanwhile is left out. Raises AwsProblem."""
-    found = []
-    for tenant in tenants:
-        try:
-            found.append(TenantInventory(tenant, resources_in_ses(tenant.name), entities.get(tenant.arn)))
-        except AwsMissing:
-            continue
-    return tuple(found)
-
-
-def read_inventories_of(names: frozenset[str]) -> tuple[TenantInventory, ...]:
-    """Read only the tenants with these names, three calls each. A tenant that SES doesn't have is left out."""
-    found = []
-    for name in sorted(names):
-        try:
-            tenant = lifecycle_gateway.get_tenant(name)
-            found.append(TenantInventory(tenant, resources_in_ses(name), _entity_of(tenant)))
-        except AwsMissing:
-            continue
-    return tuple(found)
-
-
 def dissociate(*, tenant_name: str, arn: str) -> None:
     """Remove an association that no row of ours has. Repeatable. Raises AwsProblem."""
     with suppress(AwsMissing):  # the tenant is gone, with its associations
         lifecycle_gateway.dissociate(tenant_name, arn)
-
-
-def _entity_of(tenant: TenantFound) -> Entity | None:
-    with suppress(AwsMissing):  # SES may keep no reputation of a tenant that never sent
-        return lifecycle_gateway.get_entity(tenant.arn)
-    return None
-
-
-def identities_in_tenants(tenants: tuple[TenantFound, ...]) -> dict[str, str]:
-    """Return the tenant's name by ARN of each identity in these tenants, one call for each tenant.
-
-    Raises AwsProblem.
-    """
-    taken: dict[str, str] = {}
-    for tenant in tenants:
-        try:
-            resources = resources_in_ses(tenant.name)
-        except AwsMissing:
-            continue
-        taken |= {arn: tenant.name for kind, arn in resources if kind == "identity"}
-    return taken

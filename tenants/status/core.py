@@ -62,6 +62,7 @@ _OF_ACCOUNT = {
 }
 BY_STAFF = "Our Trust & Safety team."
 BY_OPERATOR = "An operator, in the AWS console."
+BY_RESTORE = "An operator, under Drift: a restore creates it again."
 BY_OWNER = "The customer, by publishing the domain’s DNS records."
 
 
@@ -93,6 +94,7 @@ class StatusFacts:
     identities_ready: int  # associated and verified
     identities_unknown: int  # associated, and SES hasn't said whether they are verified
     is_under_way: bool = False  # SES hasn't confirmed the requested pause or resume
+    set_is_gone: bool = False  # SES doesn't have the configuration set
 
 
 def layers(facts: StatusFacts) -> tuple[Layer, ...]:
@@ -126,12 +128,8 @@ def is_by_policy(cause: str) -> bool:
 
 
 def _account(facts: StatusFacts) -> Layer:
-    allows = facts.account_sends
-    if facts.account == "SHUTDOWN":
-        allows = False
-    cause = _OF_ACCOUNT.get(facts.account, "")
-    if not cause and allows is False:
-        cause = "Sending is disabled for our account."
+    allows = False if facts.account == "SHUTDOWN" else facts.account_sends
+    cause = _OF_ACCOUNT.get(facts.account) or ("Sending is disabled for our account." if allows is False else "")
     return Layer(LayerName.ACCOUNT, facts.account, cause, facts.account_since, BY_AMAZON, allows)
 
 
@@ -156,20 +154,21 @@ def _staff(facts: StatusFacts) -> Layer:
 
 
 def _configuration_set(facts: StatusFacts) -> Layer:
-    sends = facts.set_sends
+    sends, named = facts.set_sends, facts.configuration_set
     status = "" if sends is None else (SendingStatus.ENABLED if sends else SendingStatus.DISABLED)
-    cause = f"Sending with {facts.configuration_set} is disabled in SES." if sends is False else ""
-    return Layer(LayerName.CONFIGURATION_SET, status, cause, None, BY_OPERATOR, sends)
+    cause, by = (f"Sending with {named} is disabled in SES." if sends is False else ""), BY_OPERATOR
+    if facts.set_is_gone:
+        again = " It is being created again." if sends is None else ""
+        cause, by = f"{named} no longer exists in SES.{again}", BY_RESTORE
+    return Layer(LayerName.CONFIGURATION_SET, status, cause, None, by, sends)
 
 
 def _identities(facts: StatusFacts) -> Layer:
     """SES sends for a tenant only from a verified identity that is associated with it."""
     every, ready = facts.identities, facts.identities_ready
     allows = True if ready else (None if facts.identities_unknown else False)
-    cause = ""
-    if not every:
-        cause = "No domain is associated yet."
-    elif ready + facts.identities_unknown < every:
+    cause = "" if every else "No domain is associated yet."
+    if ready + facts.identities_unknown < every:
         cause = "Not all domains are associated and verified."
     elif ready < every:
         cause = "Not all domains’ verification status is known."
@@ -235,7 +234,7 @@ LAYERS: Mapping[str, tuple[str, str, str, str]] = {
     LayerName.CONFIGURATION_SET: (
         "Configuration set",
         "Sending is enabled for the configuration set.",
-        "Sending is disabled for the configuration set.",
+        "Nothing can be sent with the configuration set.",
         "The configuration set’s sending status has not been read yet.",
     ),
     LayerName.IDENTITY: (
@@ -306,8 +305,8 @@ def customer_text_for(reason: str) -> str:
 
 
 RESUMED = "resumed"
-GOES_ON = "You can still use this site, and inbound mail isn't affected."
 _CONTACT = "Contact support to resume sending once the cause is fixed."
+GOES_ON = "You can still use this site, and inbound mail isn't affected."
 _PAUSED, _PAUSING = "We paused your sending", "We’re pausing your sending"
 _NOT_YET = "Some mail may still be sent until the pause is confirmed."
 _NOT_DELIVERED = "Mail to your addresses isn’t delivered to you; its senders may get an error message."

@@ -6,7 +6,6 @@ recommendations and rates, a job each.
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -25,10 +24,11 @@ from notifications.alerts import services as alerts_services
 from notifications.email import services as email_services
 from notifications.events import services as events_services
 from tenants import jobs
+from tenants.configuration_sets import services as configuration_sets_services
 from tenants.jobs import queue_owner_email
 from tenants.lifecycle import gateway as lifecycle_gateway
-from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED, REJECTED, Account, Entity
-from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
+from tenants.lifecycle.core import ANOTHER, DEFAULT_OUTSIDE, GONE, NOT_ASSOCIATED, REJECTED, Account, Entity
+from tenants.lifecycle.selectors import default_sets_outside, tenant_subject, tenants_in_region
 from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantResource, TenantStage
 from tenants.reputation.services import sync_if_impact_changed
 from tenants.status import core
@@ -77,9 +77,12 @@ def warn_of_rejected(tenant: Tenant, now: datetime) -> None:
     lost = TenantResource.objects.filter(tenant=tenant, wanted=True).exclude(lost_at=None)
     names = [tenant.name] if tenant.is_gone else list(lost.values_list("name", flat=True)[:3])
     of_staff = f"{tenant.name}: {tenant.read_problem or NOT_ASSOCIATED} ({', '.join(names)})" if names else ""
+    if not names and (outside := list(default_sets_outside([tenant])[:3])):
+        pairs = ", ".join(f"{row.default_set} of {row.name}" for row in outside)
+        of_staff = f"{tenant.name}: {DEFAULT_OUTSIDE} ({pairs})"
     told = bool(names) and tenant.sends_since is not None
     people = alerts_core.CustomerPeople(tenant.customer_id)
-    _observe("tenant.incomplete", tenant, bool(names), of_staff, STAFF, now)
+    _observe("tenant.incomplete", tenant, bool(of_staff), of_staff, STAFF, now)
     _observe("sending.rejected", tenant, told, REJECTED, people, now)
 
 
@@ -114,8 +117,8 @@ def read_tenant(*, tenant_id: str) -> None:
         return
     try:
         read(tenant)
-        _read_set(tenant)
-        _read_suppression(tenant)
+        configuration_sets_services.read_set(tenant=tenant)
+        configuration_sets_services.read_suppression(tenant=tenant)
     except AwsProblem as problem:
         not_newer = Tenant.objects.filter(pk=tenant.pk, read_at=tenant.read_at)
         not_newer.update(read_problem=str(problem))
@@ -225,15 +228,20 @@ def locked_tenant(tenant: Tenant) -> Tenant:
     return locked
 
 
+def status_of(tenant: Tenant) -> TenantStatus:
+    """Derive the status from what we want and what SES has, by the row."""
+    return derive(
+        wants_pause=tenant.is_paused,
+        under_way=tenant.is_under_way,
+        staff=tenant.staff_status,
+        amazon=tenant.amazon_status,
+        aggregate=tenant.aggregate,
+    )
+
+
 def recompute_status(locked: Tenant) -> None:
     """Derive the status of a locked row again, after a request of ours. The caller saves it."""
-    new = derive(
-        wants_pause=locked.is_paused,
-        under_way=locked.is_under_way,
-        staff=locked.staff_status,
-        amazon=locked.amazon_status,
-        aggregate=locked.aggregate,
-    )
+    new = status_of(locked)
     if new != locked.standing:
         locked.standing, locked.standing_since = new, timezone.now()
 
@@ -303,27 +311,6 @@ def _record_change(locked: Tenant, layer: LayerName, old: str, new: str, cause: 
     if old == new or (not old and new == "ENABLED"):
         return
     StatusChange.objects.create(tenant=locked, layer=layer, old=old, new=new, cause=cause, since=since)
-
-
-def _read_set(tenant: Tenant) -> None:
-    """Read whether its configuration set may send. A missing set sends nothing."""
-    try:
-        found = lifecycle_gateway.get_configuration_set(tenant.configuration_set)
-        sends, measures = found.sends, found.measures
-    except AwsMissing:
-        sends = measures = False
-    with transaction.atomic():
-        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
-        old = "" if locked.set_sends is None else ("ENABLED" if locked.set_sends else "DISABLED")
-        _record_change(locked, LayerName.CONFIGURATION_SET, old, "ENABLED" if sends else "DISABLED", "", None)
-        Tenant.objects.filter(pk=tenant.pk).update(set_sends=sends, set_measures=measures)
-
-
-def _read_suppression(tenant: Tenant) -> None:
-    """The status read before has recorded a tenant that is gone."""
-    with suppress(AwsMissing):
-        found = lifecycle_gateway.get_tenant(tenant.name)
-        Tenant.objects.filter(pk=tenant.pk, arn=found.arn).update(ses_suppression=found.suppression)
 
 
 @transaction.atomic

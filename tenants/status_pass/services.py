@@ -60,6 +60,8 @@ def _is_same(tenant: Tenant, entity: Entity, asked_at: datetime) -> bool:
     comes_into_use = tenant.is_stopped and status_services.is_first_in_use(tenant, asked_at)
     if tenant.read_at is None or tenant.read_problem or tenant.is_under_way or comes_into_use:
         return False
+    if tenant.standing != status_services.status_of(tenant):  # an earlier version derived another
+        return False
     staff = (tenant.staff_status, tenant.staff_cause, tenant.staff_since)
     amazon = (tenant.amazon_status, tenant.amazon_cause, tenant.amazon_since)
     return (tenant.ses_policy, tenant.aggregate, tenant.impact, staff, amazon) == (

@@ -10,8 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from inbound_admin.lib.errors import Problem
 from operations.legacy_import import services as legacy_import_services
-from operations.legacy_import.core import ImportResult
-from operations.models import LegacyImport, LegacyImportState
+from operations.models import ImportResult, LegacyImport, LegacyImportState
 
 TABLES = (".csv", ".json")
 PATIENCE_SECONDS = 30  # without a row that the worker settles

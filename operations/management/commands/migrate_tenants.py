@@ -73,9 +73,9 @@ class Command(BaseCommand):
             self._begin(_choice(options), options)
 
     def _dry_run(self, choice: Choice, *, associates_below: bool) -> None:
-        total, surveyed = 0, choice.chosen != Chosen.CUSTOMER
+        total, is_alone = 0, choice.chosen == Chosen.CUSTOMER
         for customer in choice.customers:
-            inventory = inventory_of(customer, surveyed=surveyed, associates_below=associates_below)
+            inventory = inventory_of(customer, is_alone=is_alone, associates_below=associates_below)
             steps = plan(inventory)
             total += calls(steps)
             self.stdout.write(f"{customer} ({customer.pk}): {calls(steps)} calls")
@@ -86,7 +86,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {'left out':<34} {sentence}")
         self._left_out(choice)
         chosen = Customer.objects.filter(pk__in=[customer.pk for customer in choice.customers])
-        for sentence in forecast(chosen, choice.chosen, associates_below=associates_below).warnings:
+        for sentence in forecast(chosen, associates_below=associates_below).warnings:
             self.stdout.write(sentence)
         seconds = seconds_needed(len(choice.customers), total, None)
         self.stdout.write(f"{len(choice.customers)} customers, {total} calls, about {seconds // 60 + 1} minutes.")
@@ -153,16 +153,16 @@ def _choice(options: dict[str, Any]) -> Choice:
     if options["filter"] is not None:
         return tenant_migration_services.by_filter(options["filter"])
     if options["csv"] is not None:
-        return tenant_migration_services.by_csv(_read(options["csv"]), options["csv"].name)
+        return tenant_migration_services.by_file(_read(options["csv"]), options["csv"].name)
     if options["customer"]:
         return tenant_migration_services.one(_customer(options["customer"]))
     raise CommandError("Choose customers with --customer, --all, --filter or --csv, or use --status.")
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        return path.read_bytes()
+    except OSError as error:
         raise CommandError(f"The file {path} could not be read: {error}") from error
 
 

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models.people import User
+from accounts.roles import Role
 from audit.models import Change
 from domains.diagnosis import selectors as diagnosis_selectors
 from domains.models.domains import Domain, Stage
@@ -217,3 +218,29 @@ def test_links_of_the_last_owner_who_cannot_leave_stay() -> None:
     assert owner.memberships.exists()
     link.refresh_from_db()
     assert link.revoked_at is None
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_member_removed_in_the_admin_takes_their_links_along(several: bool) -> None:
+    customer = make_customer("Alice Ltd")
+    owner, zoe = make_member(customer), make_member(customer, role="member", email="zoe@alice.com")
+    domain = make_domain("alice.com", customer=customer)
+    link, other, elsewhere = make_link(zoe, domain), make_link(owner, domain), make_link(zoe, make_domain("bob.com"))
+    client = Client()
+    client.force_login(make_staff(Role.ADMIN))
+    key = zoe.memberships.get(customer=customer).pk
+    url = reverse("admin:accounts_membership_delete", args=(key,))
+    given: dict[str, object] = {}
+    if several:
+        url = reverse("admin:accounts_membership_changelist")
+        given = {"action": "delete_selected", "_selected_action": [key]}
+    asked = client.post(url, given).text if several else client.get(url).text
+    assert "Share link, revoked: alice.com: Our IT company" in asked
+    assert "bob.com" not in asked
+    client.post(url, {**given, "post": "yes"})
+    assert not zoe.memberships.filter(customer=customer).exists()
+    for each in (link, other, elsewhere):
+        each.refresh_from_db()
+    assert link.revoked_at is not None
+    assert (other.revoked_at, elsewhere.revoked_at) == (None, None)
+    assert Change.objects.filter(what="member.removed").count() == 1

@@ -4,11 +4,17 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import Customer, User
 from accounts.roles import Role
+from domains.models.domains import Domain
+from domains.receiving import services as receiving_services
+from domains.receiving.core import RulesFact
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
+from notifications.alerts.core import AlertState
+from notifications.models.alerts import Alert
 from operations.pause import services as operations_pause_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.jobs import queue_customer_change
@@ -96,6 +102,37 @@ def test_sending_and_receiving_are_stopped_and_resumed_together(tenant: Tenant, 
     tenant.refresh_from_db()
     assert tenant.standing == "active"
     assert rule_count("billing@northwind.example") == 1
+
+
+def test_owners_are_told_once_that_receiving_is_stopped(tenant: Tenant, tess: User) -> None:
+    """By the pause. The domain's alert would say the same, and that something is broken."""
+    domain = tenant.domains.get()
+    Domain.objects.filter(pk=domain.pk).update(mx_facts={domain.name: "here"}, verified_at=timezone.now())
+    for receiving in (True, False):
+        if receiving:
+            digest = operations_pause_services.preview(tenant=tenant, stops_receiving=True).receiving_digest
+            operations_pause_services.pause(
+                tenant=tenant, actor=tess, stops_receiving=True, receiving_digest=digest, **WORDS
+            )
+        else:
+            operations_pause_services.resume(tenant=tenant, because="they mended it", actor=tess)
+        auto_apply_services.work()
+        tenants_pause_services.apply_status(tenant_id=tenant.pk)
+        domain.refresh_from_db()
+        assert ("halted" in domain.mail_rules.values()) is receiving
+        assert domain.receiving_state == ("rejected" if receiving else "live")
+        assert not Alert.objects.filter(kind="domain.rejects_mail").exists()
+    assert ProcrastinateJob.objects.filter(task_name="tenants.tell", args__what="paused").count() == 1
+
+
+def test_an_alert_of_rejected_mail_is_not_over_because_receiving_is_stopped(tenant: Tenant) -> None:
+    domain = tenant.domains.get()
+    Domain.objects.filter(pk=domain.pk).update(mx_facts={domain.name: "here"}, verified_at=timezone.now())
+    for fact in (RulesFact.DROPPED, RulesFact.HALTED):
+        receiving_services.record_rules(domain_id=domain.pk, rules={domain.name: fact})
+        assert Alert.objects.get(kind="domain.rejects_mail").state == AlertState.OPEN
+    receiving_services.record_rules(domain_id=domain.pk, rules={domain.name: RulesFact.CARRIED})
+    assert Alert.objects.get(kind="domain.rejects_mail").state == AlertState.RECOVERED
 
 
 def test_a_pause_is_refused_if_the_rules_changed_after_the_preview(tenant: Tenant, tess: User) -> None:

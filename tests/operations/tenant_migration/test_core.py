@@ -30,10 +30,10 @@ def identity(name: str, **fields: bool) -> MigrationResource:
     return MigrationResource("identity", name, f"arn:identity/{name}", **fields)
 
 
-def test_a_customer_costs_six_calls_two_for_each_domain_and_the_list_of_identities() -> None:
+def test_a_customer_costs_six_calls_three_for_each_domain_and_the_list_of_identities() -> None:
     for number in range(5):
         steps = plan(make_inventory(*(identity(f"d{each}.com") for each in range(number))))
-        assert calls(steps) == 1 + 6 + 2 * number
+        assert calls(steps) == 1 + 6 + 3 * number
         assert steps[-1].kind == StepKind.SWITCH
         assert steps[-2].kind == StepKind.GATE
 
@@ -49,7 +49,7 @@ def test_completed_steps_are_listed_without_calls() -> None:
 
 
 def test_an_identity_is_read_and_checked_first() -> None:
-    kinds = [step.kind for step in plan(make_inventory(identity("shop.com", by_us=False, asks=True)))]
+    kinds = [step.kind for step in plan(make_inventory(identity("shop.com")))]
     at = kinds.index(StepKind.ASSOCIATE)
     assert kinds[at - 2 : at] == [StepKind.DEFAULT_SET, StepKind.LOOK]
 

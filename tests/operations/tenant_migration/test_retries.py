@@ -8,17 +8,18 @@ from accounts.models.people import Customer, User
 from accounts.roles import Role
 from audit.models import Change
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import NotAllowed, Refused
 from operations.migration_steps import services as migration_steps_services
 from operations.models import ItemState, Migration, MigrationItem, MigrationState
 from operations.tenant_migration import selectors
 from operations.tenant_migration import services as tenant_migration_services
+from operations.tenant_migration.core import StepKind, plan
 from sandbox.process import Sandbox
-from tenants.models.tenants import Tenant
+from tenants.models.tenants import Tenant, TenantResource
 from tenants.pause import services as pause_services
 from tests.factories import make_staff
 from tests.operations.factories import make_sender, migrate, resources_in_ses, ses_call_counts, start_migration
-from tests.tenants.factories import make_tess, pause_tenant
+from tests.tenants.factories import make_tess, pause_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -153,28 +154,27 @@ def test_the_retry_of_a_rollback_keeps_its_reason_and_names_who_retried(sandbox:
     assert (back.actor_name, back.because) == (olga.email, "Customer asked")
 
 
-def test_a_retry_asks_ses_again_which_tenant_has_an_identity(sandbox: Sandbox) -> None:
-    """Both ways: the tenant that held it has released it, or one has taken an identity of ours since."""
-    held, taken = make_sender("Held", domains=1), make_sender("Taken", domains=1)
-    arn = hold_in_another_tenant(held)
-    migration = migrate(held, taken)
-    migration.refresh_from_db()
-    assert migration.taken == {arn: "by-hand"}
-    tenant_migration_services.roll_back(
-        migration=migration, actor=None, because="not today", item=migration.items.get(customer=taken)
-    )
+def test_ses_is_asked_at_each_identity_which_tenants_have_it(sandbox: Sandbox) -> None:
+    """Both ways, after the migration has begun: one is released by another tenant, and one is taken by it."""
+    first, held, taken = (make_sender(name, domains=1) for name in ("First", "Held", "Taken"))
+    arn, own = hold_in_another_tenant(held), aws.identity_arn(taken.domains.get().name)
+    migration = start_migration(first, held, taken, at_most_per_hour=1)
     migration_steps_services.work()
+    assert migration.items.get(customer=first).state == ItemState.DONE
     release(arn)
-    own = aws.identity_arn(taken.domains.get().name)
     aws.client("sesv2").create_tenant_resource_association(TenantName="by-hand", ResourceArn=own)
-    for item in MigrationItem.objects.filter(migration=migration):
-        tenant_migration_services.retry(migration=migration, actor=None, item=item)
-    sandbox.control.clear_calls()
+    Migration.objects.filter(pk=migration.pk).update(at_most_per_hour=None)
     migration_steps_services.work()
     assert migration.items.get(customer=held).state == ItemState.DONE
-    again = migration.items.get(customer=taken)
-    assert (again.state, "another tenant" in again.problem) == (ItemState.FAILED, True)
-    assert ses_call_counts(sandbox)["ListResourceTenants"] == 2
+    item = migration.items.get(customer=taken)
+    assert item.state == ItemState.FAILED
+    assert "it belongs to another tenant in SES. Remove it there" in item.problem
+    assert resources_in_ses(Tenant.objects.get(customer=taken).name) & {own} == set()
+    assert ses_call_counts(sandbox)["ListResourceTenants"] == 3
+    release(own)
+    tenant_migration_services.retry(migration=migration, actor=None)
+    migration_steps_services.work()
+    assert migration.items.get(customer=taken).state == ItemState.DONE
 
 
 def test_a_customer_whose_sends_name_the_tenant_is_not_migrated_again(sandbox: Sandbox) -> None:
@@ -226,3 +226,39 @@ def test_a_paused_migration_that_is_rolled_back_ends(sandbox: Sandbox) -> None:
     assert states == {first.pk: ItemState.ROLLED_BACK, second.pk: ItemState.CANCELLED}
     assert migration.state == MigrationState.DONE
     assert migration.ended_at is not None
+
+
+def test_a_deleted_configuration_set_of_the_tenant_is_a_step_and_is_created_by_the_retry(sandbox: Sandbox) -> None:
+    customer, client = make_sender(domains=1), aws.client("sesv2")
+    tenant = set_up_tenant(customer, sends_at_once=False)
+    own = TenantResource.objects.get(name=tenant.configuration_set)
+    client.delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=own.arn)
+    client.delete_configuration_set(ConfigurationSetName=tenant.configuration_set)
+    migration = migrate(customer)
+    item = migration.items.get()
+    assert item.state == ItemState.FAILED
+    assert "the next attempt creates it again" in item.problem
+    steps = {step.kind: step.state for step in item.steps.all()}
+    assert (steps["configuration_set"], steps["own_set"]) == ("to_do", "to_do")
+    shown = {step.kind: step.stands for step in plan(selectors.inventory_of(customer))}
+    assert shown[StepKind.CONFIGURATION_SET] is False
+    with pytest.raises(client.exceptions.NotFoundException):
+        client.get_configuration_set(ConfigurationSetName=tenant.configuration_set)
+    tenant_migration_services.retry(migration=migration, actor=None)
+    migration_steps_services.work()
+    item.refresh_from_db()
+    assert (item.state, item.problem) == (ItemState.DONE, "")
+    assert set(item.steps.values_list("state", flat=True)) <= {"done", "found"}
+    assert own.arn in resources_in_ses(tenant.name)
+
+
+def test_a_migration_goes_on_after_the_person_who_started_it_left(sandbox: Sandbox) -> None:
+    omar, customer = make_staff(Role.OPERATOR), make_sender(domains=1)
+    migration = start_migration(customer, actor=omar)
+    omar.groups.clear()
+    User.objects.filter(pk=omar.pk).update(is_active=False)
+    migration_steps_services.work()
+    assert migration.items.get().state == ItemState.DONE
+    assert Change.objects.get(what="tenant.added").actor_name == omar.email
+    with pytest.raises(NotAllowed):
+        tenant_migration_services.retry(migration=migration, actor=User.objects.get(pk=omar.pk))

@@ -4,6 +4,7 @@ import pytest
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import MemberRole
@@ -20,6 +21,7 @@ from tenants.models.tenants import Tenant
 from tenants.pause import services as pause_services
 from tenants.status import core
 from tenants.status import services as status_services
+from tenants.status_pass import services as status_pass_services
 from tests.factories import make_member, make_staff
 from tests.tenants.factories import jobs_of, make_tess, pause_tenant, reputation_entity_in_ses, set_up_tenant
 
@@ -168,3 +170,14 @@ def test_a_pause_of_a_stopped_tenant_reaches_the_owners(sandbox: Sandbox, stop: 
     assert events() == [("tenant.suspended", "amazon"), ("tenant.paused", "staff")]
     read(tenant)
     assert jobs_of(tenant).count("tenants.tell") == 1
+
+
+def test_a_pause_that_was_undone_before_an_update_is_found_by_the_next_pass(undone: Tenant) -> None:
+    """The version before stored it as enabled, and SES's answer has not changed since."""
+    Alert.objects.all().delete()
+    Tenant.objects.filter(pk=undone.pk).update(standing="active", status_problem="")
+    status_pass_services.read_all(now=timezone.now())
+    undone.refresh_from_db()
+    assert (undone.standing, undone.pause_is_undone, bool(undone.status_problem)) == ("pausing", True, True)
+    assert open_alerts() == ["tenant.pause_undone"]
+    assert tell(undone) == []

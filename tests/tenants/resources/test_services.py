@@ -260,3 +260,28 @@ def test_what_is_missing_stays_open_while_ses_does_not_answer(
     with pytest.raises(AwsProblem):
         apply(tenant)
     assert "denied" in TenantResource.objects.get(name="alice.com").problem
+
+
+def test_a_retry_shares_a_configuration_set_with_other_tenants(sandbox: Sandbox) -> None:
+    tenant, other = set_up_tenant(), set_up_tenant()
+    own = TenantResource.objects.get(name=tenant.configuration_set)
+    arn = own.arn.replace(tenant.configuration_set, "legacy-shared")
+    resources_services.request_association(tenant=tenant, arn=arn)
+    apply(tenant)
+    aws.client("sesv2").create_configuration_set(ConfigurationSetName="legacy-shared")
+    resources_services.request_association(tenant=other, arn=arn)
+    apply(other)
+    resources_services.retry_associations(tenant=tenant, actor=make_staff(Role.OPERATOR))
+    apply(tenant)
+    assert TenantResource.objects.get(tenant=tenant, arn=arn).problem == ""
+    assert "configuration-set/legacy-shared" in resources_in_ses(tenant.name)
+
+
+def test_a_check_for_other_tenants_counts_for_minutes(sandbox: Sandbox) -> None:
+    tenant, other, arn = set_up_tenant(), set_up_tenant(), make_identity("alice.com")
+    resources_services.request_association(tenant=tenant, arn=arn, free=True)
+    TenantResource.objects.filter(arn=arn).update(checked_at=timezone.now() - timedelta(minutes=11))
+    aws.client("sesv2").create_tenant_resource_association(TenantName=other.name, ResourceArn=arn)
+    apply(tenant)
+    assert TenantResource.objects.get(arn=arn).held_by == other.name
+    assert "identity/alice.com" not in resources_in_ses(tenant.name)
