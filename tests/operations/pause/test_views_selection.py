@@ -4,9 +4,17 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.roles import Role
+from tests.factories import make_staff
 from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tess_client(client: Client) -> Client:
+    client.force_login(make_staff(Role.TRUST_AND_SAFETY))
+    return client
 
 
 def test_all_tenants_that_match_are_selected_on_every_page(tess_client: Client) -> None:
