@@ -14,6 +14,7 @@ from operations.drift.core import Decision, FoundDifference
 from operations.jobs import difference_subject, queue_drift_check
 from operations.models import Difference, DriftCheck
 
+NO_LONGER = "This difference no longer exists. Check again."
 WHAT = {Decision.ADOPT: "drift.adopted", Decision.RESTORE: "drift.restored", Decision.IGNORE: "drift.ignored"}
 
 
@@ -75,11 +76,17 @@ def _make(area: str, each: FoundDifference, now: datetime, since: datetime, *, i
     return row
 
 
+def check_present(difference: Difference) -> None:
+    """Check before a decision takes effect that the last check still found the difference. Raises Refused."""
+    if not Difference.objects.filter(pk=difference.pk, gone_at=None).exists():
+        raise Refused(NO_LONGER, code="GONE")
+
+
 def record_decision(*, difference: Difference, decision: Decision, because: str, actor: User) -> None:
     """Record the decision with actor and reason, in the transaction of its effect. Raises Refused."""
     locked = Difference.objects.select_for_update(of=("self",)).get(pk=difference.pk)
     if locked.gone_at is not None:
-        raise Refused("This difference no longer exists. Check again.", code="GONE")
+        raise Refused(NO_LONGER, code="GONE")
     if not because.strip():
         raise Refused("Enter a reason.", code="REASON_MISSING")
     locked.decision, locked.because, locked.by = decision, because.strip(), actor

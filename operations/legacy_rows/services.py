@@ -129,6 +129,7 @@ class _Owner:
         }
         person, is_new = import_person(email=given.owner, name=given.values["name"], **words)
         self.customer, has_new = import_customer(owner=person, **words)
+        Customer.objects.select_for_update(no_key=True).get(pk=self.customer.pk)  # domains follow, as in a paste
         sentence = f"{'New' if has_new else 'Existing'} customer: {self.customer}."
         if not person.is_active:
             sentence += " They can’t sign in: their account is disabled here."
