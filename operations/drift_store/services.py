@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models.people import User
 from audit import services as audit_services
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
 from operations.drift.core import Decision, FoundDifference
 from operations.jobs import difference_subject, queue_drift_check
@@ -42,11 +43,12 @@ def store(
     here = {each.key: each for each in found if places is None or each.place in places}
     gone = [row for key, row in known.items() if key not in here]
     since = {(row.kind, row.place, row.subject): row.first_seen_at for row in gone}  # with another value
-    new = [
+
+    @transaction.atomic
+    def make(each: FoundDifference) -> None:
         _make(area, each, now, since.get((each.kind, each.place, each.subject), now), is_logged=is_logged)
-        for key, each in here.items()
-        if key not in known
-    ]
+
+    new = isolation.each_alone("differences", [each for key, each in here.items() if key not in known], make)
     Difference.objects.filter(pk__in=[known[key].pk for key in here if key in known]).update(last_seen_at=now)
     Difference.objects.filter(pk__in=[row.pk for row in gone]).update(gone_at=now)
     return len(new)

@@ -72,7 +72,7 @@ class AdoptForm(forms.Form):
         cleaned = super().clean() or {}
         if file := cleaned.get("file"):
             try:
-                cleaned["text"] = f"{cleaned.get('text', '')}\n{file.read().decode('utf-8-sig')}".replace("\x00", "")
+                cleaned["text"] = f"{cleaned.get('text', '')}\n{file.read().decode('utf-8-sig')}"
             except UnicodeDecodeError:
                 self.add_error("file", "The file is not UTF-8 text. Save it as CSV (UTF-8).")
         return cleaned

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models.people import Customer
 from accounts.people.selectors import customers_for
 from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.fields import uploaded_text
 from inbound_admin.lib.http import SignedIn, accepts_upload, form_page, page_of, template
 from operations.models import UNFINISHED, Migration, MigrationItem, MigrationState
 from operations.tenant_migration import selectors, services
@@ -68,7 +69,7 @@ def _choice(given: dict[str, Any]) -> Choice:
         return services.by_filter(given["text"])
     if given["chosen"] == Chosen.CSV:
         try:
-            text = given["file"].read().decode("utf-8-sig").replace("\x00", "")
+            text = uploaded_text(given["file"])
         except UnicodeDecodeError as error:
             raise Refused("The file is not UTF-8 text. Save it as CSV (UTF-8).", code="FILE_UNREADABLE") from error
         return services.by_csv(text, given["file"].name)

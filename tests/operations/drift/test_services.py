@@ -100,6 +100,13 @@ def test_two_accepted_together_are_both_accepted(sandbox: Sandbox) -> None:
     assert check_and_list() == []
 
 
+def test_a_difference_that_cannot_be_stored_holds_up_no_other(db: None) -> None:
+    rows = [(f"extra {name}", "extra", name, f"Rule {name}") for name in ("first", "seco\0nd", "third")]
+    new = drift_store_services.store(area="rules", found=rule_differences(rows), now=timezone.now())
+    assert new == 2
+    assert set(Difference.objects.values_list("subject", flat=True)) == {"first", "third"}
+
+
 def test_an_unmanaged_rule_set_is_adopted_from_the_list(sandbox: Sandbox) -> None:
     make_unmanaged_rule("theirs", ["a@b.com"], rule_set="old", create_set=True)
     (found,) = check_and_list()
