@@ -1,5 +1,6 @@
 """The API removes an endpoint that is in use while others change it or choose it: nobody waits in a circle."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -51,16 +52,17 @@ def test_a_removal_through_the_api_ends_whatever_others_do_with_the_endpoint(
     shop: Domain, hook: Endpoint, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other begins when the removal has changed the addresses, and removes the endpoint itself next."""
-    act, ends, threads = others(shop, hook)[what], [], []
-    remove = public_endpoints.remove_endpoint
+    act, remove = others(shop, hook)[what], endpoints_services.remove_endpoint
+    ends: list[Any] = []
+    begun: list[threading.Thread] = []
 
     def meanwhile(**words: Any) -> None:
-        threads.append(begin(act, ends))
+        begun.append(begin(act, ends))
         remove(**words)
 
     monkeypatch.setattr(public_endpoints, "remove_endpoint", meanwhile)
     public_endpoints.remove(endpoint=hook, actor=make_member(shop.customer))
-    threads[0].join(MOST_SECONDS)
+    begun[0].join(MOST_SECONDS)
     assert isinstance(ends[0], Refused), ends
     assert ends[0].code == "ENDPOINT_MISSING"
     assert not Endpoint.objects.exists()

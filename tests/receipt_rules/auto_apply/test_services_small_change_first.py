@@ -49,8 +49,8 @@ def large(sandbox: Sandbox, settings: Settings, bob: Customer) -> Callable[..., 
     return approved
 
 
-def add(name: str, customer: Customer) -> None:
-    addresses_services.add_address(text=name, customer=customer, actor=None)
+def add(name: str, customer: Customer) -> Address:
+    return addresses_services.add_address(text=name, customer=customer, actor=None)
 
 
 def at_step(number: int, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
