@@ -8,6 +8,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from receipt_rules.models.runs import Run
 from receipt_rules.plan_drafts import services
 from receipt_rules.plan_drafts.services import DRAFT
+from receipt_rules.planner.services import EVERYTHING
 from sandbox.process import Sandbox
 from tests.api_client import Api, api_of, ok, refused
 from tests.receipt_rules.factories import make_address, make_operator, make_verified
@@ -62,7 +63,7 @@ def test_a_refusal_of_a_large_plan_is_the_response_once_it_is_known(olga: Api) -
 @pytest.mark.usefixtures("every_plan_is_large")
 def test_a_plan_made_for_other_options_or_for_the_page_is_not_returned(olga: Api) -> None:
     first = ok(olga.get(PLAN), 202)["id"]
-    of_page = services.create_draft(request=services.PlanRequest())
+    of_page = services.create_draft(request=EVERYTHING)
     run_draft_jobs()
     assert ok(olga.get(PLAN, draft=first))["steps"]
     for words in ({"draft": first, "compacting": "true"}, {"draft": of_page.id}, {"draft": "draft_unknown"}):
