@@ -222,8 +222,11 @@ def _defer(change: PendingChange, because: str, live: Live) -> Live:
 
 def _mark_applied(change: PendingChange, live: Live) -> Live:
     with transaction.atomic():
+        # Whoever stops or resumes receiving has the stop before the pending change: the same order.
+        stop = ReceivingStop.objects.select_for_update(of=("self",)).filter(customer=change.customer_id).first()
         if _unchanged(change).delete()[0]:
-            ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).update(settled_at=timezone.now())
+            if stop is not None:
+                ReceivingStop.objects.filter(pk=stop.pk, settled_at=None).update(settled_at=timezone.now())
             alerts_services.update_run_alert(failed=False, why="", customer=change.customer)
     return live
 
