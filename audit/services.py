@@ -54,6 +54,11 @@ class Subject:
     customer_id: str = ""
 
 
+def new_bulk_id() -> str:
+    """Return an ID for several changes of one act."""
+    return new_change_id()
+
+
 @contextmanager
 def acting(reason: Callable[[], str], *, bulk_id: str = "") -> Iterator[None]:
     """Require a reason from staff who change a customer's data inside this context. `reason` is called only then.

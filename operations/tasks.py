@@ -1,5 +1,8 @@
 """Tasks of the worker that span several apps."""
 
+from contextlib import ExitStack
+from functools import partial
+
 from django.utils import timezone
 
 from inbound_admin.lib import jobs, lanes
@@ -26,8 +29,9 @@ def migrate() -> None:
 
 @jobs.task(DRIFT_CHECK, retry=RetryUntilAwsAnswers())
 def check_drift() -> None:
-    tenant_drift_services.work()
-    identity_drift_services.work()
+    with ExitStack() as both:  # if one raises, the other is still done
+        both.callback(identity_drift_services.work)
+        both.callback(tenant_drift_services.work)
 
 
 @jobs.task(BATCHES, retry=RetryUntilAwsAnswers())
@@ -54,9 +58,10 @@ def legacy_import() -> None:
 @jobs.periodic("operations.sweep", cron="* * * * *")
 def sweep(timestamp: int) -> None:
     """Every minute, queue unfinished work. Each kind has a lock, so nothing runs twice at the same time."""
-    reconciler_services.queue_unfinished(now=timezone.now())
-    drift_services.import_rule_drift()
-    tenant_drift_services.queue_if_unlisted()
+    with ExitStack() as every:  # if one raises, the others are still done
+        every.callback(tenant_drift_services.queue_if_unlisted)
+        every.callback(drift_services.import_rule_drift)
+        every.callback(partial(reconciler_services.queue_unfinished, now=timezone.now()))
 
 
 @jobs.periodic("operations.look_each_night", cron="47 1 * * *")

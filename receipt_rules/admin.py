@@ -12,8 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models.people import User
-from audit.models import new_change_id
-from audit.services import ReasonMissing
+from audit.services import ReasonMissing, new_bulk_id
 from domains.receiving.core import RulesFact
 from inbound_admin.lib.admin import ReadOnly, in_words, labelled
 from inbound_admin.lib.errors import Problem
@@ -176,7 +175,7 @@ class RunAdmin(ReadOnlyRows):
 
     @admin.action(description="End a stuck run (reason required)", permissions=["operate"])
     def unlock(self, request: HttpRequest, rows: QuerySet[Run]) -> None:
-        actor, because, bulk_id = cast("User", request.user), request.POST.get("because", "")[:2000], new_change_id()
+        actor, because, bulk_id = cast("User", request.user), request.POST.get("because", "")[:2000], new_bulk_id()
         self._each(
             request,
             rows,

@@ -18,6 +18,16 @@ def result_of_second(first: Callable[[], object], second: Callable[[], object]) 
     Returns the result of `second`, or the exception that it raised.
     """
     ends: list[Any] = []
+    with transaction.atomic():
+        first()
+        thread = begin(second, ends)
+    thread.join(MOST_SECONDS)
+    (end,) = ends
+    return end
+
+
+def begin(second: Callable[[], object], ends: list[Any]) -> threading.Thread:
+    """Begin `second` in another thread, and return once it waits for a lock. Its result or exception goes to `ends`."""
 
     def run() -> None:
         try:
@@ -28,13 +38,9 @@ def result_of_second(first: Callable[[], object], second: Callable[[], object]) 
             connection.close()
 
     thread = threading.Thread(target=run)
-    with transaction.atomic():
-        first()
-        thread.start()
-        _wait_until_blocked(thread)
-    thread.join(MOST_SECONDS)
-    (end,) = ends
-    return end
+    thread.start()
+    _wait_until_blocked(thread)
+    return thread
 
 
 def _wait_until_blocked(thread: threading.Thread) -> None:

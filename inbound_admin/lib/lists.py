@@ -37,9 +37,9 @@ Order = tuple[F | OrderBy | Lower | str, ...]
 LONGEST = 320  # characters of an address
 
 
-def text_in(query: Mapping[str, str], name: str) -> str:
+def text_in(query: Mapping[str, str], name: str, *, most: int = LONGEST) -> str:
     """Return a parameter of the URL as searchable text, without NUL, which PostgreSQL can't store."""
-    return query.get(name, "").replace("\x00", "")[:LONGEST].strip()
+    return query.get(name, "").replace("\x00", "")[:most].strip()
 
 
 def exactly(**columns: object) -> Q:

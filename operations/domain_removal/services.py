@@ -14,7 +14,7 @@ many domains is a batch (`BatchKind.DELETE`) whose items call `request_removal`;
 gone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -23,7 +23,6 @@ from django.db.models import QuerySet
 
 from accounts.models.people import User
 from audit import services as audit_services
-from audit.models import new_change_id
 from domains.deletion import services as deletion_services
 from domains.domain_list.selectors import domain_subject
 from domains.domain_list.services import record_deletion_blocked
@@ -123,7 +122,7 @@ def request_removal(
         raise Refused(text, code="MX_LEADS_HERE")
     if locked.stage != Stage.DELETING:
         audit_services.record_staff_request("domain.delete_asked", about=domain_subject(locked), actor=actor)
-    bulk_id, records = bulk_id or new_change_id(), len(locked.records)
+    bulk_id, records = bulk_id or audit_services.new_bulk_id(), len(locked.records)
     addresses = addresses_services.remove_all(domain=locked, actor=actor, bulk_id=bulk_id)
     if not deletion_services.mark_for_deletion(domain=locked, typed_name=typed_name, actor=actor, bulk_id=bulk_id):
         return RequestedRemoval(addresses, records, is_gone=True)
@@ -149,15 +148,26 @@ def work() -> bool:
 
     Pending changes are read first, then runs, then SES once for all removals: that read has what a run wrote before.
     """
-    waits = {removal: _wait_by_rows(removal.domain) for removal in waiting().select_related("domain__customer", "by")}
+    rows = waiting().select_related("domain__customer", "by")
+    waits = _judged(rows, lambda each: _wait_by_rows(each.domain))
     to_ask = [removal for removal, wait in waits.items() if wait is None]
     written = domain_removal_services.used_by_open_run([removal.domain for removal in to_ask])
     waits |= {each: _Wait(WAITS_FOR_RUN, soon=True) for each in to_ask if each.domain_id in written}
     if to_ask := [removal for removal in to_ask if waits[removal] is None]:
         rules = _read_rules(to_ask)
-        waits |= {removal: _wait_by_rules(removal.domain, rules) for removal in to_ask}
+        judged = _judged(to_ask, lambda each: _wait_by_rules(each.domain, rules))
+        waits = {each: wait for each, wait in waits.items() if each not in to_ask} | judged
     isolation.each_alone("domain removals", waits.items(), lambda each: _continue_or_wait(*each))
     return not any(wait is not None and wait.soon for wait in waits.values())
+
+
+def _judged(
+    removals: Iterable[DomainRemoval], judge: Callable[[DomainRemoval], _Wait | None]
+) -> dict[DomainRemoval, _Wait | None]:
+    """Return what each waits for. One that can't be judged isn't in the result, so it isn't continued."""
+    found: dict[DomainRemoval, _Wait | None] = {}
+    isolation.each_alone("domain removals", removals, lambda each: found.update({each: judge(each)}))
+    return found
 
 
 def _continue_or_wait(removal: DomainRemoval, wait: _Wait | None) -> None:
@@ -170,10 +180,14 @@ def _continue_or_wait(removal: DomainRemoval, wait: _Wait | None) -> None:
 def create_missing() -> None:
     """Store a removal for a domain that was marked without one."""
     marked = Domain.objects.filter(region=settings.AWS_REGION, stage=Stage.DELETING, routes_removed_at=None)
-    for domain in marked.exclude(pk__in=DomainRemoval.objects.values("domain")):
-        DomainRemoval.objects.get_or_create(
-            domain=domain, defaults={"by": domain.wanted_by, "bulk_id": domain.deletion_bulk_id or new_change_id()}
-        )
+    without = marked.exclude(pk__in=DomainRemoval.objects.values("domain"))
+    isolation.each_alone("missing removals", without, _create)
+
+
+@transaction.atomic
+def _create(domain: Domain) -> None:
+    bulk_id = domain.deletion_bulk_id or audit_services.new_bulk_id()
+    DomainRemoval.objects.get_or_create(domain=domain, defaults={"by": domain.wanted_by, "bulk_id": bulk_id})
 
 
 def waiting() -> QuerySet[DomainRemoval]:

@@ -1,5 +1,6 @@
 """API operations on differences between SES and the database, for staff."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -140,7 +141,8 @@ def decide_over_differences(request: HttpRequest, asked: DecisionsTaken) -> Deci
         data=[
             DecidedOut(id=each.difference.pk, subject=each.difference.subject, problem=each.problem or None)
             for each in outcomes
-        ],
+        ]
+        + [DecidedOut(id=each, subject="", problem=services.NOT_OPEN) for each in _not_open(asked, outcomes)],
     )
 
 
@@ -170,6 +172,12 @@ def decide_over_difference(request: HttpRequest, difference_id: str, asked: Deci
 def _chosen(asked: DecisionsTaken) -> QuerySet[Difference]:
     rows = differences_shown("open").order_by("area", "subject", "kind", "pk")
     return rows.filter(pk__in=asked.ids) if asked.ids else rows.filter(area=asked.area, kind=asked.kind)
+
+
+def _not_open(asked: DecisionsTaken, outcomes: Sequence[services.DecisionOutcome]) -> list[str]:
+    """Return the IDs asked for that name no open difference."""
+    known = {each.difference.pk for each in outcomes}
+    return [each for each in dict.fromkeys(asked.ids) if each not in known]
 
 
 def _viewer(request: HttpRequest) -> User:

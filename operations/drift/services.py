@@ -26,7 +26,6 @@ from operations.models import BatchItem, Difference, DriftCheck
 from operations.tenant_drift import services as tenant_drift_services
 from receipt_rules import jobs as receipt_rules_jobs
 from receipt_rules.drift import services as drift_services
-from receipt_rules.live.services import read_live
 from receipt_rules.models.live import IgnoredDifference, RulesCheck
 
 BY_IMPORT = "To assign many identities to customers, use the import: Drift, Assign to customers."
@@ -69,24 +68,26 @@ def _import_rule_decisions() -> None:
 
 
 def ignore(*, difference: Difference, because: str, actor: User) -> None:
-    """Ignore it until it changes. Raises Refused without permission or a reason."""
-    with transaction.atomic():
-        drift_services.ignore(key=difference.key, because=because, actor=actor)
-        _import_rule_decisions()
+    """Ignore it until it changes. Raises Refused without permission or a reason, or if it is gone; AwsProblem."""
+    drift_store_services.check_present(difference)
+    drift_services.ignore(key=difference.key, because=because, actor=actor)
+    _import_rule_decisions()
 
 
 def adopt(*, difference: Difference, because: str, actor: User) -> None:
     """Accept what SES has: a rule set becomes managed; otherwise all drift of the rules becomes the known state.
 
-    Raises Refused. AwsProblem: SES is read first, so what is accepted is what SES has.
+    Raises Refused, also if it is gone. AwsProblem: SES is read first, so what is accepted is what SES has.
     """
     if not difference.may_adopt:
         raise Refused(NOT_FROM_HERE, code="NOT_POSSIBLE")
+    if Difference.objects.filter(pk=difference.pk, decision=Decision.ADOPT).exists():
+        return  # accepted with another just now
+    drift_store_services.check_present(difference)
     if difference.kind == STRANGER_ACTIVE:
-        unmanaged_set = read_live().unmanaged_set
-        drift_services.adopt_rule_set(name=unmanaged_set.name if unmanaged_set else "", because=because, actor=actor)
+        drift_services.adopt_rule_set(name=difference.key.partition(" ")[2], because=because, actor=actor)
     else:
-        drift_services.accept(because=because, actor=actor)
+        drift_services.accept(key=difference.key, because=because, actor=actor)
     rows = _open().filter(kind=STRANGER_ACTIVE) if difference.kind == STRANGER_ACTIVE else _open()
     rows.filter(may_adopt=True).update(
         decision=Decision.ADOPT, because=because.strip(), by=actor, decided_at=timezone.now(), gone_at=timezone.now()
@@ -102,6 +103,9 @@ def request_check() -> None:
     drift_store_services.request_check(core.TENANTS_AREA)
     drift_store_services.request_check(core.IDENTITIES_AREA)
     request_rules_check()
+
+
+NOT_OPEN = "No open difference has this ID now."
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ from django.utils import timezone
 
 from accounts.models.people import User
 from audit import services as audit_services
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
 from operations.drift.core import Decision, FoundDifference
 from operations.jobs import difference_subject, queue_drift_check
 from operations.models import Difference, DriftCheck
 
+NO_LONGER = "This difference no longer exists. Check again."
 WHAT = {Decision.ADOPT: "drift.adopted", Decision.RESTORE: "drift.restored", Decision.IGNORE: "drift.ignored"}
 
 
@@ -41,11 +43,12 @@ def store(
     here = {each.key: each for each in found if places is None or each.place in places}
     gone = [row for key, row in known.items() if key not in here]
     since = {(row.kind, row.place, row.subject): row.first_seen_at for row in gone}  # with another value
-    new = [
+
+    @transaction.atomic
+    def make(each: FoundDifference) -> None:
         _make(area, each, now, since.get((each.kind, each.place, each.subject), now), is_logged=is_logged)
-        for key, each in here.items()
-        if key not in known
-    ]
+
+    new = isolation.each_alone("differences", [each for key, each in here.items() if key not in known], make)
     Difference.objects.filter(pk__in=[known[key].pk for key in here if key in known]).update(last_seen_at=now)
     Difference.objects.filter(pk__in=[row.pk for row in gone]).update(gone_at=now)
     return len(new)
@@ -75,11 +78,17 @@ def _make(area: str, each: FoundDifference, now: datetime, since: datetime, *, i
     return row
 
 
+def check_present(difference: Difference) -> None:
+    """Check before a decision takes effect that the last check still found the difference. Raises Refused."""
+    if not Difference.objects.filter(pk=difference.pk, gone_at=None).exists():
+        raise Refused(NO_LONGER, code="GONE")
+
+
 def record_decision(*, difference: Difference, decision: Decision, because: str, actor: User) -> None:
     """Record the decision with actor and reason, in the transaction of its effect. Raises Refused."""
     locked = Difference.objects.select_for_update(of=("self",)).get(pk=difference.pk)
     if locked.gone_at is not None:
-        raise Refused("This difference no longer exists. Check again.", code="GONE")
+        raise Refused(NO_LONGER, code="GONE")
     if not because.strip():
         raise Refused("Enter a reason.", code="REASON_MISSING")
     locked.decision, locked.because, locked.by = decision, because.strip(), actor

@@ -131,6 +131,7 @@ def adopt(*, difference: Difference, because: str, actor: User, customer: Custom
 def _adopt_unowned(difference: Difference, because: str, actor: User, customer: Customer | None) -> None:
     if customer is None:
         raise Refused("Choose the customer for this domain.", code="CUSTOMER_MISSING")
+    drift_store_services.check_present(difference)
     wish = adoption_services.AdoptionRequest(customer, actor, because)
     (outcome,) = adoption_services.adopt(names=[difference.subject], request=wish)
     if outcome.status not in (adoption_services.AdoptionStatus.ADOPT, adoption_services.AdoptionStatus.THEIRS):

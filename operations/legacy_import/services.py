@@ -10,6 +10,7 @@ A started import is a batch of `operations.batches` with the import's id and one
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -20,6 +21,7 @@ from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_called
 from audit import services as audit_services
 from domains.adoption import services as adoption_services
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.redaction import masked_text
 from operations.batches import services as batches_services
@@ -32,6 +34,7 @@ from operations.legacy_rows.services import (
     ImportContext,
     RowOutcome,
     domain_names,
+    not_previewed,
     preview_rows,
     record_outcomes,
     require_permission,
@@ -165,8 +168,7 @@ def work() -> None:
     """
     with _import_lock() as is_locked:
         if is_locked:
-            for each in _to_preview():
-                _preview(each)
+            isolation.each_alone("import previews", _to_preview(), _preview)
             batches_services.work_imports()
 
 
@@ -202,11 +204,13 @@ def _preview(legacy_import: LegacyImport) -> None:
     except AwsProblem as problem:
         LegacyImport.objects.filter(pk=legacy_import.pk).update(problem=str(problem))
         raise
-    context = ImportContext(legacy_import.by, legacy_import.because, legacy_import.pk, found)
+    context = ImportContext(legacy_import.by, legacy_import.because, legacy_import.pk, found, is_preview=True)
     outcomes: list[tuple[LegacyImportRow, RowOutcome]] = []
     with transaction.atomic():
         for rows in groups.values():
-            outcomes += zip(rows, preview_rows(rows, context), strict=True)
+            preview = partial(preview_rows, rows, context)
+            found_of = isolation.or_else("previewed customers", legacy_import, preview, partial(not_previewed, rows))
+            outcomes += zip(rows, found_of, strict=True)
         transaction.set_rollback(True)
     with transaction.atomic():
         looking = LegacyImport.objects.filter(pk=legacy_import.pk, state=LegacyImportState.CHECKING)

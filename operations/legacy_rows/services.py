@@ -38,6 +38,7 @@ from receipt_rules.receiving import services as receiving_services
 AT_ONCE = 100  # domains read from SES together
 REJECTED_ROWS = "{number:,} of its rows could not be imported."
 ROLLED_BACK = "The database rejected this row; nothing was stored for this customer: {error}"
+NOT_PREVIEWED = "An internal error prevents a preview of this customer (see the worker’s log)."
 ORDER = {kind: number for number, kind in enumerate(RowKind)}
 
 
@@ -50,12 +51,16 @@ class RowOutcome:
 
 @dataclass(frozen=True)
 class ImportContext:
-    """Actor, reason, the ID that all its changes carry, and the domains as read from SES."""
+    """Actor, reason, the ID that all its changes carry, and the domains as read from SES.
+
+    A preview locks no customer: it lasts as long as all of them together.
+    """
 
     actor: User | None
     because: str
     bulk_id: str
     found: adoption_services.SesIdentities
+    is_preview: bool = False
 
 
 def import_rows(rows: Iterable[ParsedRow], context: ImportContext) -> list[RowOutcome]:
@@ -65,6 +70,7 @@ def import_rows(rows: Iterable[ParsedRow], context: ImportContext) -> list[RowOu
     """
     numbered = sorted(enumerate(rows), key=lambda each: ORDER[each[1].kind])
     owner = _Owner(context, Customer.objects.filter(pk=numbered[0][1].owner).first() if numbered else None)
+    owner.lock()
     outcomes = {number: owner.outcome_of(given) for number, given in numbered}
     return [outcomes[number] for number in sorted(outcomes)]
 
@@ -78,6 +84,11 @@ def preview_rows(rows: Sequence[LegacyImportRow], context: ImportContext) -> lis
         if is_outage(error):
             raise
         return [RowOutcome(ImportResult.FAILED, ROLLED_BACK.format(error=error))] * len(rows)
+
+
+def not_previewed(rows: Sequence[LegacyImportRow]) -> list[RowOutcome]:
+    """Return the outcomes of rows whose preview failed unexpectedly."""
+    return [RowOutcome(ImportResult.FAILED, NOT_PREVIEWED)] * len(rows)
 
 
 class _Owner:
@@ -97,6 +108,11 @@ class _Owner:
             RowKind.ADDRESS: self._address,
             RowKind.RECORD: self._record,
         }
+
+    def lock(self) -> None:
+        """Lock an existing customer before their domains, as a paste does: both lock several."""
+        if self.customer is not None and not self.context.is_preview:
+            Customer.objects.select_for_update(no_key=True).get(pk=self.customer.pk)
 
     def outcome_of(self, given: ParsedRow) -> RowOutcome:
         if given.why_not:
@@ -129,6 +145,7 @@ class _Owner:
         }
         person, is_new = import_person(email=given.owner, name=given.values["name"], **words)
         self.customer, has_new = import_customer(owner=person, **words)
+        self.lock()
         sentence = f"{'New' if has_new else 'Existing'} customer: {self.customer}."
         if not person.is_active:
             sentence += " They can’t sign in: their account is disabled here."

@@ -37,7 +37,7 @@ def _switch_back(item: MigrationItem, tenant: Tenant) -> None:
     if item.before.get("sends_since"):
         return
     before: dict[str, str] = item.before.get("domains", {})
-    for domain in Domain.objects.select_for_update(of=("self",)).filter(tenant=locked):
+    for domain in Domain.objects.select_for_update(of=("self",)).filter(tenant=locked).order_by("pk"):
         if not before.get(domain.pk):
             Domain.objects.filter(pk=domain.pk).update(tenant=None)
     if locked.sends_since is None:

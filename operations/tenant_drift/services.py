@@ -247,6 +247,7 @@ def _adopt_unknown(difference: Difference, because: str, actor: User, customer: 
         raise Refused("Choose the customer for this tenant.", code="CUSTOMER_MISSING")
     if not because.strip():
         raise Refused("Enter a reason.", code="REASON_MISSING")
+    drift_store_services.check_present(difference)
     lifecycle_services.adopt_tenant(customer=customer, name=difference.subject, actor=actor)
     with transaction.atomic():
         drift_store_services.record_decision(

@@ -3,9 +3,10 @@
 `check_where_allowed` checks every domain that may be checked now and skips the rest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -19,7 +20,7 @@ from domains.ownership_claims import services as ownership_claims_services
 from domains.records.core import INBOUND_MX, mail_from_candidates
 from domains.settings import services as settings_services
 from domains.settings.services import desired_settings, wait_until_applied
-from inbound_admin.lib import aws, slow_work
+from inbound_admin.lib import aws, isolation, slow_work
 from inbound_admin.lib.errors import Malformed, Refused, aws_sentence
 from receipt_rules.addresses.selectors import address_at_domain, addresses_named, refuse_unproven
 from receipt_rules.addresses.services import (
@@ -177,18 +178,28 @@ def own_endpoint(customer_id: str, endpoint_id: str | None) -> Endpoint | None:
 
 
 def check_where_allowed(domains: Sequence[Domain], *, now: datetime) -> None:
-    """Check DNS and SES of the domains that may be checked now."""
-    customers = {domain.customer_id for domain in domains}
+    """Check DNS and SES of the domains that may be checked now. One that fails unexpectedly stops no other."""
+    customers, before = {domain.customer_id for domain in domains}, {each.pk: each.last_dns_check for each in domains}
     with slow_work.slot(customer=customers.pop() if len(customers) == 1 else ""):
-        _check(_claim_checks(domains, now), now)
+        _check(_claim_checks(domains, now), now, before)
 
 
-def _check(due: Sequence[Domain], now: datetime) -> None:
+def _check(due: Sequence[Domain], now: datetime, before: Mapping[str, datetime | None]) -> None:
     claimed = [domain for domain in due if domain.stage == Stage.CLAIM]
-    if claimed:
-        ownership_claims_services.check_claims(claimed)
+    ready = [domain for domain in due if domain.stage == Stage.READY]
+    check = partial(checking_services.check, now=now)
     with aws.max_wait(settings.AWS_PAGE_PATIENCE_SECONDS):
-        checking_services.check([domain for domain in due if domain.stage == Stage.READY], now=now)
+        if len(due) == 1:  # whoever asked for it alone gets the error
+            (ownership_claims_services.check_claims if claimed else check)([*claimed, *ready])
+            return
+        unchecked = partial(_set_unchecked, before=before)
+        isolation.together("claims", claimed, ownership_claims_services.check_claims, postpone=unchecked)
+        isolation.together("domains", ready, check, postpone=unchecked)
+
+
+def _set_unchecked(domain: Domain, *, before: Mapping[str, datetime | None]) -> None:
+    domain.last_dns_check = before[domain.pk]
+    domain.save(update_fields=("last_dns_check",))
 
 
 def _claim_checks(domains: Sequence[Domain], now: datetime) -> list[Domain]:

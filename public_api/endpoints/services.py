@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.models.people import User
 from public_api.addresses.services import change as change_address
 from receipt_rules.addresses.selectors import addresses_to, catch_alls_to
-from receipt_rules.addresses.services import lock_domain, set_catch_all
+from receipt_rules.addresses.services import lock_domain, lock_uses, set_catch_all
 from receipt_rules.endpoints.services import WEBHOOK_EXTRAS, remove_endpoint
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.received_mail.selectors import recent_deliveries
@@ -60,6 +60,7 @@ def known_config(kind: str, config: Mapping[str, Any]) -> tuple[dict[str, Any], 
 def remove(*, endpoint: Endpoint, actor: User) -> FormerUses:
     """Remove an endpoint. What used it continues to receive mail without an endpoint."""
     with transaction.atomic():
+        lock_uses(endpoint)
         addresses = list(addresses_to(endpoint.pk).order_by("address"))
         for address in addresses:
             change_address(address=address, actor=actor, is_active=None, endpoint_id=None)

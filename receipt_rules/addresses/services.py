@@ -2,6 +2,9 @@
 
 A customer may receive mail at a name through a proven domain of their own at or above it, unless the name belongs to
 another customer. The row is the desired state; the worker applies it to the SES receipt rules within seconds.
+
+Who locks more than one row locks in this order, so that nobody waits in a circle: the customer (if several domains
+follow), domains by ID, the endpoint, the address or catch-all, the customer's pending change.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -58,6 +61,14 @@ def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = Fal
     if to_receive:
         refuse_unproven(locked, may_wait=may_wait)
     return locked
+
+
+def lock_uses(endpoint: Endpoint) -> None:
+    """Lock the domains that use the endpoint, then the endpoint: until the transaction ends, nobody else chooses it."""
+    Customer.objects.select_for_update(no_key=True).get(pk=endpoint.customer_id)
+    used = [Model.objects.filter(endpoint=endpoint).values("domain") for Model in (Address, CatchAll)]
+    list(Domain.objects.select_for_update(of=("self",)).filter(pk__in=used[0].union(used[1])).order_by("pk"))
+    Endpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
 
 
 @contextmanager
@@ -186,8 +197,7 @@ def change_address(
 ) -> Address:
     """Change the address; does nothing without a difference. Turning on one that SES refused retries it.
 
-    Raises NotAllowed, Refused for an endpoint of another customer, and ChangedMeanwhile. `seen`: of the form that shows
-    it.
+    Raises NotAllowed, Refused for another customer's endpoint, and ChangedMeanwhile. `seen`: of the form.
     """
     with choosing(endpoint):
         locked = _locked(address)
@@ -278,7 +288,6 @@ def merge_addresses(domain: Domain) -> None:
 
 
 def _locked(address: Address) -> Address:
-    """Lock the domain first, as everywhere in this module: a different order could deadlock."""
     Domain.objects.select_for_update().filter(pk=address.domain_id).first()
     found = Address.objects.select_for_update(of=("self",)).select_related("domain__customer", "endpoint")
     locked = found.filter(pk=address.pk).first()
@@ -321,10 +330,9 @@ def record_refused(*, recipient: str, because: str) -> bool:
         if found is None or found.refused_because:
             return False
         Domain.objects.select_for_update(no_key=True).filter(pk=found.domain_id).first()
-        is_address = isinstance(found, Address)
         about = address_subject(found) if isinstance(found, Address) else catch_all_subject(found)
         type(found).objects.filter(pk=found.pk).update(refused_because=because)
-        kind = "address" if is_address else "catch_all"
+        kind = "address" if isinstance(found, Address) else "catch_all"
         audit_services.record(
             f"{kind}.refused", about=about, actor=None, because=because, after={"refused_because": because}
         )

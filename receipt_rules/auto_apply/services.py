@@ -7,9 +7,12 @@
 - `work` runs everything that waits: stops by staff first, then approved or interrupted runs, then customers' changes.
   Between two calls it releases the rules' lock if urgent work waits, except while a run clones the rule set: otherwise
   the clone would restore what is stopped meanwhile.
+- Between two steps of an approved run in place, a customer's small change goes first (`_SmallChanges`), if what is left
+  of the run can be planned around it: nobody waits for minutes behind somebody's thousand addresses. It waits for the
+  end of the run if they could share an address, or if the rules don't have room for both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -23,7 +26,7 @@ from accounts.people.selectors import customer_subject
 from accounts.roles import require
 from audit import services as audit_services
 from inbound_admin.lib import isolation, lanes
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.expectations.selectors import newly_broken
@@ -33,12 +36,14 @@ from receipt_rules.live.selectors import last_known
 from receipt_rules.live.services import Live, read_live, receives_here
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState
-from receipt_rules.planner.core.plans import Method, Plan
-from receipt_rules.planner.core.rules import Rule, broader_entries
+from receipt_rules.planner.core.plans import Method, Plan, RuleSetNames
+from receipt_rules.planner.core.rest import plan_of_rest
+from receipt_rules.planner.core.rules import Rule, RuleSet, broader_entries
 from receipt_rules.planner.core.steps import Create, Delete, Step, Update
 from receipt_rules.planner.services import (
     DesiredState,
     PlanRequest,
+    limits,
     plan_changes,
     read_desired_state,
     scope_of,
@@ -59,6 +64,7 @@ FULL = "All receipt rules of this region are in use. Our team has to make room b
 FOR_OPERATOR = "Our team needs to review this first, because it affects other mail received here."
 TOO_MANY = "This changes {number} addresses at once. Our team reviews it first."
 LONGEST_COLLECTED = timedelta(minutes=1)
+STEPS_BETWEEN = 10  # of a run, between two small changes: they cost about five calls each, so the run goes on
 STOPPED = (RunState.FAILED, RunState.CANCELLED)
 HELD = "Our team rolled this back and is holding it for now. It will be applied when they release it."
 UNTOUCHED = (
@@ -101,15 +107,15 @@ def apply_pending_changes(*, stops_only: bool = False, collect: bool = False) ->
 
 def _collected(pending: Sequence[PendingChange], now: datetime) -> list[PendingChange]:
     """Return the changes that no longer grow, or were collected for long enough. Queues a job for the others."""
-    wait = timedelta(seconds=settings.RECEIVING_WAIT_SECONDS)
-    growing = {
-        each.pk
-        for each in pending
-        if each.changed_at > now - wait and each.since > now - LONGEST_COLLECTED and not each.waits_because
-    }
+    growing = {each.pk for each in pending if _is_growing(each, now) and not each.waits_because}
     if growing:
         queue_work(in_seconds=settings.RECEIVING_WAIT_SECONDS)
     return [each for each in pending if each.pk not in growing]
+
+
+def _is_growing(change: PendingChange, now: datetime) -> bool:
+    wait = timedelta(seconds=settings.RECEIVING_WAIT_SECONDS)
+    return change.changed_at > now - wait and change.since > now - LONGEST_COLLECTED
 
 
 def _stop_changes() -> QuerySet[PendingChange]:
@@ -120,16 +126,14 @@ def _stop_changes() -> QuerySet[PendingChange]:
 
 def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Live:
     """Apply the change if it needs no approval. Return the live state after it."""
-    everything = scope_of(frozenset([change.customer_id]), state, live.rule_set)
-    request = PlanRequest(scope=_changed_scope(change, everything), customer=change.customer_id)
+    request = _request_for(change, live, state)
     try:
         made = plan_changes(request, live, state)
     except Refused as refused:
         why = FULL if refused.code == "RULES_FULL" else FOR_OPERATOR
         return _defer(change, why if live.is_active else _why_not_active(), live)
     stop = ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).first()
-    is_held = not recipients_on_hold(stopped=state.stopped).isdisjoint(change.recipients or ())
-    why = HELD if is_held else _wait_reason_for_staff(live) if stop else approval_reason(made, live)
+    why = HELD if _is_held(change, state) else _wait_reason_for_staff(live) if stop else approval_reason(made, live)
     if why:
         return _defer(change, why, live)
     if made.is_empty:
@@ -145,6 +149,15 @@ def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Liv
         return _defer(change, stopped, live) if (stopped := _stopped_before(change)) else read_live()
     live = Live(after, live.sets, live.has_all_names)
     return _defer(change, UNTOUCHED, live) if made.waiting else _mark_applied(change, live)
+
+
+def _request_for(change: PendingChange, live: Live, state: DesiredState) -> PlanRequest:
+    everything = scope_of(frozenset([change.customer_id]), state, live.rule_set)
+    return PlanRequest(scope=_changed_scope(change, everything), customer=change.customer_id)
+
+
+def _is_held(change: PendingChange, state: DesiredState) -> bool:
+    return not recipients_on_hold(stopped=state.stopped).isdisjoint(change.recipients or ())
 
 
 def _changed_scope(change: PendingChange, everything: frozenset[str]) -> frozenset[str]:
@@ -209,8 +222,11 @@ def _defer(change: PendingChange, because: str, live: Live) -> Live:
 
 def _mark_applied(change: PendingChange, live: Live) -> Live:
     with transaction.atomic():
+        # Whoever stops or resumes receiving has the stop before the pending change: the same order.
+        stop = ReceivingStop.objects.select_for_update(of=("self",)).filter(customer=change.customer_id).first()
         if _unchanged(change).delete()[0]:
-            ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).update(settled_at=timezone.now())
+            if stop is not None:
+                ReceivingStop.objects.filter(pk=stop.pk, settled_at=None).update(settled_at=timezone.now())
             alerts_services.update_run_alert(failed=False, why="", customer=change.customer)
     return live
 
@@ -290,10 +306,70 @@ def _execute_runs() -> bool:
     """Return False if urgent work waits: its job does the rest."""
     runs = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED).order_by("state", "created_at", "id")
     for run_id in runs.values_list("pk", flat=True):
-        runs_services.execute_run(run_id=run_id)
-        if is_urgent_work_waiting():
-            return False
+        small = _SmallChanges()
+        while True:
+            runs_services.execute_run(run_id=run_id, yields_to=small.is_due)
+            if is_urgent_work_waiting():
+                return False
+            if (change := small.take()) is None:
+                break
+            _apply_first(change)
     return True
+
+
+def _apply_first(change: PendingChange) -> None:
+    live, state = read_live(), read_desired_state(customers=frozenset([change.customer_id]))
+    isolation.or_else("changes", change, partial(_apply_change, change, live, state), read_live)
+
+
+class _SmallChanges:
+    """Customers' changes that go before what is left of a run: one at once, then again after some steps of the run.
+
+    A change that can't go first isn't asked for again during this run.
+    """
+
+    def __init__(self) -> None:
+        self._asked: set[tuple[str, datetime]] = set()
+        self._due: PendingChange | None = None
+        self._steps = STEPS_BETWEEN
+
+    def take(self) -> PendingChange | None:
+        due, self._due = self._due, None
+        return due
+
+    def is_due(self, rule_set: RuleSet, steps_left: Callable[[], Sequence[Step]]) -> bool:
+        """Return whether a change goes first now; `take` returns it."""
+        self._steps += 1
+        if self._steps <= STEPS_BETWEEN:
+            return False
+        for change in PendingChange.objects.select_related("customer", "by").filter(waits_because=""):
+            key = (change.customer_id, change.changed_at)
+            if key in self._asked or _is_growing(change, timezone.now()):
+                continue
+            self._asked.add(key)
+            if isolation.or_else(
+                "changes", change, partial(_may_go_first, change, rule_set, steps_left), lambda: False
+            ):
+                self._due, self._steps = change, 0
+                return True
+        return False
+
+
+def _may_go_first(change: PendingChange, rule_set: RuleSet, steps_left: Callable[[], Sequence[Step]]) -> bool:
+    """Return whether the change needs no approval, and what is left of the run can be planned around it."""
+    if ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).exists() or _stopped_before(change):
+        return False
+    live = Live(rule_set, RuleSetNames(frozenset([rule_set.name]), rule_set.name), has_all_names=False)
+    try:
+        state = read_desired_state(customers=frozenset([change.customer_id]))
+        request = _request_for(change, live, state)
+        made = plan_changes(request, live, state)
+    except (Refused, AwsProblem):
+        return False
+    if made.waiting or _is_held(change, state) or approval_reason(made, live):
+        return False
+    others, refused = request.scope or frozenset(), state.desired.refused
+    return plan_of_rest(steps_left(), made.after, others=others, refused=refused, limits=limits()) is not None
 
 
 def has_pending_work() -> bool:

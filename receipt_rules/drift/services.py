@@ -136,10 +136,15 @@ def outdated_rules(live: Live) -> tuple[RuleDifference, ...]:
     return (RuleDifference(key, "not_as_wanted", "", sentence, is_ignored=is_ignored),)
 
 
-def accept(*, because: str, actor: User) -> None:
-    """Accept the live rules as known; outdated rules show in the next plan. Raises Refused."""
+def accept(*, because: str, actor: User, key: str = "") -> None:
+    """Accept the live rules as known; outdated rules show in the next plan. Raises Refused.
+
+    `key`: the difference for which a person accepts them; it must be there now.
+    """
     _require_operator_and_reason(because, actor)
     live = read_live()
+    if key:
+        _require_present(key, live)
     if not live.is_active:
         raise Refused("None of our rule sets is active, so there is nothing to accept.", code="RULE_SET_NOT_OURS")
     with transaction.atomic():
@@ -159,10 +164,11 @@ def accept(*, because: str, actor: User) -> None:
 
 
 def ignore(*, key: str, because: str, actor: User) -> None:
-    """Ignore this difference. Raises Refused without a reason, and for an outage."""
+    """Ignore this difference. Reads SES. Raises Refused without a reason, if it isn't there now, and for an outage."""
     _require_operator_and_reason(because, actor)
     if key.partition(" ")[0] in OUTAGES:
         raise Refused("This is an outage and can't be ignored. Restore our rule set.", code="NOT_POSSIBLE")
+    _require_present(key, read_live())
     with transaction.atomic():
         row, is_new = IgnoredDifference.objects.get_or_create(
             region=settings.AWS_REGION, key=key, defaults={"because": because.strip(), "by": actor}
@@ -201,6 +207,13 @@ def adopt_rule_set(*, name: str, because: str, actor: User) -> None:
             after={"rules": len(live.unmanaged_set.rules)},
             for_staff=True,
         )
+
+
+def _require_present(key: str, live: Live) -> None:
+    """That the rules are outdated is known from the last check: it takes a plan of the whole region."""
+    outdated = {each["key"] for each in _last_differences() if each["kind"] == "not_as_wanted"}
+    if key not in outdated and key not in {each.key for each in differences(live)}:
+        raise Refused("There is no such difference now. Check again.", code="DIFFERENCE_MISSING")
 
 
 def _set_differences(live: Live) -> Iterable[RuleDifference]:

@@ -7,7 +7,7 @@ from domains.models.domains import Domain
 from domains.receiving.core import DEFECTIVE, MxFact, RulesFact
 from receipt_rules.addresses.selectors import inbound_of, is_accepted_above, pending_for
 from receipt_rules.inbound_summary.core import Recipient, summary
-from receipt_rules.live.selectors import read_problem, unmanaged_rules_for
+from receipt_rules.live.selectors import read_problem, takes_effect, unmanaged_rules_for
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.planner.core.rules import sample_address
 from receipt_rules.runs.selectors import is_changing, set_changing
@@ -17,11 +17,15 @@ NOT_COVERED = {False: False, True: False}
 
 @dataclass(frozen=True)
 class Pending:
-    """A customer's change that isn't in the SES rules yet. `is_running`: a run is changing rules of the domain."""
+    """A customer's change that isn't in the SES rules yet. `is_running`: a run is changing rules of the domain.
+
+    `when` says when the change takes effect, if nothing but the worker has to act.
+    """
 
     is_there: bool = False
     waits_because: str = ""
     is_running: bool = False
+    when: str = ""
 
     @property
     def poll_seconds(self) -> int | None:
@@ -37,7 +41,8 @@ def pending_of(domain: Domain) -> Pending:
     found = pending_for(domain.customer)
     is_running = is_changing(domain)
     if found and found.concerns(domain.pk):
-        return Pending(True, found.waits_because, is_running)
+        when = "" if found.waits_because else takes_effect(len(found.recipients or ()))
+        return Pending(True, found.waits_because, is_running, when)
     return Pending(is_running=is_running)
 
 

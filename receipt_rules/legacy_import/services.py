@@ -51,7 +51,7 @@ def import_endpoint(
     Raises Refused: ENDPOINT_NAME, ENDPOINT_TYPE, ENDPOINT_CONFIG.
     """
     plain, wanted = endpoint_name(name), validate_config(kind, config)
-    found = Endpoint.objects.select_for_update().filter(customer=of.customer, name__iexact=plain).first()
+    found = Endpoint.objects.select_for_update(no_key=True).filter(customer=of.customer, name__iexact=plain).first()
     if found is not None and found.type != kind:
         raise Refused(f"{found} already exists with another type of endpoint.", code="ENDPOINT_TYPE")
     made = found or Endpoint(customer=of.customer, name=plain, type=kind, description=description[:2000])

@@ -9,7 +9,7 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.models.people import User
 from inbound_admin.lib.api.schemas import In, Out, Text
-from inbound_admin.lib.errors import NotAllowed, Refused
+from inbound_admin.lib.errors import NotAllowed
 from receipt_rules.drift import services as drift_services
 from receipt_rules.live.selectors import Meter, Sharing, capacity, demand, sharing_by_rule
 from receipt_rules.live.services import Live, read_live
@@ -112,14 +112,8 @@ def decide_over_rules(request: HttpRequest, asked: RulesDecision) -> LiveRulesOu
     elif asked.decision == "adopt":
         drift_services.adopt_rule_set(name=asked.name, because=asked.because, actor=actor)
     else:
-        _ignore(asked, actor)
+        drift_services.ignore(key=asked.key, because=asked.because, actor=actor)
     return _live(read_live())
-
-
-def _ignore(asked: RulesDecision, actor: User) -> None:
-    if asked.key not in {each.key for each in drift_services.differences(read_live())}:
-        raise Refused("There is no such difference now.", code="DIFFERENCE_MISSING")
-    drift_services.ignore(key=asked.key, because=asked.because, actor=actor)
 
 
 def _live(live: Live) -> LiveRulesOut:

@@ -18,7 +18,7 @@ from inbound_admin.lib.database import in_values
 from inbound_admin.lib.lists import kept_count, kept_counts
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.live import ActiveRuleSet, RulesAsRead, RulesCheck
-from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, Snapshot
+from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunStep, Snapshot, StepState
 from receipt_rules.planner.core.plans import load
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, covering_entries, domain_of, is_ours
 
@@ -62,9 +62,22 @@ def takes_effect(number: int) -> str:
         return "SES doesn't accept changes right now. We retry; if that fails, our team reviews your change."
     if read_problem() or unfinished.exclude(problem="").exists():
         return "SES isn't answering right now. It takes effect automatically once SES answers."
-    if unfinished.filter(customer=None).exists():
-        return "It takes effect once the change of the receipt rules that is in progress ends."
-    return SOON
+    larger = list(unfinished.filter(customer=None).values_list("pk", "asked__compacting"))
+    return _after_runs([run for run, _ in larger], any(compacting for _, compacting in larger)) if larger else SOON
+
+
+def _after_runs(runs: Collection[str], is_compacting: bool) -> str:
+    """Say what a small change waits for, and for how long at most: see `auto_apply` about what goes first."""
+    steps = RunStep.objects.filter(run__in=runs)
+    pace: float = settings.AWS_CALLS_PER_SECOND
+    minutes = ceil(steps.filter(state=StepState.TO_DO).count() / (pace if pace > 0 else 1) / 60)
+    left = f"in about {minutes:,} minutes" if minutes > 1 else "in about a minute"
+    if is_compacting or steps.filter(step__type="Activate").exists():
+        return f"It takes effect once the change of the receipt rules that is in progress ends, {left}."
+    return (
+        "A larger change of the receipt rules is in progress. This one goes first if the rules have room for both. "
+        f"Otherwise it takes effect when that change ends, {left}."
+    )
 
 
 def known_rules() -> RuleSet | None:

@@ -134,9 +134,9 @@ def require_staff(request: SignedIn, *, operates: bool = False) -> None:
         raise PermissionDenied
 
 
-def text_value(data: QueryDict, name: str) -> str:
+def text_value(data: QueryDict, name: str, *, most: int = 400) -> str:
     """What a form or an address says, as a row can hold it; "" where it says nothing."""
-    return data.get(name, "").replace("\x00", "")[:400]
+    return text_in(data, name, most=most)
 
 
 def _context(page: str, text: str, *, asks_ses: bool) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from django.conf import settings
 
 from accounts.models.people import User
 from audit import services as audit_services
-from audit.models import new_change_id
 from audit.services import Subject
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsConflict, AwsUnreachable, Refused
@@ -202,7 +201,7 @@ _DONE = {"policy": "put", "permission": "added"}
 def _apply_grant(what: str, about: Subject, shown: Grant, actor: User, call: Callable[[], None]) -> None:
     """Log the approval before AWS is called: the process may die before the second entry."""
     states: Any = {"before": {"policy": shown.current}, "after": {"policy": shown.result}}
-    bulk_id = new_change_id()  # the approval and its outcome share one ID
+    bulk_id = audit_services.new_bulk_id()  # the approval and its outcome share one ID
     audit_services.record(
         f"receiving.{what}_approved", about=about, actor=actor, for_staff=True, bulk_id=bulk_id, **states
     )

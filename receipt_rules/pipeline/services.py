@@ -4,6 +4,7 @@ Each part is read separately, so a failed read hides no other part. No message i
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -80,15 +81,20 @@ def check_for_lost_mail(*, now: datetime) -> Health:
     """
     found = health(_rules(now - LOST_FOR, now))
     lost = f"{_messages(found.lost)} lost in a day. {_where(found.losing_rules)}"
-    _observe("receiving.lost", bool(found.lost), lost, "high", now)
     failing = f"Delivery failed {found.failed} times in a day. {TRIED_AGAIN} {_where(found.failing_rules)}"
-    _observe("receiving.failing", bool(found.failed), failing, "medium", now)
+    with ExitStack() as both:  # if one raises, the others are still done
+        both.callback(_check_function, now)
+        both.callback(_observe, "receiving.failing", bool(found.failed), failing, "medium", now)
+        both.callback(_observe, "receiving.lost", bool(found.lost), lost, "high", now)
+    return found
+
+
+def _check_function(now: datetime) -> None:
     errors = int(sum(one.total for one in _functions(now - timedelta(hours=1), now) if one.metric == "Errors"))
     failed = (
         f"The function failed {errors} times in the last hour. {_failing_endpoints(now - timedelta(hours=1))}".strip()
     )
     _observe("function.failing", bool(errors), failed, "medium", now)
-    return found
 
 
 def _failing_endpoints(since: datetime) -> str:

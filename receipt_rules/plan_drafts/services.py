@@ -122,7 +122,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class Draft:
-    """`shown` is the content of the page once created. For an approval, `run` is the run's ID."""
+    """`shown` is the content of the page, or of the API, once created. For an approval, `run` is the run's ID."""
 
     id: str
     request: PlanRequest
@@ -133,6 +133,7 @@ class Draft:
     began: datetime | None = None
     refused: Problem | None = None
     shown: dict[str, Any] = field(default_factory=dict)
+    is_for_api: bool = False
 
 
 def is_large() -> bool:
@@ -140,9 +141,11 @@ def is_large() -> bool:
     return Address.objects.filter(is_active=True).values("pk")[FEW : FEW + 1].exists()
 
 
-def create_draft(*, request: PlanRequest, only: str = "", approval: Approval | None = None) -> Draft:
+def create_draft(
+    *, request: PlanRequest, only: str = "", approval: Approval | None = None, is_for_api: bool = False
+) -> Draft:
     """Create a draft and queue it: the worker plans, or executes the approval."""
-    draft = Draft(new_id("draft"), request, only, approval, began=timezone.now())
+    draft = Draft(new_id("draft"), request, only, approval, began=timezone.now(), is_for_api=is_for_api)
     _keep(draft)
     queue_draft(draft=draft)
     return draft
@@ -153,15 +156,30 @@ def queue_draft(*, draft: Draft) -> None:
     jobs.queue(DRAFT, lock=f"plan {draft.id}", unless_running=True, draft_id=draft.id)
 
 
-def read_draft(draft_id: str) -> Draft | None:
-    """Return the draft; None if it has expired."""
+def read_draft(draft_id: str, *, is_for_api: bool = False) -> Draft | None:
+    """Return the draft; None if it has expired, or was created for the API instead of the page, or the reverse."""
+    found = _kept(draft_id)
+    return found if found is not None and found.is_for_api == is_for_api else None
+
+
+def api_draft(*, draft_id: str, request: PlanRequest, only: str) -> Draft:
+    """Return the draft of this request, created if there is none, and queued until it is made."""
+    draft = read_draft(draft_id, is_for_api=True)
+    if draft is None or (draft.request, draft.only) != (request, only):
+        return create_draft(request=request, only=only, is_for_api=True)
+    if not draft.is_made:
+        queue_draft(draft=draft)
+    return draft
+
+
+def _kept(draft_id: str) -> Draft | None:
     found: Draft | None = cache.get(_key(draft_id)) if IS_DRAFT.fullmatch(draft_id) else None
     return found
 
 
 def make_draft(*, draft_id: str) -> None:
     """Create the draft in the worker. A refusal or an AWS problem is shown on the page."""
-    draft = read_draft(draft_id)
+    draft = _kept(draft_id)
     if draft is None or draft.is_made:
         return
     try:
@@ -181,7 +199,8 @@ def _make(draft: Draft) -> None:
             return _keep(replace(draft, is_made=True, run=done.pk))
         given = {name: value for name, value in asdict(draft.approval).items() if name != "actor"}
         return _keep(replace(draft, is_made=True, run=approve(**given, actor=actor, request=request).pk))
-    return _keep(replace(draft, is_made=True, shown=plan_page_context(request)))
+    shown = plan_values(plan_changes(request), request) if draft.is_for_api else plan_page_context(request)
+    return _keep(replace(draft, is_made=True, shown=shown))
 
 
 def _approved_before(approval: Approval, since: datetime | None) -> Run | None:
@@ -204,6 +223,32 @@ def _keep(draft: Draft) -> None:
 
 def _key(draft_id: str) -> str:
     return f"plan_draft:{settings.AWS_REGION}:{draft_id}"
+
+
+def plan_values(made: Plan, request: PlanRequest) -> dict[str, Any]:
+    """Return a plan for the API, bounded."""
+    found = plan_impact(made, request)
+    some = made.consequences[:MOST_SHOWN]
+    return {
+        "digest": made.digest,
+        "method": made.method.value,
+        "rule_set": made.before.name,
+        "is_empty": made.is_empty,
+        "needs_typing": needs_typing(found),
+        "calls": made.calls,
+        "summary": made.summary,
+        "steps": [str(step) for step in made.steps[:MOST_SHOWN]],
+        "more_steps": max(0, len(made.steps) - MOST_SHOWN),
+        "consequences": [{"address": each.address, "fate": str(each.kind), "sentence": each.sentence} for each in some],
+        "more_consequences": len(made.consequences) - len(some),
+        "warnings": list(made.warnings),
+        "untouched": [each.sentence for each in made.untouched],
+        "waiting": list(made.waiting[:MOST_SHOWN]),
+        "more_waiting": max(0, len(made.waiting) - MOST_SHOWN),
+        "impact": found.numbers,
+        "still_broken": list(still_broken(made)),
+        "breaks": list(newly_broken(made)),
+    }
 
 
 def plan_page_context(request: PlanRequest) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
@@ -10,20 +11,19 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, reads, writes
+from inbound_admin.lib import slow_work
 from inbound_admin.lib.api.schemas import Accepted, In, Out, Page, Paged, QueryIn, Text, page_of
-from receipt_rules.expectations.selectors import newly_broken, still_broken
 from receipt_rules.jobs import seconds_needed
 from receipt_rules.live.api import rules_viewer
 from receipt_rules.models.runs import Run, RunStep, Snapshot
-from receipt_rules.planner.core.consequences import Impact
-from receipt_rules.planner.core.plans import Method, Plan
+from receipt_rules.plan_drafts import services as plan_drafts_services
+from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import (
+    EVERYTHING,
     PlanRequest,
     approve,
     build_plan_request,
-    needs_typing,
     plan_changes,
-    plan_impact,
     run_in_progress,
 )
 from receipt_rules.runs import selectors as runs_selectors
@@ -31,7 +31,6 @@ from receipt_rules.runs import services as runs_services
 from receipt_rules.runs.selectors import snapshots, steps_of
 
 router = call_router("Receipt rules")
-MOST_SHOWN = 200  # steps and addresses of a plan; more are counted
 MethodName = Literal["auto", "in_place", "blue_green"]
 
 
@@ -45,6 +44,10 @@ class PlanQuery(QueryIn):
     )
     old_style: bool = Field(False, description="Take over every unmanaged rule whose recipients all exist here")
     instead_of: Text = Field("", description="Another program's active rule set that ours replaces")
+
+
+class PlanAsked(PlanQuery):
+    draft: Text = Field("", description="ID of a plan that is being made, from `statusUrl`")
 
 
 class PlanApproved(In):
@@ -146,16 +149,30 @@ class StateOut(Out):
     run_id: str | None
 
 
-@router.get("/v2/receipt-rules/plan", **reads(PlanOut, staff=True), summary="Plan a change of the receipt rules")
-def get_rule_plan(request: HttpRequest, query: Annotated[PlanQuery, Query()]) -> PlanOut:
+PLANNED = reads(PlanOut, staff=True)
+PLANNED["response"] = {202: Accepted, **PLANNED["response"]}
+
+
+@router.get("/v2/receipt-rules/plan", **PLANNED, summary="Plan a change of the receipt rules")
+def get_rule_plan(request: HttpRequest, query: Annotated[PlanAsked, Query()]) -> PlanOut | Status[Accepted]:
     """Read the live rules from SES and return the changes that would apply the desired state.
 
     Nothing is changed. Approve the plan with its `digest` and the same options. `state` plans a rollback, `only`
     limits the plan to one domain or customer. 422 `NOT_KNOWN` or `SNAPSHOT_MISSING` for options that name nothing.
+    With more than 2,000 addresses, the worker makes the plan: 202, and `statusUrl` returns 202 until it is made.
     """
     rules_viewer(request)
-    asked = _asked(query)
-    return _plan(plan_changes(asked), asked)
+    if not plan_drafts_services.is_large():
+        asked = _asked(query)
+        return _plan(plan_drafts_services.plan_values(plan_changes(asked), asked))
+    draft = plan_drafts_services.api_draft(draft_id=query.draft, request=_options(query), only=query.only)
+    if draft.refused is not None:
+        raise draft.refused
+    if draft.is_made:
+        return _plan(draft.shown)
+    options = query.model_dump(by_alias=True, exclude_defaults=True) | {"draft": draft.id}
+    here = f"{request.path}?{urlencode(options, doseq=True)}"
+    return Status(202, Accepted(id=draft.id, status_url=here, message="The plan is being made. Get it in a moment."))
 
 
 @router.post("/v2/receipt-rules/plan", **writes(Accepted, status=202, staff=True), summary="Approve a plan")
@@ -166,13 +183,9 @@ def approve_rule_plan(request: HttpRequest, asked: PlanApproved) -> Status[Accep
     again. Refused: 422 `NOTHING_TO_DO`, `RUN_UNDER_WAY`, `EXPECTATION_BROKEN`, `TYPE_TO_CONFIRM` if `typed` must be
     the rule set's name, 403 for staff who aren't operators.
     """
-    run = approve(
-        digest=asked.digest,
-        because=asked.because,
-        typed=asked.typed,
-        request=_asked(asked),
-        actor=rules_viewer(request),
-    )
+    actor = rules_viewer(request)
+    with slow_work.slot():  # it plans again, so that a refusal is the response
+        run = approve(digest=asked.digest, because=asked.because, typed=asked.typed, request=_asked(asked), actor=actor)
     return Status(202, Accepted(id=run.pk, status_url=_address(run), message=run.summary))
 
 
@@ -231,6 +244,10 @@ def list_rule_states(request: HttpRequest, query: Annotated[Paged, Query()]) -> 
 def _asked(given: PlanQuery | PlanApproved) -> PlanRequest:
     """Return the same request for a query and a body, so that an approval matches the plan that was shown."""
     limited = build_plan_request(given.only) if given.only else PlanRequest()
+    return _options(given, limited)
+
+
+def _options(given: PlanQuery | PlanApproved, limited: PlanRequest = EVERYTHING) -> PlanRequest:
     return replace(
         limited,
         method=Method(given.method),
@@ -246,44 +263,14 @@ def _address(run: Run) -> str:
     return f"/api/v2/receipt-rules/runs/{run.pk}"
 
 
-def _plan(made: Plan, asked: PlanRequest) -> PlanOut:
-    found, run = plan_impact(made, asked), run_in_progress()
+def _plan(values: dict[str, Any]) -> PlanOut:
+    run = run_in_progress()
     return PlanOut(
-        digest=made.digest,
-        method=made.method.value,
-        rule_set=made.before.name,
-        is_empty=made.is_empty,
-        needs_typing=needs_typing(found),
-        calls=made.calls,
-        seconds=seconds_needed(made.calls),
-        summary=made.summary,
-        steps=[str(step) for step in made.steps[:MOST_SHOWN]],
-        more_steps=max(0, len(made.steps) - MOST_SHOWN),
-        consequences=[
-            ConsequenceOut(address=each.address, fate=str(each.kind), sentence=each.sentence)
-            for each in made.consequences[:MOST_SHOWN]
-        ],
-        more_consequences=max(0, len(made.consequences) - MOST_SHOWN),
-        warnings=list(made.warnings),
-        untouched=[each.sentence for each in made.untouched],
-        waiting=list(made.waiting[:MOST_SHOWN]),
-        more_waiting=max(0, len(made.waiting) - MOST_SHOWN),
-        impact=_impact(found),
-        still_broken=list(still_broken(made)),
+        **values
+        | {"consequences": [ConsequenceOut(**each) for each in values["consequences"]]}
+        | {"impact": ImpactOut(**values["impact"])},
+        seconds=seconds_needed(values["calls"]),
         under_way=run.pk if run else None,
-        breaks=list(newly_broken(made)),
-    )
-
-
-def _impact(found: Impact) -> ImpactOut:
-    return ImpactOut(
-        served=found.served,
-        stop=found.stops,
-        change_place=found.moves,
-        stored_twice=found.twice,
-        also_bounced=found.bounces,
-        to_strangers=found.unmanaged_buckets,
-        other_customers=len(found.others),
     )
 
 

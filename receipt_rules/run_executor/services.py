@@ -216,11 +216,21 @@ class RunExecutor:
             else:
                 row.step, row.sentence = dump(step), str(step)
             row.save(update_fields=("state", "step", "sentence"))
-        self.steps = [load(row.step) for row in self.run.steps.exclude(state=StepState.LEFT_OUT)]
+        self.read_steps()
         self.run.set_aside = sorted({*self.run.set_aside, *refused})
         if is_as_approved and self._active is not None:
             self.run.touched = touched_digest(self.steps, self._active)
         self.run.save(update_fields=("set_aside", "touched"))
+
+    def read_steps(self) -> None:
+        self.steps = [load(row.step) for row in self.run.steps.exclude(state=StepState.LEFT_OUT)]
+
+    def steps_left(self) -> list[Step]:
+        return [load(row.step) for row in self.run.steps.filter(state=StepState.TO_DO)]
+
+    def live(self) -> RuleSet:
+        """Return the set that the steps change, as known now."""
+        return self._state(self.target)
 
     def find_refused(self, step: Step, problem: AwsProblem) -> frozenset[str]:
         """Return the recipients that SES refuses, if they are why it refused the step. Raises AwsProblem."""

@@ -3,6 +3,7 @@
 The worker holds the rules' lock (`receipt_rules.jobs.LOCK`).
 """
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -15,20 +16,19 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.alerts import services as alerts_services
-from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import is_urgent_work_waiting, queue_drift_check, queue_work
 from receipt_rules.live import services as live_services
 from receipt_rules.models.live import RulesCheck
 from receipt_rules.models.runs import OPEN, UNFINISHED, Run, RunKind, RunState, RunStep, StepState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.consequences import summary
-from receipt_rules.planner.core.plans import MOST_SENTENCES, Plan, load
+from receipt_rules.planner.core.plans import MOST_SENTENCES, load
 from receipt_rules.planner.core.rules import RuleSet
-from receipt_rules.planner.core.steps import Activate, rule_steps
-from receipt_rules.planner.services import PlanRequest
+from receipt_rules.planner.core.steps import Activate, Step, rule_steps
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.refusals import services as refusals_services
 from receipt_rules.run_executor.services import RunExecutor, RunStopped, explain, is_transient
+from receipt_rules.run_rest.services import plan_within_approval, replan_after_others
 from receipt_rules.runs.selectors import is_change_deferred, rule_set_subject
 
 MAY_SETTLE = (
@@ -37,19 +37,23 @@ MAY_SETTLE = (
     "InvalidSnsTopic",
 )  # AWS applies a new policy with a delay
 MOST_TRIES = 4
+YieldsTo = Callable[[RuleSet, Callable[[], Sequence[Step]]], bool]
 
 
-def execute_run(*, run_id: str, active: RuleSet | None = None) -> RuleSet | None:
+def execute_run(*, run_id: str, active: RuleSet | None = None, yields_to: YieldsTo | None = None) -> RuleSet | None:
     """Start or continue a run. `active`: the active set, if it was just read.
 
-    Returns the active set as read at the end; None if the run ended otherwise. Raises AwsProblem to wait and retry.
+    `yields_to` is asked before each further step of a run in place, with the live rules and the steps that are left:
+    if it returns True, the run waits, and its next execution continues it. Returns the active set as read at the end;
+    None if the run ended otherwise or waits. Raises AwsProblem to wait and retry.
     """
     run = _begin(run_id)
     if run is None:
         return None
     try:
         executor = RunExecutor(run, active)
-        _execute_steps(run, executor)
+        _start_or_continue(run, executor)
+        _execute_steps(run, executor, yields_to)
         after, differs = executor.read_back()
     except RunStopped as stopped:
         _end(run, RunState.REFUSED, str(stopped))
@@ -161,7 +165,7 @@ class _Cancelled(Exception):
 
 
 class _Yielded(Exception):
-    """Urgent work waits for the rules' lock; the run continues after it."""
+    """Urgent work waits for the rules' lock, or a small change goes first; the run continues after it."""
 
 
 def delete_probe_sets() -> None:
@@ -188,19 +192,26 @@ def _begin(run_id: str) -> Run | None:
     return run
 
 
-def _execute_steps(run: Run, executor: RunExecutor) -> None:
-    if run.started_at is None:
-        executor.check_unchanged()
-        executor.check_holders()
-        executor.check_stops(list(rule_steps(executor.steps)))
-        executor.check_harm()
-        run.started_at, run.started_from = timezone.now(), executor.store_initial_snapshot()
-        run.save(update_fields=("started_at", "started_from"))
+def _start_or_continue(run: Run, executor: RunExecutor) -> None:
+    if run.started_at is not None:
+        replan_after_others(run, executor)
+        return
+    executor.check_unchanged()
+    executor.check_holders()
+    executor.check_stops(list(rule_steps(executor.steps)))
+    executor.check_harm()
+    run.started_at, run.started_from = timezone.now(), executor.store_initial_snapshot()
+    run.save(update_fields=("started_at", "started_from"))
+
+
+def _execute_steps(run: Run, executor: RunExecutor, yields_to: YieldsTo | None) -> None:
     while (row := run.steps.filter(state=StepState.TO_DO).first()) is not None:
         now = Run.objects.only("state", "cancelled_at").get(pk=run.pk)
         if now.cancelled_at is not None:
             raise _Cancelled
         if now.state != RunState.RUNNING or (executor.activation is None and is_urgent_work_waiting()):
+            raise _Yielded
+        if yields_to and _may_yield(run, executor) and yields_to(executor.live(), executor.steps_left):
             raise _Yielded
         step = load(row.step)
         executor.check_stops([step])
@@ -211,6 +222,11 @@ def _execute_steps(run: Run, executor: RunExecutor) -> None:
             _record_refused(executor, executor.find_refused(step, problem), problem)
             continue
         _record_step(row, executor.changed_by(step), found_done=not made, request_ids=request_ids)
+
+
+def _may_yield(run: Run, executor: RunExecutor) -> bool:
+    """Return whether what is left can be planned again: a clone can't, and a compaction would end as it is."""
+    return executor.activation is None and not run.asked.get("compacting")
 
 
 def _record_step(
@@ -266,7 +282,7 @@ def _replan_rest(run: Run, executor: RunExecutor, stays: RuleMustStay) -> None:
     """
     made, rest = None, "The rest is being planned again."
     if run.kind in (RunKind.APPROVED, RunKind.ROLLBACK) and not run.customer_id:
-        made, request = _plan_of_rest(run, executor)
+        made, request = plan_within_approval(run, executor)
         rest = "Create a new plan for the rest." if made is None else "Nothing else needed to change."
     with transaction.atomic():
         if made is not None and not made.is_empty:
@@ -278,25 +294,6 @@ def _replan_rest(run: Run, executor: RunExecutor, stays: RuleMustStay) -> None:
         _end(run, RunState.REFUSED, f"{stays} {rest}")
         queue_drift_check()  # for the alert
         queue_work()
-
-
-def _plan_of_rest(run: Run, executor: RunExecutor) -> tuple[Plan | None, PlanRequest]:
-    """Plan the same recipients again. None if the plan does something that wasn't approved, or SES can't be read."""
-    request = PlanRequest(
-        scope=executor.changed_recipients(),
-        take_over=executor.rules_to_take_over(),
-        snapshot=run.asked["snapshot"],
-        customer=run.asked["customer"],
-        domain=run.asked["domain"],
-    )
-    if run.asked["compacting"] or not executor.is_limited_to_own_set() or len(run.consequences) >= MOST_SENTENCES:
-        return None, request
-    try:
-        made = planner_services.plan_changes(request)
-    except (Refused, AwsProblem):
-        return None, request
-    is_approved = {each.sentence for each in made.consequences} <= set(run.consequences)
-    return (made if is_approved and not newly_broken(made) else None), request
 
 
 def _handle_aws_problem(run: Run, problem: AwsProblem) -> None:

@@ -49,7 +49,7 @@ def simulate(request: SignedIn) -> HttpResponse:
         if _handle_action(form, request):
             return redirect("receipt_rules:simulator")
         status = 422
-    text = request.GET.get("addresses", "").replace("\x00", "")[:20_000]
+    text = text_value(request.GET, "addresses", most=20_000)
     together = request.GET.get("together") == "1"
     context = {"tab": "simulator", "text": text, "together": together, "form": form}
     context |= {"may_operate": may_operate(request.user), "expectations": list(expectations())}
@@ -60,7 +60,7 @@ def simulate(request: SignedIn) -> HttpResponse:
 
 def _own(request: SignedIn) -> HttpResponse:
     """For customers: only their own addresses, without the rules, which all customers share."""
-    text = request.GET.get("addresses", "").replace("\x00", "")[:20_000]
+    text = text_value(request.GET, "addresses", most=20_000)
     recipients = list(dict.fromkeys(each for each in re.split(r"[\s,;]+", text) if each))
     with slow_work.slot():
         found = services.own_simulations(viewer=request.user, asked=recipients[:MOST_MESSAGES]) if recipients else ()

@@ -146,6 +146,19 @@ class Impact:
         return self.stops + self.moves + self.twice + self.bounces
 
     @property
+    def numbers(self) -> dict[str, int]:
+        """Return the numbers under the names of the API."""
+        return {
+            "served": self.served,
+            "stop": self.stops,
+            "change_place": self.moves,
+            "stored_twice": self.twice,
+            "also_bounced": self.bounces,
+            "to_strangers": self.unmanaged_buckets,
+            "other_customers": len(self.others),
+        }
+
+    @property
     def sentences(self) -> tuple[str, ...]:
         """Return a sentence for each kind of impact that affects an address."""
         ways = (

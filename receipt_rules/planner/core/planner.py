@@ -236,9 +236,15 @@ class _Change:
         fresh = sequence.in_new_set(self.ours, new)
         activate = Activate(new, instead_of=old)
         is_whole = not self.untouched and all(rule.name in self.dropped for rule in self.actual.foreign)
-        if is_whole and len(fresh) < len(edits):
+        if is_whole and self._keeps_order and len(fresh) < len(edits):
             return (CreateSet(new), *fresh, activate)
         return (CloneSet(old, new), *edits, activate)
+
+    @property
+    def _keeps_order(self) -> bool:
+        """Return whether a new set would have the rules that stay in their order, which a plan with a scope keeps."""
+        stay = [rule.name for rule in self.ours if rule.name in self.actual.by_name]
+        return self.reorders or stay == [name for name in self.actual.names if name in frozenset(stay)]
 
 
 def _packed(

@@ -42,13 +42,8 @@ def test_an_alert_opens_after_ten_minutes_without_ses_and_recovers(
     assert states()["amazon.unreachable"] == "recovered"
 
 
-def test_no_alert_opens_if_ses_answers_and_nothing_differs(sandbox: Sandbox) -> None:
-    watch()
-    assert states() == {}
-
-
-def test_a_difference_keeps_its_alert_open_until_it_is_decided(sandbox: Sandbox) -> None:
-    row = Difference.objects.create(
+def make_difference() -> Difference:
+    return Difference.objects.create(
         region="eu-west-1",
         area="tenants",
         kind="unknown",
@@ -58,6 +53,29 @@ def test_a_difference_keeps_its_alert_open_until_it_is_decided(sandbox: Sandbox)
         first_seen_at=NOW,
         last_seen_at=NOW,
     )
+
+
+def test_drift_is_watched_although_the_check_of_ses_fails_unexpectedly(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_difference()
+
+    def fail() -> str:
+        raise KeyError("unforeseen")
+
+    monkeypatch.setattr(aws, "ask_account_id", fail)
+    with pytest.raises(KeyError):
+        watch()
+    assert set(states()) == {"drift.found"}
+
+
+def test_no_alert_opens_if_ses_answers_and_nothing_differs(sandbox: Sandbox) -> None:
+    watch()
+    assert states() == {}
+
+
+def test_a_difference_keeps_its_alert_open_until_it_is_decided(sandbox: Sandbox) -> None:
+    row = make_difference()
     watch()
     assert states() == {"drift.found": "open"}
     assert "acme" in Alert.objects.get().why

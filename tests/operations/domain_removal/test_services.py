@@ -1,6 +1,7 @@
 """A domain is removed with its addresses, rules and tenant association, in order, and the removal survives crashes."""
 
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -105,3 +106,46 @@ def test_a_removal_interrupted_anywhere_ends_the_same(alice: User, sandbox: Sand
     assert not Domain.objects.filter(name=NAME).exists()
     assert not any(NAME in recipient for rule in live().ours for recipient in rule.recipients)
     assert Customer.objects.get(name="Northwind").domains.get().name == "other.com"
+
+
+def mark_two_for_deletion() -> None:
+    for name in (NAME, "other.com"):
+        Domain.objects.filter(name=name).update(stage="deleting", wanted_by=None)
+
+
+def test_a_removal_that_cannot_be_created_holds_up_no_other(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark_two_for_deletion()
+    save = DomainRemoval.save
+
+    def fail(self: DomainRemoval, **words: Any) -> None:
+        if self.domain.name == NAME:
+            raise KeyError("unforeseen")
+        save(self, **words)
+
+    monkeypatch.setattr(DomainRemoval, "save", fail)
+    domain_removal_services.create_missing()
+    assert [each.domain.name for each in DomainRemoval.objects.all()] == ["other.com"]
+
+
+@pytest.mark.parametrize("step", ["_wait_by_rows", "_wait_by_rules"])
+def test_a_removal_that_cannot_be_judged_is_not_continued_and_holds_up_no_other(
+    alice: User, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (NAME, "other.com"):
+        domain = Domain.objects.get(name=name)
+        domain_removal_services.request_removal(domain=domain, typed_name=name, actor=alice)
+    auto_apply_services.work()
+    judge: Any = getattr(domain_removal_services, step)
+
+    def fail(domain: Domain, *more: Any) -> Any:
+        if domain.name == NAME:
+            raise KeyError("unforeseen")
+        return judge(domain, *more)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(domain_removal_services, step, fail)
+        domain_removal_services.work()
+    removed = Domain.objects.exclude(routes_removed_at=None)
+    assert [each.name for each in removed] == ["other.com"]
+    domain_removal_services.work()
+    assert removed.all().count() == 2

@@ -7,6 +7,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from audit.models import Change
+from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from operations import tasks as operations_tasks
 from operations.drift import services as operations_drift_services
@@ -62,6 +63,48 @@ def test_drift_is_ignored_with_a_reason_on_either_page(sandbox: Sandbox) -> None
     receipt_rules_drift_services.ignore(key=second.key, because="theirs for a week", actor=operator)
     found = {each.subject: (each.decision, each.because) for each in check_and_list()}
     assert found == {"first": ("ignore", "as agreed"), "second": ("ignore", "theirs for a week")}
+
+
+@pytest.mark.parametrize("decision", [Decision.ADOPT, Decision.IGNORE])
+def test_a_difference_that_is_gone_decides_nothing(sandbox: Sandbox, decision: Decision) -> None:
+    set_up_receiving()
+    make_unmanaged_rule("first", ["a@b.com"], rule_set="inbound-mail")
+    (found,) = check_and_list()
+    aws.client("ses").delete_receipt_rule(RuleSetName="inbound-mail", RuleName="first")
+    make_unmanaged_rule("second", ["c@b.com"], rule_set="inbound-mail")
+    with pytest.raises(Refused, match="no such difference now"):
+        decide(found, decision)  # nobody checked since
+    check_and_list()
+    with pytest.raises(Refused, match="no longer exists"):
+        decide(found, decision)
+    assert [each.subject for each in check_and_list()] == ["second"]
+
+
+def test_the_rule_set_that_is_adopted_is_the_one_that_was_shown(sandbox: Sandbox) -> None:
+    make_unmanaged_rule("theirs", ["a@b.com"], rule_set="old", create_set=True)
+    (found,) = check_and_list()
+    make_unmanaged_rule("other", ["a@b.com"], rule_set="another", create_set=True)
+    with pytest.raises(Refused, match="old isn't an active rule set"):
+        decide(found, Decision.ADOPT)
+    assert not OwnRuleSet.objects.filter(adopted=True).exists()
+
+
+def test_two_accepted_together_are_both_accepted(sandbox: Sandbox) -> None:
+    set_up_receiving()
+    for name in ("first", "second"):
+        make_unmanaged_rule(name, ["a@b.com"], rule_set="inbound-mail")
+    outcomes = operations_drift_services.decide_many(
+        found=check_and_list(), decision=Decision.ADOPT, because="as agreed", actor=make_operator()
+    )
+    assert [each.problem for each in outcomes] == ["", ""]
+    assert check_and_list() == []
+
+
+def test_a_difference_that_cannot_be_stored_holds_up_no_other(db: None) -> None:
+    rows = [(f"extra {name}", "extra", name, f"Rule {name}") for name in ("first", "seco\0nd", "third")]
+    new = drift_store_services.store(area="rules", found=rule_differences(rows), now=timezone.now())
+    assert new == 2
+    assert set(Difference.objects.values_list("subject", flat=True)) == {"first", "third"}
 
 
 def test_an_unmanaged_rule_set_is_adopted_from_the_list(sandbox: Sandbox) -> None:

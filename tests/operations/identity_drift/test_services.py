@@ -89,6 +89,15 @@ def test_an_unowned_identity_is_adopted_for_a_customer(sandbox: Sandbox, olga: U
     assert not has_open_difference()
 
 
+def test_an_unowned_identity_whose_difference_is_gone_is_adopted_for_nobody(sandbox: Sandbox, olga: User) -> None:
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    found = check_and_get_one()
+    Difference.objects.update(gone_at=timezone.now())
+    with pytest.raises(Refused, match="no longer exists"):
+        decide(found, Decision.ADOPT, olga, customer=make_customer("Alice"))
+    assert not Domain.objects.exists()
+
+
 def test_a_claim_does_not_own_an_identity(sandbox: Sandbox) -> None:
     seed_identities(["shop.com"])
     make_domain("shop.com", stage=Stage.CLAIM)

@@ -193,6 +193,16 @@ def test_an_unknown_tenant_is_offered_to_the_owner_of_its_identities(sandbox: Sa
     assert arn in tenants_in_ses()["by-hand"]
 
 
+def test_an_unknown_tenant_whose_difference_is_gone_is_adopted_for_nobody(sandbox: Sandbox, olga: User) -> None:
+    customer = make_customer("Northwind")
+    aws.client("sesv2").create_tenant(TenantName="by-hand")
+    found = check_and_get_one()
+    Difference.objects.update(gone_at=timezone.now())
+    with pytest.raises(Refused, match="no longer exists"):
+        tenant_drift_services.adopt(difference=found, because="theirs", actor=olga, customer=customer)
+    assert not Tenant.objects.filter(customer=customer).exists()
+
+
 def test_an_ignored_difference_stays_ignored_until_it_changes(sandbox: Sandbox, olga: User) -> None:
     _, tenant = migrate_customer()
     set_policy_in_ses(tenant, "none")

@@ -1,5 +1,6 @@
 """The API of domains, with the sandbox's SES and DNS."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models.people import Customer
 from audit.models import Change
+from domains.checking import services as checking_services
 from domains.models.domains import Domain, Stage
 from domains.receiving.core import MxFact, RulesFact
 from receipt_rules.models.addresses import CatchAll
@@ -115,6 +117,27 @@ def test_verifying_checks_dns_and_ses_and_returns_the_next_steps(alice: Api, san
     assert row["receiving"] == "add_address"
     assert row["mailFromDomainStatus"] == "verified"
     assert all(each["isVerified"] for each in row["dnsRecords"] if each["isRequired"])
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_domain_whose_check_fails_unexpectedly_holds_up_no_other_and_counts_as_unchecked(
+    alice: Api, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("shop.com", "other.com"):
+        make_zone(sandbox, Domain.objects.get(pk=add(alice, name)["id"]))
+    Domain.objects.update(last_dns_check=None)
+    check = checking_services.check
+
+    def fail(domains: Sequence[Domain], **words: Any) -> None:
+        if any(domain.name == "shop.com" for domain in domains):
+            raise KeyError("unforeseen")
+        check(domains, **words)
+
+    monkeypatch.setattr(checking_services, "check", fail)
+    ok(alice.get("/api/v2/domains", check="true"))
+    checked = dict(Domain.objects.values_list("name", "last_dns_check"))
+    assert checked["shop.com"] is None
+    assert checked["other.com"] is not None
 
 
 @pytest.mark.usefixtures("worker")

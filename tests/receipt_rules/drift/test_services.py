@@ -1,5 +1,6 @@
 """Changes made outside this system are detected, reported once, then restored, accepted or ignored."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from receipt_rules.drift import services as drift_services
 from receipt_rules.jobs import DRIFT_CHECK
 from receipt_rules.live.services import read_live
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.models.live import RulesCheck
+from receipt_rules.models.live import IgnoredDifference, RulesCheck
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest
@@ -116,6 +117,24 @@ def test_an_ignored_rule_is_drift_again_after_another_change(olga: User) -> None
     drift_services.ignore(key=found.key, because="a trial", actor=olga)
     assert kinds() == []
     change_recipients_manually(["another.com"])
+    assert kinds() == ["changed"]
+
+
+def test_only_a_difference_that_is_there_now_can_be_ignored_or_accepted(olga: User) -> None:
+    change_recipients_manually(["else.com"])
+    (old,) = drift_services.differences(read_live())
+    change_recipients_manually(["another.com"])
+    acts = (
+        partial(drift_services.ignore, key="changed no-such-rule 0123456789abcdef"),
+        partial(drift_services.ignore, key="not_as_wanted 0123456789abcdef"),
+        partial(drift_services.ignore, key=""),
+        partial(drift_services.ignore, key=old.key),
+        partial(drift_services.accept, key=old.key),
+    )
+    for act in acts:
+        with pytest.raises(Refused, match="no such difference now"):
+            act(because="a trial", actor=olga)
+    assert not IgnoredDifference.objects.exists()
     assert kinds() == ["changed"]
 
 

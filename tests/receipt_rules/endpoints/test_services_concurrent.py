@@ -13,12 +13,12 @@ from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.addresses.services import AddressAsked
 from receipt_rules.endpoints import services as endpoints_services
-from receipt_rules.legacy_import.services import Import, import_endpoint
+from receipt_rules.legacy_import.services import Import, import_address, import_endpoint
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import Endpoint, Forwarding
 from tests.factories import make_customer
 from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
-from tests.transactions import result_of_second
+from tests.transactions import MOST_SECONDS, begin, result_of_second
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WHO = {"address": "someone@else.example"}
@@ -118,3 +118,19 @@ def test_an_address_that_is_added_at_this_moment_exists_already(shop: Domain) ->
 def test_a_catch_all_that_two_turn_on_is_one(shop: Domain) -> None:
     turn_on = partial(addresses_services.set_catch_all, domain=shop, actor=None)
     assert not isinstance(result_of_second(turn_on, turn_on), Exception)
+
+
+def test_an_import_that_goes_on_to_addresses_does_not_wait_for_one_that_is_added(shop: Domain, hook: Endpoint) -> None:
+    """The import has the endpoint and wants the domain; the other has the domain and refers to the endpoint."""
+    of = Import(customer=shop.customer, actor=None, because="Moves in", bulk_id="chg_1")
+    add_address = partial(
+        addresses_services.add_address, text="b@shop.com", customer=shop.customer, actor=None, endpoint=hook
+    )
+    url, ends = {"url": "https://else.example/in"}, list[object]()
+    with transaction.atomic():
+        import_endpoint(name=hook.name, kind=hook.type, config=url, is_active=True, description="", of=of)
+        thread = begin(add_address, ends)
+        import_address(text="a@shop.com", endpoint=hook, is_active=True, of=of)
+    thread.join(MOST_SECONDS)
+    assert not isinstance(ends[0], Exception), ends
+    assert Address.objects.filter(endpoint=hook).count() == 2

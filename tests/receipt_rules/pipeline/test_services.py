@@ -14,6 +14,7 @@ from pytest_django import Settings
 from accounts.roles import Role
 from inbound_admin.lib import aws, plots
 from inbound_admin.lib.errors import AwsProblem
+from notifications.alerts import services as alerts_services
 from notifications.models.alerts import Alert
 from receipt_rules.live import services as live_services
 from receipt_rules.pipeline import services as pipeline_services
@@ -164,6 +165,22 @@ def test_lost_mail_opens_an_alert_that_recovers(rule: str) -> None:
     assert alerts() == {("receiving.lost", "open")}
     pipeline_services.check_for_lost_mail(now=timezone.now() + timedelta(days=2))
     assert alerts() == {("receiving.lost", "recovered")}
+
+
+def test_an_alert_that_fails_unexpectedly_holds_up_no_other(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for metric in ("PublishExpired", "PublishFailure"):
+        put_metric(rule, metric, 2)
+    observe = alerts_services.observe
+
+    def fail(**words: Any) -> None:
+        if words["kind"] == "receiving.lost":
+            raise KeyError("unforeseen")
+        observe(**words)
+
+    monkeypatch.setattr(alerts_services, "observe", fail)
+    with pytest.raises(KeyError):
+        pipeline_services.check_for_lost_mail(now=timezone.now())
+    assert {kind for kind, _ in alerts()} == {"receiving.failing"}
 
 
 def test_lost_mail_counted_only_for_the_rule_set_opens_an_alert(rule: str, client: Client) -> None:

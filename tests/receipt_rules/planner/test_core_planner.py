@@ -337,3 +337,21 @@ def test_old_style_rules_are_replaceable_if_all_their_recipients_are_desired() -
     everything = desired_entries([], [DesiredCatchAll("d0.com", SHARED)])
     assert replaceable_rules(start, everything) == {"d0.com-rule", "d0.com-catchall-rule"}
     assert replaceable_rules(start, desired_entries([DesiredAddress("billing@d0.com", SHARED)])) == frozenset()
+
+
+def test_a_new_set_that_a_plan_for_some_recipients_writes_keeps_the_order_of_the_other_rules() -> None:
+    """Two rules stay and three go: a new set costs fewer calls than a clone, but would have the second rule first."""
+    gone = tuple(f"{name}@example.com" for name in "abc")
+    stay = (
+        Rule("inbound-admin-001", SHARED, ("x@example.org",)),
+        Rule("inbound-admin-first-002", SHARED, ("y@example.org",)),
+    )
+    old = tuple(Rule(f"inbound-admin-10{n}", SHARED, (one,)) for n, one in enumerate(gone))
+    actual = RuleSet("inbound", (*stay, *old))
+    plan = make_plan(DesiredEntries({}), actual, scope=frozenset(gone), method=Method.BLUE_GREEN)
+    assert plan.after.rules == stay
+    assert isinstance(plan.steps[0], CloneSet)
+    in_order = RuleSet("inbound", (*stay[::-1], *old))
+    other = make_plan(DesiredEntries({}), in_order, scope=frozenset(gone), method=Method.BLUE_GREEN)
+    assert other.after.rules == stay[::-1]
+    assert isinstance(other.steps[0], CreateSet)

@@ -338,7 +338,8 @@ def test_consequences_agree_with_the_matcher(desired: DesiredEntries, actual: Ru
 @pytest.mark.soak
 def test_the_properties_hold_for_many_more_examples() -> None:
     """Run the same properties in a separate process with other random numbers each time."""
-    tried = (__file__, str(Path(__file__).with_name("test_core_untouched.py")))
+    others = ("test_core_untouched.py", "test_core_rest.py")
+    tried = (__file__, *(str(Path(__file__).with_name(name)) for name in others))
     command = [sys.executable, "-m", "pytest", *tried, "-q", "-x", "-m", "not soak", "-p", "no:cacheprovider"]
     ran = subprocess.run(
         command,
