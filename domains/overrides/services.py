@@ -256,6 +256,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         if locked.is_held:
             locked.held_because = "Put on hold before it was transferred. Contact support."
         _clear_own_wishes(locked)
+        held_since = locked.proven_at
         _record_former_holder(locked, before)
         locked.former_dkim_key = locked.own_dkim_key
         clear_override(locked)
@@ -266,7 +267,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
             announcements_services.update_former_key_alert(locked)
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
-        holder_changed.send(sender=Domain, domain=locked)
+        holder_changed.send(sender=Domain, domain=locked, former=before, held_since=held_since)
     domain.customer = to
     _notify(before, f"{domain} was moved out of {before}", f"Support moved {domain} out of your organisation.")
     _notify(to, f"{domain} was moved to {to}", f"Support moved {domain} into your organisation.")

@@ -65,7 +65,8 @@ CLEARED = {
     "former_dkim_key": False,
     "routes_unchecked": True,
 }
-holder_changed = Signal()  # sent with `domain`, in the transaction that proves or transfers it
+# Sent with `domain`, in the transaction that proves or transfers it; then with `former`, who held it since `held_since`.
+holder_changed = Signal()
 _CLAIM = (
     "stage",
     "stage_problem",

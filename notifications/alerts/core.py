@@ -202,6 +202,11 @@ _KINDS = (
         "A customer's subdomain catch-all ended because another customer has proven a subdomain",
         "Every subdomain catch-all receives again",
     ),
+    AlertKind(
+        "mail.undecided",
+        "Mail came in when its domain changed hands, so staff decide whose it is",
+        "All mail that came in when a domain changed hands is decided",
+    ),
     AlertKind("storage.unreadable", "Stored mail can't be read", "Stored mail can be read again"),
     AlertKind("receiving.lost", "Inbound mail was lost", "Inbound mail is no longer lost"),
     AlertKind(
@@ -250,6 +255,7 @@ STAFF_PAGES = {"tenant": "tenants:detail"}
 REGION_PAGES = {  # for staff, about a whole region: no ID
     "drift": "operations:differences",
     "quota": "operations:overview",
+    "received_mail": "receipt_rules:received",
     "receiving": "receipt_rules:check",
     "rule_set": "receipt_rules:rules",
     "runs": "receipt_rules:runs",

@@ -31,7 +31,7 @@ from receipt_rules.addresses.services import merge_addresses
 from receipt_rules.alerts.services import update_former_holder_alert
 from receipt_rules.jobs import queue_customer_change, queue_work
 from receipt_rules.live.services import Live, read_live, receives_here
-from receipt_rules.models.addresses import Address, CatchAll, FormerHolder
+from receipt_rules.models.addresses import Address, CatchAll, FormerHolder, FormerRoute
 from receipt_rules.models.runs import RunKind
 from receipt_rules.planner.core.plans import Method, Plan
 from receipt_rules.planner.core.rules import AnyRule, domain_of, is_address
@@ -44,6 +44,7 @@ from receipt_rules.planner.services import (
     store_run,
 )
 from receipt_rules.receiving import services as receiving_services
+from receipt_rules.route_lookup.services import keep_routes
 from receipt_rules.rule_sets.services import remove_from_inactive_sets
 from receipt_rules.runs import services as runs_services
 
@@ -57,9 +58,14 @@ MOST_NAMED = 3
 
 
 @receiver(holder_changed, dispatch_uid="receipt_rules.transfers")
-def on_holder_changed(*, domain: Domain, **_: Any) -> None:
+def on_holder_changed(
+    *, domain: Domain, former: Customer | None = None, held_since: datetime | None = None, **_: Any
+) -> None:
     """Queue the work and notify who loses mail. Runs in the transaction that changes the holder."""
     queue_work(urgent=True)
+    if former is not None and held_since is not None and domain.proven_at is not None:
+        keep_routes(domain=domain, customer=former, until=domain.proven_at)
+        _record_former_holder(domain.name, former.pk, held_since, domain.proven_at)
     merge_addresses(domain)
     _queue_waiting_addresses(domain)
     holders = Holders.read()
@@ -75,13 +81,18 @@ def on_domain_deleted(*, instance: Domain, **_: Any) -> None:
     if instance.proven_at is None:
         return
     now = timezone.now()
-    FormerHolder.objects.filter(until__lt=now - FORMER_HOLDERS_KEPT).delete()
-    FormerHolder.objects.create(name=instance.name, customer=instance.customer_id, until=now)
+    _record_former_holder(instance.name, instance.customer_id, instance.proven_at, now)
     at_or_below = Q(address__iendswith=f"@{instance.name}") | Q(address__iendswith=f".{instance.name}")
     above = {"domain__name__in": instance.parsed.parents, "is_active": True}
     rows = [*Address.objects.filter(at_or_below, **above).select_related("domain__customer")]
     for row in (*rows, *CatchAll.objects.filter(subdomains=True, **above).select_related("domain__customer")):
         queue_customer_change(row.domain.customer, None, recipients=[row.recipient], domains=[row.domain_id])
+
+
+def _record_former_holder(name: str, customer_id: str, since: datetime, until: datetime) -> None:
+    for model in (FormerHolder, FormerRoute):
+        model.objects.filter(until__lt=until - FORMER_HOLDERS_KEPT).delete()
+    FormerHolder.objects.create(name=name, customer=customer_id, since=since, until=until)
 
 
 def _queue_waiting_addresses(domain: Domain) -> None:
