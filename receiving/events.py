@@ -24,9 +24,9 @@ class Arrival:
     """A message, and those of its recipients that the event is about.
 
     `stored`: bucket and key if the event has them. `is_again`: a person requested another delivery. `probe`: the token
-    of a test message. `received_at`: when SES received it, not when a rule's action ran, which SES retries for hours and
-    may be after the domain changed hands. `event`: the digest of SES's notification, the same in each retry and another for each rule; ""
-    for a request of Inbound Admin.
+    of a test message. `received_at`: when SES received it, not when a rule's action ran: SES retries that for hours,
+    and the domain may change hands meanwhile. `event`: the digest of SES's notification, the same in each retry and
+    another for each rule; "" for a request of Inbound Admin.
     """
 
     message_id: str

@@ -78,7 +78,7 @@ def _records(request: SignedIn, domain: Domain) -> RecordsPage:
 
 def _export(page: RecordsPage, kind: ExportFormat, domain: Domain) -> Export:
     rows = page.to_publish
-    listed = entries((row.record for row in rows), {row.record.key: row.existing for row in rows})
+    listed = entries((row.record for row in rows), {row.record.key: row.replaced for row in rows})
     return export(listed, kind, domain.hosted.zone, page.withheld)
 
 

@@ -22,6 +22,7 @@ from domains.overrides.forms import (
     ReleaseForm,
     TransferForm,
 )
+from domains.ownership import services as ownership_services
 from domains.ownership_claims import services as ownership_claims_services
 from domains.records.views import domain_for
 from inbound_admin.lib.errors import Refused
@@ -48,6 +49,8 @@ def support(request: SignedIn, domain_id: str) -> HttpResponse:
             return redirect("domains:support", domain.id)
         status = 422
     context = {"domain": domain, "forms": shown, "tab": "support", "can": _allowed(request)}
+    told = ownership_services.handover_shown.send(sender=Domain, domain=domain)
+    context["handover"] = " ".join(sentence for _, sentence in told if sentence)
     return TemplateResponse(request, "domains/overrides/support.html", context, status=status)
 
 

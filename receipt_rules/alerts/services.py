@@ -160,7 +160,7 @@ def update_undecided_alert(messages: int) -> None:
     why += "it" if messages == 1 else "them"
     alerts_services.observe(
         kind="mail.undecided",
-        about=Subject("received_mail", settings.AWS_REGION, "Mail that belongs to nobody"),
+        about=Subject("received", settings.AWS_REGION, "Mail that belongs to nobody"),
         firing=messages > 0,
         why=f"{why} until you decide: see Received, Nobody's." if messages else "",
         severity="high",

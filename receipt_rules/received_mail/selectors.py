@@ -45,11 +45,11 @@ def undecided_mail() -> QuerySet[ReceivedMail]:
     return ReceivedMail.objects.filter(customer=None, is_undecided=True)
 
 
-def retried_mail(domain: Domain, holder: str) -> QuerySet[ReceivedMail]:
-    """Return messages at or below the domain, of the customer (ID) who holds it, that aren't delivered yet."""
-    at_or_below = Q(recipient__endswith=f"@{domain.name}") | Q(recipient__endswith=f".{domain.name}")
+def retried_mail(name: str, customer_id: str) -> QuerySet[ReceivedMail]:
+    """Return messages of the customer at the name or below it that aren't delivered yet."""
+    at_or_below = Q(recipient__endswith=f"@{name}") | Q(recipient__endswith=f".{name}")
     lately = {"received_at__gte": timezone.now() - RETRIED, "outcome__in": _NOT_YET}
-    return ReceivedMail.objects.filter(at_or_below, customer=holder, **lately)
+    return ReceivedMail.objects.filter(at_or_below, customer=customer_id, **lately)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from django.core.cache import cache
 from django.db import connection, transaction
 
 from accounts.models.people import Customer, User
+from accounts.people.selectors import owners_of
 from accounts.roles import require_reason
 from audit import services as audit_services
 from inbound_admin.lib import isolation
@@ -27,6 +28,7 @@ from receipt_rules.endpoints.core import NOT_FORWARDED
 from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
+from receipt_rules.planner.core.rules import domain_of
 from receipt_rules.probes.services import record_reports
 from receipt_rules.received_mail import gateway
 from receipt_rules.received_mail.core import Report, redelivery_event, why_unrouted
@@ -34,7 +36,9 @@ from receipt_rules.received_mail.selectors import received_mail_subject, undecid
 from receipt_rules.route_lookup.selectors import Route, possible_owners, route_lookup, routes_at
 
 AGAIN_EVERY_SECONDS = 30
+TOLD_EVERY = 24 * 60 * 60  # seconds
 DELETED_AT_ONCE = 10_000
+DECIDE = "domains.transfer_domain"  # who decides whose a message is
 _Key = tuple[str, str, str]  # message, recipient, customer ID or ""
 _CHANGED = (
     "outcome",
@@ -72,14 +76,21 @@ class _RecipientReport:
         return (self.report.message_id, self.route.recipient, self.customer_id)
 
     @property
+    def _domain_id(self) -> str | None:
+        """Return the domain of the owner; of mail that belongs to nobody, the one by whose name staff search."""
+        if (row := self.route.row) is not None and row.domain.customer_id == self.customer_id:
+            return row.domain_id
+        domain, holder = self.route.held
+        return domain if domain and self.customer_id in ("", holder) else None
+
+    @property
     def row(self) -> ReceivedMail:
-        report, domain = self.report, self.route.row.domain if self.route.row else None
-        is_own = domain is not None and domain.customer_id == self.customer_id
+        report = self.report
         return ReceivedMail(
             message_id=report.message_id,
             recipient=self.route.recipient,
             customer_id=self.customer_id or None,
-            domain_id=domain.pk if domain is not None and is_own else None,
+            domain_id=self._domain_id,
             endpoint=self.endpoint,
             received_at=report.received_at,
             outcome=report.outcome,
@@ -104,6 +115,8 @@ def record_deliveries(*, reports: Sequence[Report], now: datetime) -> int:
     record_reports(reports)
     _update_endpoint_alerts(by_key.values(), now)
     _update_storage_alert(reports)
+    for each in by_key.values():
+        _tell_former_holder(each, now)
     if any(each.is_undecided for each in by_key.values()):
         receiving_alerts_services.update_undecided_alert(undecided_mail().count())
     return len(by_key)
@@ -138,14 +151,15 @@ def _update_existing(by_key: Mapping[_Key, _RecipientReport]) -> dict[_Key, _Rec
     rows: dict[tuple[str, str], dict[str, ReceivedMail]] = {}
     for row in ReceivedMail.objects.select_for_update(of=("self",)).filter(message_id__in=messages).order_by("pk"):
         rows.setdefault((row.message_id, row.recipient), {})[row.customer_id or ""] = row
-    left, changed = {}, []
+    left: dict[_Key, _RecipientReport] = {}
+    changed: list[ReceivedMail] = []
     for key, newest in by_key.items():
-        row = _row_for(newest, rows.get(key[:2], {}))
-        if row is None:
+        known = _row_for(newest, rows.get(key[:2], {}))
+        if known is None:
             left[key] = newest
-        elif newest.report.at > row.reported_at:
-            _update(row, newest.row)
-            changed.append(row)
+        elif newest.report.at > known.reported_at:
+            _update(known, newest.row)
+            changed.append(known)
     ReceivedMail.objects.bulk_update(changed, _CHANGED)
     return left
 
@@ -166,6 +180,18 @@ def _update(row: ReceivedMail, fresh: ReceivedMail) -> None:
     fresh.is_undecided = fresh.is_undecided and not fresh.customer_id
     for name in _CHANGED:
         setattr(row, name, getattr(fresh, name))
+
+
+def _tell_former_holder(each: _RecipientReport, now: datetime) -> None:
+    """Notify owners once a day that mail of a domain that they no longer hold ends undelivered."""
+    is_ended = each.report.outcome == DeliveryOutcome.UNROUTED and each.route.because == "former"
+    row = ReceivedMail.objects.filter(message_id=each.report.message_id, recipient=each.route.recipient)
+    mail = row.filter(customer=each.customer_id or None).first() if is_ended and each.customer_id else None
+    if mail is None or not cache.add(f"mail-ended:{mail.customer_id}:{domain_of(mail.recipient)}", 1, TOLD_EVERY):
+        return
+    why = f"A message for {mail.recipient} is kept, but not delivered. {mail.problem} Received shows all such messages."
+    for person in owners_of(each.customer_id):
+        alerts_services.announce(kind="mail.ended", about=received_mail_subject(mail), person=person, why=why, now=now)
 
 
 def _update_endpoint_alerts(resolved: Iterable[_RecipientReport], now: datetime) -> None:
@@ -204,13 +230,13 @@ def _update_storage_alert(reports: Iterable[Report]) -> None:
         receiving_alerts_services.update_storage_alert(newest.storage_problem)
 
 
-def deliver_again(*, mail: ReceivedMail, actor: User) -> None:
+def deliver_again(*, mail: ReceivedMail, actor: User, because: str = "") -> None:
     """Ask the function to deliver it to the current endpoint. The function reports. Raises Refused, AwsProblem."""
     arn = (mail.endpoint.lambda_arn if mail.endpoint else "") or function_arn()
     if not arn:
         raise Refused("No function delivers mail here: RECEIVING_FUNCTION isn't set.", code="NO_FUNCTION")
     goes_to = redelivery_endpoint(mail)
-    because = audit_services.reason_for(actor=actor, customer_id=mail.customer_id or "")
+    because = audit_services.reason_for(actor=actor, customer_id=mail.customer_id or "", because=because)
     if not cache.add(f"deliver-again:{mail.pk}", 1, AGAIN_EVERY_SECONDS):
         sentence = f"You can deliver a message again every {AGAIN_EVERY_SECONDS} seconds."
         raise RateLimited(sentence, retry_after=AGAIN_EVERY_SECONDS)
@@ -274,7 +300,7 @@ def decide_owner(*, mail: ReceivedMail, customer: Customer, because: str, actor:
         )
         if was_undecided:
             receiving_alerts_services.update_undecided_alert(undecided_mail().count())
-    deliver_again(mail=locked, actor=actor)
+    deliver_again(mail=locked, actor=actor, because=because)
 
 
 def delete_expired(*, now: datetime) -> int:

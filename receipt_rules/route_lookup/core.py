@@ -1,8 +1,8 @@
 """Decides whose a message is: the customer who held its name when SES received it. Pure: the time is an argument.
 
 SES's clock and ours may differ. So a message that SES received within CLOCKS_DIFFER of a change of hands may be either
-customer's, and nobody gets it until staff decide: it could be what was sent for the other. If only one customer held the
-name during that whole time, with nobody before or after, the message can be nobody else's, and it is theirs.
+customer's, and nobody gets it until staff decide: it could have been sent for the other. If only one customer held the
+name during that whole time, the message can be nobody else's, and it is theirs.
 """
 
 from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ def owner_at(names: Sequence[str], tenures: Iterable[Tenure], at: datetime) -> O
     earliest, latest = at - CLOCKS_DIFFER, at + CLOCKS_DIFFER
     changes = {moment for level in levels for each in level for moment in (each.since, each.until) if moment}
     moments = (at, earliest, *sorted(each for each in changes if earliest < each <= latest))
-    found = [each for moment in moments if (each := _holder(levels, moment)) is not None]
+    found = [holder for moment in moments if (holder := _holder(levels, moment)) is not None]
     customers = frozenset(each.customer for each in found)
     if len(customers) > 1 or any(each.since is None for each in found):
         return Owner(rivals=customers)
@@ -62,16 +62,12 @@ def _holder(levels: Iterable[Sequence[Tenure]], at: datetime) -> Tenure | None:
 def _returned(levels: Sequence[Sequence[Tenure]], at: datetime) -> Owner:
     """A customer who deletes a domain and adds it again, with nobody in between, has held it all the time."""
     for level in levels:
-        before = max((each for each in level if each.until and each.until <= at), key=_until, default=None)
-        after = min((each for each in level if each.since and each.since > at), key=_since, default=None)
+        before = max(
+            (each for each in level if each.until and each.until <= at), key=lambda each: each.until or at, default=None
+        )
+        after = min(
+            (each for each in level if each.since and each.since > at), key=lambda each: each.since or at, default=None
+        )
         is_same = before is not None and after is not None and before.customer == after.customer
         return Owner(after.customer, after) if is_same and after is not None else Owner()
     return Owner()
-
-
-def _until(tenure: Tenure) -> datetime:
-    return tenure.until or datetime.max
-
-
-def _since(tenure: Tenure) -> datetime:
-    return tenure.since or datetime.min

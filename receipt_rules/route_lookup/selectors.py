@@ -36,6 +36,7 @@ class Route:
     members: tuple[str, ...] = ()  # members of a group that may get mail
     former: FormerRoute | None = None  # delivered as before the domain was transferred or its deletion began
     rivals: frozenset[str] = frozenset()  # customer IDs: the name changed hands at that moment
+    held: tuple[str, str] = ("", "")  # the domain that holds the name now and its customer, IDs
     has_shared_name: bool = False  # another customer holds a name above: a rule of theirs may bring this mail too
 
     @property
@@ -81,7 +82,8 @@ class _Known:
     catch_alls: Mapping[tuple[str, str], CatchAll]
     tenures: Mapping[str, Sequence[Tenure]]  # by name, of those who hold it now or held it at the time of a message
     stopped: Mapping[str, datetime]  # customer ID, and since when their receiving is stopped
-    gone: frozenset[str] = frozenset()  # IDs of former holders who were deleted
+    gone: frozenset[str]  # IDs of former holders who were deleted
+    domains: Mapping[str, str]  # IDs of the held domains, by name
 
     def tenures_of(self, name: str) -> list[Tenure]:
         return [each for above in name_and_parents(name) for each in self.tenures.get(above, ())]
@@ -89,6 +91,10 @@ class _Known:
     def held(self, name: str) -> list[Tenure]:
         """Return who holds the name or one above it now, the nearest first."""
         return [each for each in self.tenures_of(name) if each.until is None]
+
+    def domain(self, name: str) -> tuple[str, str]:
+        """Return the domain that holds the name and its customer, by ID."""
+        return next(((self.domains[each.name], each.customer) for each in self.held(name)), ("", ""))
 
     def is_shared(self, name: str) -> bool:
         """Return whether another customer than the holder of the name holds a name above it."""
@@ -162,23 +168,23 @@ def _decided(asked: Iterable[_Asked]) -> dict[_Asked, Owner]:
     for recipient, at, customer in rows.order_by().values_list("recipient", "received_at", "customer_id"):
         if customer is not None and (recipient, at) in times:
             found.setdefault((recipient, at), set()).add(customer)
-    return {each: Owner(*customers) for each, customers in found.items() if len(customers) == 1}
+    return {each: Owner(min(customers)) for each, customers in found.items() if len(customers) == 1}
 
 
 def _route_of(recipient: str, owner: Owner, at: datetime | None, known: _Known) -> Route:
     name = domain_of(recipient)
-    is_shared = known.is_shared(name)
+    is_shared, domain = known.is_shared(name), known.domain(name)
     if owner.rivals:
-        return Route(recipient, because="undecided", rivals=owner.rivals, has_shared_name=is_shared)
-    if not owner.customer:
-        because = "earlier" if at is not None and known.tenures_of(name) else "nobody"
-        return Route(recipient, because=because, has_shared_name=is_shared)
-    found = _route(recipient, owner.customer, known)
-    if found.row is None and owner.customer not in [each.customer for each in known.held(name)[:1]]:
-        found = replace(found, because="former")
-    if is_shared and found.row is not None and not found.row.domain.receives:  # nobody wants this mail here
-        found = Route(recipient, customer=found.customer)
-    return replace(found, has_shared_name=is_shared)
+        found = Route(recipient, because="undecided", rivals=owner.rivals)
+    elif not owner.customer:
+        found = Route(recipient, because="earlier" if at is not None and known.tenures_of(name) else "nobody")
+    else:
+        found = _route(recipient, owner.customer, known)
+        if found.row is None and owner.customer != domain[1]:
+            found = replace(found, because="former")
+        if is_shared and found.row is not None and not found.row.domain.receives:  # nobody wants this mail here
+            found = Route(recipient, customer=found.customer)
+    return replace(found, has_shared_name=is_shared, held=domain)
 
 
 def _with_former_routes(routes: Sequence[Route], owners: Sequence[Owner], asked: Sequence[_Asked]) -> list[Route]:
@@ -249,9 +255,9 @@ def _read(asked: Sequence[_Asked]) -> _Known:
     addresses = _select_columns(Address.objects.filter(address__in=spellings), "address")
     catch_alls = _select_columns(CatchAll.objects.filter(domain__name__in=names, is_active=True), "subdomains")
     held = held_domains().filter(name__in=names).annotate(stopped_at=_stop("customer"))
-    holders = list(held.values_list("name", "customer_id", "proven_at", "stopped_at"))
-    tenures = {name: [Tenure(name, customer, since)] for name, customer, since, _ in holders}
-    stopped = {customer: stopped_at for _, customer, _, stopped_at in holders if stopped_at is not None}
+    holders = list(held.values_list("name", "customer_id", "proven_at", "stopped_at", "pk"))
+    tenures = {name: [Tenure(name, customer, since)] for name, customer, since, *_ in holders}
+    stopped = {customer: stopped_at for _, customer, _, stopped_at, _ in holders if stopped_at is not None}
     gone: set[str] = set()
     for former, exists, stopped_at in _read_former(_changed_names(asked, tenures)):
         tenures.setdefault(former.name, []).append(former)
@@ -263,6 +269,7 @@ def _read(asked: Sequence[_Asked]) -> _Known:
         tenures,
         stopped,
         frozenset(gone),
+        {name: domain for name, *_, domain in holders},
     )
 
 

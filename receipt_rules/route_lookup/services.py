@@ -29,7 +29,7 @@ def note_claims() -> None:
 
 def keep_routes(*, domain: Domain, customer: Customer, until: datetime | None = None) -> None:
     """Store where this customer's mail was delivered until now: messages that are still being retried go there."""
-    rows = [
+    rows: list[Address | CatchAll] = [
         *Address.objects.select_related("endpoint").filter(domain=domain),
         *CatchAll.objects.select_related("domain", "endpoint").filter(domain=domain, is_active=True),
     ]

@@ -22,8 +22,8 @@ from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject
 from domains.domain_list.services import record_routes_checked, record_routes_problem
 from domains.models.domains import Domain, Stage
-from domains.ownership.selectors import Holders, held_domains
-from domains.ownership.services import holder_changed, notify_owners
+from domains.ownership.selectors import Holders, held_domains, holder_of
+from domains.ownership.services import handover_shown, holder_changed, notify_owners
 from domains.receiving.core import DELIVERED
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
@@ -43,7 +43,9 @@ from receipt_rules.planner.services import (
     recipients_at,
     store_run,
 )
+from receipt_rules.received_mail.selectors import retried_mail
 from receipt_rules.receiving import services as receiving_services
+from receipt_rules.route_lookup.core import CLOCKS_DIFFER
 from receipt_rules.route_lookup.services import keep_routes
 from receipt_rules.rule_sets.services import remove_from_inactive_sets
 from receipt_rules.runs import services as runs_services
@@ -73,6 +75,24 @@ def on_holder_changed(
         about, after = domain_subject(above), {"name": domain.name, "recipients": recipients}
         audit_services.record("domain.routes_left", about=about, actor=None, after=after)
         transaction.on_commit(partial(_notify_losing_customer, above.customer, domain.name, recipients))
+
+
+@receiver(handover_shown, dispatch_uid="receipt_rules.handover")
+def on_handover_shown(*, domain: Domain, **_: Any) -> str:
+    """Return what happens to mail that isn't delivered yet: to staff, before the domain gets another holder."""
+    holder = holder_of(domain.name)
+    if holder is None or (domain.is_proven and holder.pk != domain.pk):
+        return ""
+    number = retried_mail(domain.name, holder.customer_id).count()
+    what = (
+        "1 message that isn’t delivered yet stays"
+        if number == 1
+        else f"{number:,} messages that aren’t delivered yet stay"
+    )
+    return (
+        f"{what} with {holder.customer}, and we go on delivering to that customer’s endpoints. Mail that SES receives "
+        f"within {CLOCKS_DIFFER.seconds} seconds of the change waits under Received, Nobody’s, until you decide."
+    )
 
 
 @receiver(post_delete, sender=Domain, dispatch_uid="receipt_rules.released")
@@ -124,7 +144,8 @@ def _notify_losing_customer(customer: Customer, name: str, recipients: list[str]
     shown = "\n".join(each if is_address(each) else whole for each in recipients[:20])
     text = (
         f"{name} now belongs to another account. Mail for these addresses is no longer received for you:\n\n"
-        f"{shown}\n\nIf {name} is yours, please contact support.\n"
+        f"{shown}\n\nMail received before is still delivered to your endpoints.\n\n"
+        f"If {name} is yours, please contact support.\n"
     )
     notify_owners(customer, f"Mail at {name} is no longer received for you", text, unsolicited=True)
 
