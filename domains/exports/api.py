@@ -88,7 +88,8 @@ def get_export(
         raise Http404(f"No such export format. Choose from: {keys}.")
     page = records_page(domain, can_check_in=0, only_todo=query.which == "missing")
     rows = page.to_publish
-    listed = entries((row.record for row in rows), {row.record.key: row.replaced for row in rows})
+    today = {row.record.key: row.known.existing_of(row.record.type) for row in rows if row.known}
+    listed = entries((row.record for row in rows), today)
     done = export(listed, kind, domain.hosted.zone, page.withheld)
     return ExportOut(
         domain_id=domain.pk,

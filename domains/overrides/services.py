@@ -218,16 +218,18 @@ def _record_transfer(domain: Domain, before: Customer, *, because: str, actor: U
         audit_services.record(what, about=about, actor=None, because=BY_STAFF, bulk_id=bulk_id)
 
 
-def _record_former_holder(domain: Domain, before: Customer) -> None:
+def _record_former_holder(domain: Domain, before: Customer) -> datetime | None:
     """Kept until the rules are read and deliver as desired. After several transfers, the first customer's routes may
-    remain.
+    remain. Return since when the former customer held it.
     """
+    held_since = domain.proven_at
     if domain.moved_at is None:
         domain.moved_at, domain.moved_from = timezone.now(), before
     if domain.proven_at is not None:
         domain.proven_at = timezone.now()  # by staff; earlier mail stays the former customer's
     domain.unproven_warned_at = None  # the new customer has had no warning
     domain.routes_unchecked, domain.routes_problem, domain.routes_look_at = True, "", None
+    return held_since
 
 
 def _clear_own_wishes(locked: Domain) -> None:
@@ -256,8 +258,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         if locked.is_held:
             locked.held_because = "Put on hold before it was transferred. Contact support."
         _clear_own_wishes(locked)
-        held_since = locked.proven_at
-        _record_former_holder(locked, before)
+        held_since = _record_former_holder(locked, before)
         locked.former_dkim_key = locked.own_dkim_key
         clear_override(locked)
         locked.save(update_fields=TRANSFER_FIELDS)

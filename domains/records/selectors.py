@@ -134,11 +134,6 @@ class RecordRow:
         return self.known.existing if self.known else ()
 
     @property
-    def replaced(self) -> tuple[tuple[str, str], ...]:
-        """Return the type and value of each existing record."""
-        return self.known.existing_of(self.record.type) if self.known else ()
-
-    @property
     def expected(self) -> str:
         """Return the value as DNS shows it, with its priority.
 

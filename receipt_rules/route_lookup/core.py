@@ -43,7 +43,8 @@ def owner_at(names: Sequence[str], tenures: Iterable[Tenure], at: datetime) -> O
     earliest, latest = at - CLOCKS_DIFFER, at + CLOCKS_DIFFER
     changes = {moment for level in levels for each in level for moment in (each.since, each.until) if moment}
     moments = (at, earliest, *sorted(each for each in changes if earliest < each <= latest))
-    found = [holder for moment in moments if (holder := _holder(levels, moment)) is not None]
+    holders = (_holder(levels, moment) for moment in moments)
+    found = [holder for holder in holders if holder is not None]
     customers = frozenset(each.customer for each in found)
     if len(customers) > 1 or any(each.since is None for each in found):
         return Owner(rivals=customers)

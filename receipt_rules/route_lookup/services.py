@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models.people import Customer
 from domains.models.domains import Domain
 from receipt_rules.jobs import queue_customer_change
-from receipt_rules.models.addresses import Address, CatchAll, FormerRoute
+from receipt_rules.models.addresses import Address, CatchAll, FormerRoute, RequestedRecipient
 from receipt_rules.models.live import ActiveRuleSet
 
 ROUTES_AT_ONCE = 1_000
@@ -29,17 +29,18 @@ def note_claims() -> None:
 
 def keep_routes(*, domain: Domain, customer: Customer, until: datetime | None = None) -> None:
     """Store where this customer's mail was delivered until now: messages that are still being retried go there."""
-    rows: list[Address | CatchAll] = [
-        *Address.objects.select_related("endpoint").filter(domain=domain),
-        *CatchAll.objects.select_related("domain", "endpoint").filter(domain=domain, is_active=True),
-    ]
+    addresses = Address.objects.select_related("endpoint").filter(domain=domain)
+    catch_alls = CatchAll.objects.select_related("domain", "endpoint").filter(domain=domain, is_active=True)
     known = {"domain_name": domain.name, "customer": customer, "until": until or timezone.now()}
     FormerRoute.objects.bulk_create(
-        [FormerRoute(recipient=row.recipient, endpoint_id=_endpoint_of(row, customer), **known) for row in rows],
+        [
+            FormerRoute(recipient=row.recipient, endpoint_id=_endpoint_of(row, customer), **known)
+            for row in (*addresses, *catch_alls)
+        ],
         batch_size=ROUTES_AT_ONCE,
     )
 
 
-def _endpoint_of(row: Address | CatchAll, customer: Customer) -> str | None:
+def _endpoint_of(row: RequestedRecipient, customer: Customer) -> str | None:
     is_own = row.is_active and row.endpoint is not None and row.endpoint.customer_id == customer.pk
     return row.endpoint_id if is_own else None
