@@ -3,6 +3,8 @@
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
 
 import pytest
 import time_machine
@@ -31,6 +33,7 @@ from tests.receipt_rules.factories import make_address, make_endpoint, make_oper
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TO = "a@shop.com"
+_reports = count()  # a later report is newer, also while the clock stands still
 
 
 @pytest.fixture(autouse=True)
@@ -69,11 +72,13 @@ def move(domain: Domain, to: Customer) -> None:
 def attempt(came: datetime, message: str = "m", outcome: str = "failed") -> Route:
     """Do as the function does: look the message up, try to deliver it, and report."""
     (route,) = route_lookup([TO], received_at=came)
+    known: dict[str, Any] = {
+        "message": message,
+        "received_at": came,
+        "at": timezone.now() + timedelta(microseconds=next(_reports)),
+    }
     outcome = outcome if route.endpoint else "unrouted"
-    record_deliveries(
-        reports=[make_report(TO, endpoint=route.endpoint, message=message, outcome=outcome, received_at=came)],
-        now=timezone.now(),
-    )
+    record_deliveries(reports=[make_report(TO, endpoint=route.endpoint, outcome=outcome, **known)], now=timezone.now())
     return route
 
 
