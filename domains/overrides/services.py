@@ -22,7 +22,7 @@ from domains.identity import services as identity_services
 from domains.jobs import queue_checks
 from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.ownership.services import holder_changed, lock_zone, notify_owners
+from domains.ownership.services import handover_shown, holder_changed, lock_zone, notify_owners
 from domains.records.core import EXPECTABLE, parse_expected_host
 from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
@@ -238,6 +238,12 @@ def _clear_own_wishes(locked: Domain) -> None:
     if locked.dmarc_reports_to:
         locked.dmarc_reports_to = ""
         RecordCheck.objects.filter(domain=locked, key__startswith="dmarc").delete()  # it quotes the address
+
+
+def handover_sentence(domain: Domain) -> str:
+    """Return what happens to the holder's mail that isn't delivered yet, for staff; "" if nobody holds the name."""
+    told = handover_shown.send(sender=Domain, domain=domain)
+    return " ".join(sentence for _, sentence in told if sentence)
 
 
 def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, bulk_id: str = "") -> None:

@@ -22,7 +22,6 @@ from domains.overrides.forms import (
     ReleaseForm,
     TransferForm,
 )
-from domains.ownership import services as ownership_services
 from domains.ownership_claims import services as ownership_claims_services
 from domains.records.views import domain_for
 from inbound_admin.lib.errors import Refused
@@ -49,8 +48,7 @@ def support(request: SignedIn, domain_id: str) -> HttpResponse:
             return redirect("domains:support", domain.id)
         status = 422
     context = {"domain": domain, "forms": shown, "tab": "support", "can": _allowed(request)}
-    told = ownership_services.handover_shown.send(sender=Domain, domain=domain)
-    context["handover"] = " ".join(sentence for _, sentence in told if sentence)
+    context["handover"] = services.handover_sentence(domain)
     return TemplateResponse(request, "domains/overrides/support.html", context, status=status)
 
 

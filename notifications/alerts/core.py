@@ -204,7 +204,7 @@ _KINDS = (
     ),
     AlertKind(
         "mail.undecided",
-        "Mail came in when its domain changed hands, so staff decide whose it is",
+        "Mail came in when its domain changed hands, so staff choose its customer",
         "All mail that came in when a domain changed hands is decided",
     ),
     AlertKind(

@@ -230,7 +230,7 @@ def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
         catch_alls = list(CatchAll.objects.select_related("domain", "endpoint").filter(domain=domain))
         if domain.is_proven and (addresses or catch_alls):
             require_routing(actor, domain.customer_id)
-            keep_routes(domain=domain, customer=domain.customer)
+            keep_routes((*addresses, *catch_alls), domain_name=domain.name, customer_id=domain.customer_id)
         for address in addresses:
             _delete_address(address, actor, bulk_id=bulk_id)
         for catch_all in catch_alls:

@@ -155,7 +155,7 @@ def update_storage_alert(problem: str) -> None:
 
 
 def update_undecided_alert(messages: int) -> None:
-    """Update the one alert for mail that SES received when its domain changed hands: staff decide whose it is."""
+    """Update the one alert for mail that SES received when its domain changed hands: staff choose its customer."""
     why = f"{_number(messages, 'message')} came in when a domain changed hands, and nobody gets "
     why += "it" if messages == 1 else "them"
     alerts_services.observe(

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='receivedmail',
             name='is_undecided',
-            field=models.BooleanField(db_default=False, default=False, help_text='The name changed hands at that moment: staff decide whose it is.'),
+            field=models.BooleanField(db_default=False, default=False, help_text='The name changed hands at that moment: staff choose the customer.'),
         ),
         migrations.CreateModel(
             name='FormerRoute',

@@ -39,7 +39,7 @@ class ReceivedMail(models.Model):
     size = models.PositiveBigIntegerField(null=True, help_text="Bytes; null: the message was not read.")
     tries = models.PositiveIntegerField(default=0)
     is_undecided = models.BooleanField(
-        default=False, db_default=False, help_text="The name changed hands at that moment: staff decide whose it is."
+        default=False, db_default=False, help_text="The name changed hands at that moment: staff choose the customer."
     )
     reported_at = models.DateTimeField(help_text="When the function reported this outcome.")
 

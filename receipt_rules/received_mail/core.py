@@ -31,7 +31,7 @@ _WHY_UNROUTED = {  # by what route lookup says; for all else the address had no 
     "stopped": "Our team has turned off inbound mail.",
     "former": "The domain changed hands or was deleted since, and the endpoint of that time is inactive or deleted.",
     "earlier": "No customer held the domain when SES received the message.",
-    "undecided": "The domain changed hands when SES received the message, so staff decide whose it is.",
+    "undecided": "The domain changed hands when SES received the message, so staff choose the customer.",
 }
 
 

@@ -15,7 +15,6 @@ from django.db import connection, transaction
 
 from accounts.models.people import Customer, User
 from accounts.people.selectors import owners_of
-from accounts.roles import require_reason
 from audit import services as audit_services
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import RateLimited, Refused
@@ -28,7 +27,6 @@ from receipt_rules.endpoints.core import NOT_FORWARDED
 from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
-from receipt_rules.planner.core.rules import domain_of
 from receipt_rules.probes.services import record_reports
 from receipt_rules.received_mail import gateway
 from receipt_rules.received_mail.core import Report, redelivery_event, why_unrouted
@@ -187,7 +185,9 @@ def _tell_former_holder(each: _RecipientReport, now: datetime) -> None:
     is_ended = each.report.outcome == DeliveryOutcome.UNROUTED and each.route.because == "former"
     row = ReceivedMail.objects.filter(message_id=each.report.message_id, recipient=each.route.recipient)
     mail = row.filter(customer=each.customer_id or None).first() if is_ended and each.customer_id else None
-    if mail is None or not cache.add(f"mail-ended:{mail.customer_id}:{domain_of(mail.recipient)}", 1, TOLD_EVERY):
+    if mail is None or not cache.add(
+        f"mail-ended:{mail.customer_id}:{mail.recipient.rpartition('@')[2]}", 1, TOLD_EVERY
+    ):
         return
     why = f"A message for {mail.recipient} is kept, but not delivered. {mail.problem} Received shows all such messages."
     for person in owners_of(each.customer_id):
@@ -274,18 +274,24 @@ def redelivery_endpoint(mail: ReceivedMail) -> Endpoint:
     return endpoint
 
 
+def owner_choices(mail: ReceivedMail) -> frozenset[str]:
+    """Return the customers (IDs) to whom staff may give a message that belongs to nobody."""
+    return possible_owners(mail.recipient, mail.received_at)
+
+
 def decide_owner(*, mail: ReceivedMail, customer: Customer, because: str, actor: User) -> None:
     """Give a message that belongs to nobody to a customer, and deliver it to their endpoint.
 
     Raises Refused without a reason, for a customer who never held its name, or if it has an owner; then also what
     `deliver_again` raises: the decision stays.
     """
-    because = require_reason(because, "Enter the reason for the decision.")
+    if not (because := because.strip()):
+        raise Refused("Enter the reason for the decision.")
     with transaction.atomic():
         locked = ReceivedMail.objects.select_for_update(of=("self",)).get(pk=mail.pk)
         if locked.customer_id is not None:
             raise Refused("The message belongs to a customer already. Reload the page.", code="DECIDED")
-        if customer.pk not in possible_owners(locked.recipient, locked.received_at):
+        if customer.pk not in owner_choices(locked):
             raise Refused(f"{customer} didn't hold the domain at that time.", code="NOT_A_HOLDER")
         was_undecided, locked.customer = locked.is_undecided, customer
         locked.is_undecided, locked.problem = False, ""

@@ -15,8 +15,7 @@ from receipt_rules.addresses.selectors import addresses_for
 from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.received_mail.forms import OwnerForm
 from receipt_rules.received_mail.selectors import RETRIED, ReceivedFilters, received_for
-from receipt_rules.received_mail.services import DECIDE, decide_owner, deliver_again, redelivery_endpoint
-from receipt_rules.route_lookup.selectors import possible_owners
+from receipt_rules.received_mail.services import DECIDE, decide_owner, deliver_again, owner_choices, redelivery_endpoint
 
 
 @require_GET
@@ -64,11 +63,7 @@ def _owner_form(request: SignedIn, mail: ReceivedMail) -> OwnerForm | None:
     may_decide = request.user.has_perm(DECIDE)
     if request.method == "POST" and not may_decide:
         raise PermissionDenied
-    return (
-        OwnerForm(request.POST or None, owners=possible_owners(mail.recipient, mail.received_at))
-        if may_decide
-        else None
-    )
+    return OwnerForm(request.POST or None, owners=owner_choices(mail)) if may_decide else None
 
 
 def _redelivery_context(mail: ReceivedMail, request: SignedIn) -> dict[str, str]:

@@ -45,7 +45,6 @@ from receipt_rules.planner.services import (
 )
 from receipt_rules.received_mail.selectors import retried_mail
 from receipt_rules.receiving import services as receiving_services
-from receipt_rules.route_lookup.core import CLOCKS_DIFFER
 from receipt_rules.route_lookup.services import keep_routes
 from receipt_rules.rule_sets.services import remove_from_inactive_sets
 from receipt_rules.runs import services as runs_services
@@ -66,7 +65,7 @@ def on_holder_changed(
     """Queue the work and notify who loses mail. Runs in the transaction that changes the holder."""
     queue_work(urgent=True)
     if former is not None and held_since is not None and domain.proven_at is not None:
-        keep_routes(domain=domain, customer=former, until=domain.proven_at)
+        _keep_routes(domain, former, domain.proven_at)
         _record_former_holder(domain.name, former.pk, held_since, domain.proven_at)
     merge_addresses(domain)
     _queue_waiting_addresses(domain)
@@ -91,7 +90,7 @@ def on_handover_shown(*, domain: Domain, **_: Any) -> str:
     )
     return (
         f"{what} with {holder.customer}, and we go on delivering to that customer’s endpoints. Mail that SES receives "
-        f"within {CLOCKS_DIFFER.seconds} seconds of the change waits under Received, Nobody’s, until you decide."
+        "at the moment of the change waits under Received, Nobody’s, until you decide."
     )
 
 
@@ -107,6 +106,12 @@ def on_domain_deleted(*, instance: Domain, **_: Any) -> None:
     rows = [*Address.objects.filter(at_or_below, **above).select_related("domain__customer")]
     for row in (*rows, *CatchAll.objects.filter(subdomains=True, **above).select_related("domain__customer")):
         queue_customer_change(row.domain.customer, None, recipients=[row.recipient], domains=[row.domain_id])
+
+
+def _keep_routes(domain: Domain, former: Customer, until: datetime) -> None:
+    addresses = Address.objects.select_related("endpoint").filter(domain=domain)
+    catch_alls = CatchAll.objects.select_related("domain", "endpoint").filter(domain=domain)
+    keep_routes((*addresses, *catch_alls), domain_name=domain.name, customer_id=former.pk, until=until)
 
 
 def _record_former_holder(name: str, customer_id: str, since: datetime, until: datetime) -> None:

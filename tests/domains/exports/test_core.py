@@ -132,8 +132,8 @@ def test_a_file_names_a_record_of_another_type_that_is_in_the_way_once(key: str)
     alias = (("CNAME", "u1.sendgrid.net"),)
     blocked = entries(RECORDS.values(), {"mail-from-mx": alias, "mail-from-spf": alias})
     text = export(blocked, kind, ZONE).text
-    assert text.count("u1.sendgrid.net") == 1
-    assert f"A CNAME at {name} is in the way of what is below, so delete this: u1.sendgrid.net ." in text
+    note = f"A CNAME at {name} is in the way of what is below, so delete this: u1.sendgrid.net ."
+    assert "Replaces:  CNAME u1.sendgrid.net" in text if key == "letter" else text.count(note) == 1
     assert replaced(blocked) == (ReplacedRecords("CNAME", name, ("u1.sendgrid.net",)),)
 
 
