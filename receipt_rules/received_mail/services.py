@@ -259,6 +259,8 @@ def redelivery_endpoint(mail: ReceivedMail) -> Endpoint:
     if not mail.customer_id:
         raise Refused("The message belongs to no customer, so it can't be delivered.", code="NO_OWNER")
     (route,) = route_lookup([mail.recipient], received_at=mail.received_at)
+    if not route.customer:
+        raise Refused("The recipient's domain was deleted, and nobody holds it now.", code="NO_ENDPOINT")
     if route.customer != mail.customer_id:
         sentence = "The recipient's domain was another customer's when SES received the message."
         raise Refused(sentence, code="HOLDER_CHANGED")
