@@ -13,7 +13,7 @@ WORDS = keyed((f"{about}.{done}", words) for about, verbs in _WORDS.items() for 
 # What changes, events and alerts are about: each `Subject.type`.
 OBJECT_TYPES = frozenset(
     "account address amazon bucket bulk catch_all customer difference domain drift endpoint expectation forwarding "
-    "function migration moving_in person probe quota received_mail receiving record rule_set runs tenant "
+    "function migration moving_in person probe quota received received_mail receiving record rule_set runs tenant "
     "webhook".split()
 )
 NAMES = {

@@ -67,8 +67,8 @@ _WARNINGS = {
     "new_dkim": "Each domain needs three new DNS records. Its mail is unsigned until SES finds them.",
     "transfer": (
         "The former customers lose access at once. Addresses and catch-alls move with a domain, but their endpoints "
-        "don't: mail is only stored until the new customer chooses endpoints. The owners of both customers are "
-        "notified by email."
+        "don't: mail is only stored until the new customer chooses endpoints. Mail received before stays the former "
+        "customers'. The owners of both customers are notified by email."
     ),
 }
 

@@ -24,8 +24,9 @@ class Arrival:
     """A message, and those of its recipients that the event is about.
 
     `stored`: bucket and key if the event has them. `is_again`: a person requested another delivery. `probe`: the token
-    of a test message. `event`: the digest of SES's notification, the same in each retry and another for each rule; ""
-    for a request of Inbound Admin.
+    of a test message. `received_at`: when SES received it, not when a rule's action ran: SES retries that for hours,
+    and the domain may change hands meanwhile. `event`: the digest of SES's notification, the same in each retry and
+    another for each rule; "" for a request of Inbound Admin.
     """
 
     message_id: str
@@ -92,7 +93,7 @@ def _mail(notification: Mapping[str, Any]) -> Iterator[Arrival]:
     yield Arrival(
         message_id=str(mail["messageId"]),
         recipients=_lower(receipt["recipients"]),
-        received_at=str(receipt.get("timestamp") or mail["timestamp"]),
+        received_at=str(mail.get("timestamp") or receipt["timestamp"]),
         verdicts={name: receipt.get(f"{name}Verdict", {}).get("status", "") for name in _VERDICTS},
         stored=stored,
         probe=_probe(mail.get("headers") or ()),

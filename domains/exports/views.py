@@ -78,7 +78,8 @@ def _records(request: SignedIn, domain: Domain) -> RecordsPage:
 
 def _export(page: RecordsPage, kind: ExportFormat, domain: Domain) -> Export:
     rows = page.to_publish
-    listed = entries((row.record for row in rows), {row.record.key: row.existing for row in rows})
+    today = {row.record.key: row.known.existing_of(row.record.type) for row in rows if row.known}
+    listed = entries((row.record for row in rows), today)
     return export(listed, kind, domain.hosted.zone, page.withheld)
 
 

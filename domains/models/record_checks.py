@@ -11,6 +11,8 @@ from domains.models.domains import STATES, Domain
 from domains.records.core import RecordAction, action_of
 
 PUBLISHED = (State.VERIFIED, State.SPREADING)
+NAMED_TYPE_CODES = ("dns.value.wrong_type", "dns.rival.other_type")
+OTHER_TYPES = {"dns.rival.cname": "CNAME", "dns.value.pasted_key": "TXT", "dns.value.flattened": "TXT"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,12 @@ class KnownResult:
     def existing(self) -> tuple[str, ...]:
         """Return what is published and must be replaced: ours isn't to be added beside it."""
         return () if self.is_published or self.action is RecordAction.ADD else self.found
+
+    def existing_of(self, own_type: str) -> tuple[tuple[str, str], ...]:
+        """Return the type and value of each existing record; `own_type` is that of the record that replaces them."""
+        if self.code in NAMED_TYPE_CODES:  # such a value begins with its type
+            return tuple((kind, value) for kind, _, value in (each.partition(" ") for each in self.existing))
+        return tuple((OTHER_TYPES.get(self.code, own_type), value) for value in self.existing)
 
     @property
     def words(self) -> str:

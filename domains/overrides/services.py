@@ -22,7 +22,7 @@ from domains.identity import services as identity_services
 from domains.jobs import queue_checks
 from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.ownership.services import holder_changed, lock_zone, notify_owners
+from domains.ownership.services import handover_shown, holder_changed, lock_zone, notify_owners
 from domains.records.core import EXPECTABLE, parse_expected_host
 from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
@@ -219,16 +219,18 @@ def _record_transfer(domain: Domain, before: Customer, *, because: str, actor: U
         audit_services.record(what, about=about, actor=None, because=BY_STAFF, bulk_id=bulk_id)
 
 
-def _record_former_holder(domain: Domain, before: Customer) -> None:
+def _record_former_holder(domain: Domain, before: Customer) -> datetime | None:
     """Kept until the rules are read and deliver as desired. After several transfers, the first customer's routes may
-    remain.
+    remain. Return since when the former customer held it.
     """
+    held_since = domain.proven_at
     if domain.moved_at is None:
         domain.moved_at, domain.moved_from = timezone.now(), before
     if domain.proven_at is not None:
         domain.proven_at = timezone.now()  # by staff; earlier mail stays the former customer's
     domain.unproven_warned_at = None  # the new customer has had no warning
     domain.routes_unchecked, domain.routes_problem, domain.routes_look_at = True, "", None
+    return held_since
 
 
 def _clear_own_wishes(locked: Domain) -> None:
@@ -237,6 +239,12 @@ def _clear_own_wishes(locked: Domain) -> None:
     if locked.dmarc_reports_to:
         locked.dmarc_reports_to = ""
         RecordCheck.objects.filter(domain=locked, key__startswith="dmarc").delete()  # it quotes the address
+
+
+def handover_sentence(domain: Domain) -> str:
+    """Return what happens to the holder's mail that isn't delivered yet, for staff; "" if nobody holds the name."""
+    told = handover_shown.send(sender=Domain, domain=domain)
+    return " ".join(sentence for _, sentence in told if sentence)
 
 
 def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, bulk_id: str = "") -> None:
@@ -257,7 +265,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         if locked.is_held:
             locked.held_because = "Put on hold before it was transferred. Contact support."
         _clear_own_wishes(locked)
-        _record_former_holder(locked, before)
+        held_since = _record_former_holder(locked, before)
         locked.former_dkim_key = locked.own_dkim_key
         clear_override(locked)
         locked.save(update_fields=TRANSFER_FIELDS)
@@ -267,7 +275,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
             announcements_services.update_former_key_alert(locked)
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
-        holder_changed.send(sender=Domain, domain=locked)
+        holder_changed.send(sender=Domain, domain=locked, former=before, held_since=held_since)
     domain.customer = to
     _notify(before, f"{domain} was moved out of {before}", f"Support moved {domain} out of your organisation.")
     _notify(to, f"{domain} was moved to {to}", f"Support moved {domain} into your organisation.")

@@ -48,6 +48,7 @@ def support(request: SignedIn, domain_id: str) -> HttpResponse:
             return redirect("domains:support", domain.id)
         status = 422
     context = {"domain": domain, "forms": shown, "tab": "support", "can": _allowed(request)}
+    context["handover"] = services.handover_sentence(domain)
     return TemplateResponse(request, "domains/overrides/support.html", context, status=status)
 
 

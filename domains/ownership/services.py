@@ -65,7 +65,9 @@ CLEARED = {
     "former_dkim_key": False,
     "routes_unchecked": True,
 }
-holder_changed = Signal()  # sent with `domain`, in the transaction that proves or transfers it
+# Sent with `domain`, in the transaction that proves or transfers it. A transfer adds `former` and their `held_since`.
+holder_changed = Signal()
+handover_shown = Signal()  # sent with `domain` before staff transfer it or approve its claim; returns a sentence or ""
 _CLAIM = (
     "stage",
     "stage_problem",

@@ -202,6 +202,18 @@ _KINDS = (
         "A customer's subdomain catch-all ended because another customer has proven a subdomain",
         "Every subdomain catch-all receives again",
     ),
+    AlertKind(
+        "mail.undecided",
+        "Mail came in when its domain changed hands, so staff choose its customer",
+        "All mail that came in when a domain changed hands is decided",
+    ),
+    AlertKind(
+        "mail.ended",
+        "Mail of a domain that you no longer hold isn't delivered",
+        "Nothing more to do",
+        for_customers=True,
+        is_news=True,
+    ),
     AlertKind("storage.unreadable", "Stored mail can't be read", "Stored mail can be read again"),
     AlertKind("receiving.lost", "Inbound mail was lost", "Inbound mail is no longer lost"),
     AlertKind(
@@ -244,6 +256,7 @@ PAGES = {  # the page of an alert's object, by its type: the URL's name takes th
     "customer": "customers:detail",
     "domain": "domains:detail",
     "endpoint": "receipt_rules:endpoint",
+    "received_mail": "receipt_rules:received_message",
     "webhook": "notifications:webhook",
 }
 STAFF_PAGES = {"tenant": "tenants:detail"}
@@ -251,6 +264,7 @@ REGION_PAGES = {  # for staff, about a whole region: no ID
     "drift": "operations:differences",
     "quota": "operations:overview",
     "receiving": "receipt_rules:check",
+    "received": "receipt_rules:received",
     "rule_set": "receipt_rules:rules",
     "runs": "receipt_rules:runs",
 }

@@ -38,6 +38,7 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.planner.core.rules import domain_of, is_address
 from receipt_rules.receiving.services import update_name_facts
+from receipt_rules.route_lookup.services import keep_routes
 
 MOST_NAMES_BELOW = 50
 
@@ -239,6 +240,7 @@ def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
         catch_alls = list(CatchAll.objects.select_related("domain", "endpoint").filter(domain=domain))
         if domain.is_proven and (addresses or catch_alls):
             require_routing(actor, domain.customer_id)
+            keep_routes((*addresses, *catch_alls), domain_name=domain.name, customer_id=domain.customer_id)
         for address in addresses:
             _delete_address(address, actor, bulk_id=bulk_id)
         for catch_all in catch_alls:

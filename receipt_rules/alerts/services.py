@@ -154,6 +154,21 @@ def update_storage_alert(problem: str) -> None:
     )
 
 
+def update_undecided_alert(messages: int) -> None:
+    """Update the one alert for mail that SES received when its domain changed hands: staff choose its customer."""
+    why = f"{_number(messages, 'message')} came in when a domain changed hands, and nobody gets "
+    why += "it" if messages == 1 else "them"
+    alerts_services.observe(
+        kind="mail.undecided",
+        about=Subject("received", settings.AWS_REGION, "Mail that belongs to nobody"),
+        firing=messages > 0,
+        why=f"{why} until you decide: see Received, Nobody's." if messages else "",
+        severity="high",
+        audience=alerts_core.Staff("domains.transfer_domain"),
+        harmed=messages,
+    )
+
+
 def _counted(recipients: Sequence[str], customers: Collection[str]) -> str:
     number = f"{_number(len(recipients), 'recipient')} of {_number(len(customers), 'customer')}"
     return f"{number}: {', '.join(sorted(recipients)[:3])}"

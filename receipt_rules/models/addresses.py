@@ -180,10 +180,11 @@ class CatchAll(RequestedRecipient):
 
 
 class FormerHolder(models.Model):
-    """A customer whose domain was deleted: mail from before isn't the mail of who holds the name, or one above, now."""
+    """A customer who held a name until their domain was deleted or transferred: mail from that time stays theirs."""
 
     name = models.CharField(max_length=253, db_index=True)
     customer = models.CharField(max_length=40, help_text="The customer's ID; the customer may be deleted.")
+    since = models.DateTimeField(null=True, help_text="When they proved it; null: unknown.")
     until = models.DateTimeField()
 
     class Meta:
@@ -191,3 +192,25 @@ class FormerHolder(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} until {self.until:%-d %b %Y %H:%M}"
+
+
+class FormerRoute(models.Model):
+    """Where a customer's mail for a recipient was delivered until their domain was transferred or its deletion began.
+
+    `recipient` is that of an address or catch-all. Mail received before is still delivered there.
+    """
+
+    recipient = models.CharField(max_length=320)
+    domain_name = models.CharField(max_length=253)
+    customer = models.ForeignKey("accounts.Customer", on_delete=models.CASCADE, related_name="+")
+    endpoint = models.ForeignKey(
+        Endpoint, null=True, on_delete=models.SET_NULL, related_name="+", help_text="Null: none, off or deleted."
+    )
+    until = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-until",)
+        indexes = (models.Index(fields=("recipient", "customer"), name="former_route"),)
+
+    def __str__(self) -> str:
+        return f"{self.recipient} until {self.until:%-d %b %Y %H:%M}"

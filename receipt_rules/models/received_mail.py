@@ -22,7 +22,10 @@ class DeliveryOutcome(models.TextChoices):
 
 
 class ReceivedMail(models.Model):
-    """A message for one recipient, as last reported. `customer` is the owner when it arrived, and never changes."""
+    """A message for one recipient, as last reported. `customer` is the owner when it arrived, and never changes.
+
+    Null: nobody held the name, or staff must decide.
+    """
 
     id = models.CharField(primary_key=True, max_length=40, default=new_received_mail_id, editable=False)
     message_id = models.CharField(max_length=200, help_text="Message ID at SES, and object name in the bucket.")
@@ -35,6 +38,9 @@ class ReceivedMail(models.Model):
     problem = models.TextField(blank=True, help_text="Why it isn't delivered, as shown to people.")
     size = models.PositiveBigIntegerField(null=True, help_text="Bytes; null: the message was not read.")
     tries = models.PositiveIntegerField(default=0)
+    is_undecided = models.BooleanField(
+        default=False, db_default=False, help_text="The name changed hands at that moment: staff choose the customer."
+    )
     reported_at = models.DateTimeField(help_text="When the function reported this outcome.")
 
     class Meta:

@@ -68,7 +68,9 @@ class ReceivedMailOut(Out):
     endpoint_id: str | None
     endpoint_name: str | None
     customer_id: str | None
-    outcome: OutcomeName = Field(description="unrouted: stored only, because the address had no active endpoint")
+    outcome: OutcomeName = Field(
+        description="unrouted: stored only; `problem` says why,  if the address had no active endpoint"
+    )
     problem: str
     bytes: int | None
     tries: int
@@ -127,10 +129,11 @@ def list_received_mail(request: HttpRequest, query: Annotated[DeliveryQuery, Que
 
 @router.post("/v2/deliveries/{mail_id}/again", **writes(ReceivedMailOut, status=202), summary="Redeliver a message")
 def deliver_mail_again(request: HttpRequest, mail_id: str) -> Status[ReceivedMailOut]:
-    """Deliver a stored message again, to the endpoint that its recipient has now.
+    """Deliver a stored message again, to the endpoint that its recipient has, or had until the domain changed hands.
 
     Returns 202: the receiving function delivers it and reports the result, which the list shows. Refused: 422
-    `NO_ENDPOINT`, `NO_FUNCTION`, or `HOLDER_CHANGED` if the domain now belongs to another customer.
+    `NO_ENDPOINT`, `NO_FUNCTION`, `RECEIVING_STOPPED`, `NO_OWNER` if it belongs to no customer, or `HOLDER_CHANGED` if
+    the domain was another customer's when SES received the message.
     """
     row = get_object_or_404(received_for(caller(request)), pk=mail_id)
     services.deliver_again(mail=row, actor=caller(request))

@@ -26,6 +26,20 @@ class Report:
     probe: str = ""
 
 
+_WHY_UNROUTED = {  # by what route lookup says; for all else the address had no active endpoint
+    "off": "The address is turned off.",
+    "stopped": "Our team has turned off inbound mail.",
+    "former": "The domain changed hands or was deleted since, and the endpoint of that time is inactive or deleted.",
+    "earlier": "No customer held the domain when SES received the message.",
+    "undecided": "The domain changed hands when SES received the message, so staff choose the customer.",
+}
+
+
+def why_unrouted(because: str) -> str:
+    """Return why a message is only stored, as shown to its customer; "" if its address had no active endpoint."""
+    return _WHY_UNROUTED.get(because, "")
+
+
 def redelivery_event(message_id: str, recipients: Sequence[str], received_at: datetime) -> dict[str, Any]:
     """Return the event, in the format that receiving/events.py reads."""
     delivery = {"messageId": message_id, "recipients": list(recipients), "receivedAt": received_at.isoformat()}

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from django.core.cache import cache
 from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
 
 from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
@@ -19,6 +20,8 @@ from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 
 WINDOWS = (timedelta(hours=24), timedelta(days=7), timedelta(days=30))
 HEALTH = timedelta(days=7)
+RETRIED = timedelta(hours=26)  # Lambda for an hour, then a hundred times from the queue, every 15 minutes
+_NOT_YET = (DeliveryOutcome.FAILED, DeliveryOutcome.WAITING)
 _FAILED = Q(outcome__in=(DeliveryOutcome.FAILED, DeliveryOutcome.HELD))
 
 
@@ -37,6 +40,18 @@ def received_for(viewer: Viewer) -> QuerySet[ReceivedMail]:
     return rows.filter(customer=own[0]) if len(own) == 1 else rows.filter(customer__in=own)
 
 
+def undecided_mail() -> QuerySet[ReceivedMail]:
+    """Return messages whose owner staff must decide: their name changed hands when SES received them."""
+    return ReceivedMail.objects.filter(customer=None, is_undecided=True)
+
+
+def retried_mail(name: str, customer_id: str) -> QuerySet[ReceivedMail]:
+    """Return messages of the customer at the name or below it that aren't delivered yet."""
+    at_or_below = Q(recipient__endswith=f"@{name}") | Q(recipient__endswith=f".{name}")
+    lately = {"received_at__gte": timezone.now() - RETRIED, "outcome__in": _NOT_YET}
+    return ReceivedMail.objects.filter(at_or_below, customer=customer_id, **lately)
+
+
 @dataclass(frozen=True)
 class ReceivedFilters(ListFilters):
     """`q`: a complete address, domain or message ID. Newest first."""
@@ -53,7 +68,8 @@ class ReceivedFilters(ListFilters):
     sorts: ClassVar[Mapping[str, Order]] = {"newest": ("-received_at", "-id")}
 
     def groups(self) -> Mapping[str, Q]:
-        return {outcome.value: Q(outcome=outcome) for outcome in DeliveryOutcome}
+        """`nobody`: messages without an owner, which only staff see."""
+        return {outcome.value: Q(outcome=outcome) for outcome in DeliveryOutcome} | {"nobody": Q(customer=None)}
 
     def conditions(self) -> Iterator[Q]:
         """Filter one column by its index: filtering several at once would read the whole table."""

@@ -11,9 +11,10 @@ from functools import partial
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import transaction
+from django.db import connection, transaction
 
-from accounts.models.people import User
+from accounts.models.people import Customer, User
+from accounts.people.selectors import owners_of
 from audit import services as audit_services
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import RateLimited, Refused
@@ -28,14 +29,26 @@ from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.probes.services import record_reports
 from receipt_rules.received_mail import gateway
-from receipt_rules.received_mail.core import Report, redelivery_event
-from receipt_rules.received_mail.selectors import received_mail_subject
-from receipt_rules.route_lookup.selectors import Route, route_lookup
+from receipt_rules.received_mail.core import Report, redelivery_event, why_unrouted
+from receipt_rules.received_mail.selectors import received_mail_subject, undecided_mail
+from receipt_rules.route_lookup.selectors import Route, possible_owners, route_lookup, routes_at
 
 AGAIN_EVERY_SECONDS = 30
+TOLD_EVERY = 24 * 60 * 60  # seconds
 DELETED_AT_ONCE = 10_000
+DECIDE = "domains.transfer_domain"  # who decides whose a message is
 _Key = tuple[str, str, str]  # message, recipient, customer ID or ""
-_CHANGED = ("outcome", "problem", "size", "tries", "reported_at", "endpoint", "domain")
+_CHANGED = (
+    "outcome",
+    "problem",
+    "size",
+    "tries",
+    "reported_at",
+    "endpoint_id",
+    "domain_id",
+    "customer_id",
+    "is_undecided",
+)
 _TRIED = (DeliveryOutcome.DELIVERED, DeliveryOutcome.FAILED)
 
 
@@ -44,29 +57,45 @@ class _RecipientReport:
     """A report for one recipient, with its owner and endpoint from our rows."""
 
     report: Report
-    recipient: str
-    customer_id: str
-    domain_id: str | None
+    route: Route
     endpoint: Endpoint | None
 
     @property
+    def customer_id(self) -> str:
+        """Delivered mail belongs to the endpoint's customer, other mail to who held the name when SES received it."""
+        return self.endpoint.customer_id if self.endpoint else self.route.customer
+
+    @property
+    def is_undecided(self) -> bool:
+        return bool(self.route.rivals) and not self.customer_id
+
+    @property
     def key(self) -> _Key:
-        return (self.report.message_id, self.recipient, self.customer_id)
+        return (self.report.message_id, self.route.recipient, self.customer_id)
+
+    @property
+    def _domain_id(self) -> str | None:
+        """Return the domain of the owner; of mail that belongs to nobody, the one by whose name staff search."""
+        if (row := self.route.row) is not None and row.domain.customer_id == self.customer_id:
+            return row.domain_id
+        domain, holder = self.route.held
+        return domain if domain and self.customer_id in ("", holder) else None
 
     @property
     def row(self) -> ReceivedMail:
         report = self.report
         return ReceivedMail(
             message_id=report.message_id,
-            recipient=self.recipient,
+            recipient=self.route.recipient,
             customer_id=self.customer_id or None,
-            domain_id=self.domain_id,
+            domain_id=self._domain_id,
             endpoint=self.endpoint,
             received_at=report.received_at,
             outcome=report.outcome,
-            problem=report.problem,
+            problem=report.problem or (why_unrouted(self.route.because) if report.outcome == "unrouted" else ""),
             size=report.size,
             tries=int(report.outcome in _TRIED),
+            is_undecided=self.is_undecided,
             reported_at=report.at,
         )
 
@@ -78,51 +107,91 @@ def record_deliveries(*, reports: Sequence[Report], now: datetime) -> int:
     for each in sorted(resolved, key=lambda one: one.report.at):
         by_key[each.key] = each
     with transaction.atomic():
-        made = {key: each.row for key, each in sorted(by_key.items())}
-        ReceivedMail.objects.bulk_create(made.values(), ignore_conflicts=True)
-        _update_existing(by_key, {row.pk for row in made.values()})
+        _lock_messages({message for message, _, _ in by_key})
+        left = _update_existing(by_key)
+        ReceivedMail.objects.bulk_create([each.row for _, each in sorted(left.items())], ignore_conflicts=True)
     record_reports(reports)
     _update_endpoint_alerts(by_key.values(), now)
     _update_storage_alert(reports)
+    for each in by_key.values():
+        _tell_former_holder(each, now)
+    if any(each.is_undecided for each in by_key.values()):
+        receiving_alerts_services.update_undecided_alert(undecided_mail().count())
     return len(by_key)
 
 
 def _resolve_reports(reports: Sequence[Report]) -> list[_RecipientReport]:
-    recipients = sorted({recipient.strip().lower() for report in reports for recipient in report.recipients})
-    routes = {route.recipient: route for route in route_lookup(recipients)}
+    asked = [(recipient, report.received_at) for report in reports for recipient in report.recipients]
+    routes = iter(routes_at(asked))
     named = {report.endpoint_id for report in reports if report.endpoint_id}
     endpoints = Endpoint.objects.select_related("customer").in_bulk(named)
     return [
-        _one(report, routes[recipient.strip().lower()], endpoints.get(report.endpoint_id))
+        _RecipientReport(report, next(routes), endpoints.get(report.endpoint_id))
         for report in reports
-        for recipient in report.recipients
+        for _ in report.recipients
     ]
 
 
-def _one(report: Report, route: Route, endpoint: Endpoint | None) -> _RecipientReport:
-    """Delivered mail belongs to the endpoint's customer, other mail to the domain's holder at the time of arrival."""
-    holder = "" if route.since and report.received_at < route.since else route.customer
-    customer = endpoint.customer_id if endpoint else holder
-    domain = route.row.domain_id if route.row and route.row.domain.customer_id == customer else None
-    return _RecipientReport(report, route.recipient, customer, domain, endpoint)
+def _lock_messages(messages: Iterable[str]) -> None:
+    """Lock messages until the transaction ends: of two reports at the same moment, one creates the row."""
+    with connection.cursor() as cursor:
+        lock = "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(%s::text[]) AS name"
+        cursor.execute(lock, [[f"message {each}" for each in sorted(messages)]])
 
 
-def _update_existing(by_key: Mapping[_Key, _RecipientReport], new: set[str]) -> None:
-    """Update rows that existed before, if the report is newer."""
+def _update_existing(by_key: Mapping[_Key, _RecipientReport]) -> dict[_Key, _RecipientReport]:
+    """Update the rows of these messages if a report is newer. Return the reports of those that have no row yet.
+
+    A message stays in its row: a report without an owner is of the customer whose row it is, and a row without an owner
+    becomes the row of the first.
+    """
     messages = {message for message, _, _ in by_key}
-    rows = ReceivedMail.objects.select_for_update(of=("self",)).filter(message_id__in=messages).exclude(pk__in=new)
-    changed = []
-    for row in rows.order_by("pk"):
-        newest = by_key.get((row.message_id, row.recipient, row.customer_id or ""))
-        if newest is None or newest.report.at <= row.reported_at:
-            continue
-        fresh = newest.row
-        fresh.tries += row.tries
-        fresh.size = row.size if fresh.size is None else fresh.size
-        for name in _CHANGED:
-            setattr(row, name, getattr(fresh, name))
-        changed.append(row)
+    rows: dict[tuple[str, str], dict[str, ReceivedMail]] = {}
+    for row in ReceivedMail.objects.select_for_update(of=("self",)).filter(message_id__in=messages).order_by("pk"):
+        rows.setdefault((row.message_id, row.recipient), {})[row.customer_id or ""] = row
+    left: dict[_Key, _RecipientReport] = {}
+    changed: list[ReceivedMail] = []
+    for key, newest in by_key.items():
+        known = _row_for(newest, rows.get(key[:2], {}))
+        if known is None:
+            left[key] = newest
+        elif newest.report.at > known.reported_at:
+            _update(known, newest.row)
+            changed.append(known)
     ReceivedMail.objects.bulk_update(changed, _CHANGED)
+    return left
+
+
+def _row_for(newest: _RecipientReport, rows: Mapping[str, ReceivedMail]) -> ReceivedMail | None:
+    own = rows.get(newest.customer_id)
+    if own is None or not newest.customer_id:
+        owned = [row for owner, row in rows.items() if owner]
+        own = owned[0] if len(owned) == 1 and newest.endpoint is None else own
+    return own or rows.get("")
+
+
+def _update(row: ReceivedMail, fresh: ReceivedMail) -> None:
+    fresh.tries += row.tries
+    fresh.size = row.size if fresh.size is None else fresh.size
+    fresh.customer_id = row.customer_id or fresh.customer_id
+    fresh.domain_id = fresh.domain_id or row.domain_id
+    fresh.is_undecided = fresh.is_undecided and not fresh.customer_id
+    for name in _CHANGED:
+        setattr(row, name, getattr(fresh, name))
+
+
+def _tell_former_holder(each: _RecipientReport, now: datetime) -> None:
+    """Notify owners once a day that mail of a domain that they no longer hold ends undelivered."""
+    is_ended = each.report.outcome == DeliveryOutcome.UNROUTED and each.route.because == "former"
+    row = ReceivedMail.objects.filter(message_id=each.report.message_id, recipient=each.route.recipient)
+    mail = row.filter(customer=each.customer_id or None).first() if is_ended and each.customer_id else None
+    if mail is None or not cache.add(
+        f"mail-ended:{mail.customer_id}:{mail.recipient.rpartition('@')[2]}", 1, TOLD_EVERY
+    ):
+        return
+    why = f"A message for {mail.recipient} is kept, but not delivered. {mail.problem} Received shows all such messages."
+    for person in owners_of(each.customer_id):
+        alerts_services.announce(kind="mail.ended", about=received_mail_subject(mail), person=person, why=why, now=now)
 
 
 def _update_endpoint_alerts(resolved: Iterable[_RecipientReport], now: datetime) -> None:
@@ -161,13 +230,13 @@ def _update_storage_alert(reports: Iterable[Report]) -> None:
         receiving_alerts_services.update_storage_alert(newest.storage_problem)
 
 
-def deliver_again(*, mail: ReceivedMail, actor: User) -> None:
+def deliver_again(*, mail: ReceivedMail, actor: User, because: str = "") -> None:
     """Ask the function to deliver it to the current endpoint. The function reports. Raises Refused, AwsProblem."""
     arn = (mail.endpoint.lambda_arn if mail.endpoint else "") or function_arn()
     if not arn:
         raise Refused("No function delivers mail here: RECEIVING_FUNCTION isn't set.", code="NO_FUNCTION")
     goes_to = redelivery_endpoint(mail)
-    because = audit_services.reason_for(actor=actor, customer_id=mail.customer_id or "")
+    because = audit_services.reason_for(actor=actor, customer_id=mail.customer_id or "", because=because)
     if not cache.add(f"deliver-again:{mail.pk}", 1, AGAIN_EVERY_SECONDS):
         sentence = f"You can deliver a message again every {AGAIN_EVERY_SECONDS} seconds."
         raise RateLimited(sentence, retry_after=AGAIN_EVERY_SECONDS)
@@ -185,19 +254,61 @@ def deliver_again(*, mail: ReceivedMail, actor: User) -> None:
 def redelivery_endpoint(mail: ReceivedMail) -> Endpoint:
     """Return the endpoint that another delivery would go to. Raises Refused if there is none.
 
-    The customer who holds the name now must be the owner of the message.
+    It is its customer's, also if another holds the name now: the message was received for the former holder.
     """
+    if not mail.customer_id:
+        raise Refused("The message belongs to no customer, so it can't be delivered.", code="NO_OWNER")
     (route,) = route_lookup([mail.recipient], received_at=mail.received_at)
-    if not mail.customer_id or route.customer != mail.customer_id:
-        raise Refused("The recipient's domain now belongs to another customer.", code="HOLDER_CHANGED")
+    if not route.customer:
+        raise Refused("The recipient's domain was deleted, and nobody holds it now.", code="NO_ENDPOINT")
+    if route.customer != mail.customer_id:
+        sentence = "The recipient's domain was another customer's when SES received the message."
+        raise Refused(sentence, code="HOLDER_CHANGED")
     if route.because == "stopped":
         raise Refused("Our team has turned off inbound mail.", code="RECEIVING_STOPPED")
     endpoint = route.endpoint or route.waits_for
+    if endpoint is None and route.because == "former":
+        raise Refused(why_unrouted("former"), code="NO_ENDPOINT")
     if endpoint is None:
         raise Refused(f"{mail.recipient} has no active endpoint. Choose one first.", code="NO_ENDPOINT")
     if is_never_forwarded(endpoint):
         raise Refused(f"{endpoint} forwards mail. {NOT_FORWARDED}", code="NO_ENDPOINT")
     return endpoint
+
+
+def owner_choices(mail: ReceivedMail) -> frozenset[str]:
+    """Return the customers (IDs) to whom staff may give a message that belongs to nobody."""
+    return possible_owners(mail.recipient, mail.received_at)
+
+
+def decide_owner(*, mail: ReceivedMail, customer: Customer, because: str, actor: User) -> None:
+    """Give a message that belongs to nobody to a customer, and deliver it to their endpoint.
+
+    Raises Refused without a reason, for a customer who never held its name, or if it has an owner; then also what
+    `deliver_again` raises: the decision stays.
+    """
+    if not (because := because.strip()):
+        raise Refused("Enter the reason for the decision.")
+    with transaction.atomic():
+        locked = ReceivedMail.objects.select_for_update(of=("self",)).get(pk=mail.pk)
+        if locked.customer_id is not None:
+            raise Refused("The message belongs to a customer already. Reload the page.", code="DECIDED")
+        if customer.pk not in owner_choices(locked):
+            raise Refused(f"{customer} didn't hold the domain at that time.", code="NOT_A_HOLDER")
+        was_undecided, locked.customer = locked.is_undecided, customer
+        locked.is_undecided, locked.problem = False, ""
+        locked.save(update_fields=("customer", "is_undecided", "problem"))
+        audit_services.record(
+            "received_mail.decided",
+            about=received_mail_subject(locked),
+            actor=actor,
+            because=because,
+            after={"customer": customer.name},
+            for_staff=True,
+        )
+        if was_undecided:
+            receiving_alerts_services.update_undecided_alert(undecided_mail().count())
+    deliver_again(mail=locked, actor=actor, because=because)
 
 
 def delete_expired(*, now: datetime) -> int:

@@ -31,7 +31,7 @@ class RecipientsAsked(In):
     recipients: Annotated[list[Recipient], Field(min_length=1, max_length=MOST_RECIPIENTS)]
     received_at: Annotated[
         Annotated[AwareDatetime, Field(strict=False)] | None,
-        Field(description="When the message arrived. Mail from before the current holder had the domain isn't theirs"),
+        Field(description="When SES received the message: it's delivered for the customer who held the domain then"),
     ] = None
 
 
@@ -65,7 +65,9 @@ class StoreOut(Out):
 class RouteOut(Out):
     recipient: str
     because: str = Field(
-        description="address, label, domain, subdomain, off (switched off), stopped (by staff), nobody, or earlier"
+        description="address, label, domain, subdomain, former (as its customer had it until the domain changed "
+        "hands), off (switched off), stopped (by staff), nobody, earlier (nobody held the domain yet), or undecided "
+        "(it changed hands at that moment)"
     )
     owner: RouteOwnerOut | None
     domain: RouteDomainOut | None

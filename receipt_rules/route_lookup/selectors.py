@@ -3,20 +3,23 @@
 SES's rules only receive the mail; the operator's function asks here who owns it.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
+from accounts.models.people import Customer
 from domains.ownership.selectors import held_domains, name_and_parents
 from receipt_rules.forwarding.selectors import Forwardings, forwardings_of
-from receipt_rules.models.addresses import Address, CatchAll, FormerHolder
+from receipt_rules.models.addresses import Address, CatchAll, FormerHolder, FormerRoute
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.live import ReceivingStop
+from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.planner.core.rules import domain_of
+from receipt_rules.route_lookup.core import CLOCKS_DIFFER, Owner, Tenure, owner_at
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,15 @@ class Route:
 
     recipient: str
     owner: str = ""
-    because: str = "nobody"  # address, label, domain, subdomain, off, stopped, nobody, earlier
+    because: str = "nobody"  # address, label, domain, subdomain, former, off, stopped, nobody, earlier, undecided
     customer: str = ""
     endpoint: Endpoint | None = None
     row: Address | CatchAll | None = None
     waits_for: Endpoint | None = None  # the endpoint, if a recipient must confirm first
     members: tuple[str, ...] = ()  # members of a group that may get mail
-    since: datetime | None = None  # since when the customer holds the name
+    former: FormerRoute | None = None  # delivered as before the domain was transferred or its deletion began
+    rivals: frozenset[str] = frozenset()  # customer IDs: the name changed hands at that moment
+    held: tuple[str, str] = ("", "")  # the domain that holds the name now and its customer, IDs
     has_shared_name: bool = False  # another customer holds a name above: a rule of theirs may bring this mail too
 
     @property
@@ -53,14 +58,15 @@ class Store:
 
 def stores_of(route: Route) -> tuple[Store, ...]:
     """Return the most likely store first. An address under a catch-all is stored with it (planner/services.py)."""
+    name = route.row.domain.name if route.row else ""
     endpoint = route.row.own_endpoint if route.row else None
+    if route.former:
+        name, endpoint = route.former.domain_name, route.former.endpoint
     bucket = (endpoint.s3_bucket if endpoint else "") or settings.RECEIVING_BUCKET
     if endpoint and endpoint.s3_prefix:
         return (Store(bucket, endpoint.s3_prefix),)
-    is_each = settings.RECEIVING_PREFIX_EACH_DOMAIN and route.row is not None
-    prefix = (
-        f"{settings.RECEIVING_PREFIX}{route.row.domain.name}/" if is_each and route.row else settings.RECEIVING_PREFIX
-    )
+    is_each = settings.RECEIVING_PREFIX_EACH_DOMAIN and name
+    prefix = f"{settings.RECEIVING_PREFIX}{name}/" if is_each else settings.RECEIVING_PREFIX
     tails = (settings.RECEIVING_CATCH_ALL_PREFIX, "")
     return tuple(Store(bucket, f"{prefix}{tail}") for tail in dict.fromkeys(tails))
 
@@ -74,57 +80,158 @@ class _Known:
 
     addresses: Mapping[tuple[str, str], Address]
     catch_alls: Mapping[tuple[str, str], CatchAll]
-    held: Mapping[str, tuple[str, datetime | None]]  # customer ID, and since when they hold it
+    tenures: Mapping[str, Sequence[Tenure]]  # by name, of those who hold it now or held it at the time of a message
     stopped: Mapping[str, datetime]  # customer ID, and since when their receiving is stopped
-    former: Sequence[tuple[str, str, datetime]] = ()  # deleted name below a held one, its customer ID, and until when
+    gone: frozenset[str]  # IDs of former holders who were deleted
+    domains: Mapping[str, str]  # IDs of the held domains, by name
 
-    def holder(self, name: str) -> tuple[str, datetime | None]:
-        return next((self.held[above] for above in name_and_parents(name) if above in self.held), ("", None))
+    def tenures_of(self, name: str) -> list[Tenure]:
+        return [each for above in name_and_parents(name) for each in self.tenures.get(above, ())]
 
-    def since(self, name: str) -> datetime | None:
-        """Return since when the holder has had the name: until another customer's domain was deleted, it was theirs."""
-        holder, since = self.holder(name)
-        at_or_above = name_and_parents(name)
-        ended = (until for was, customer, until in self.former if was in at_or_above and customer != holder)
-        return max(filter(None, (since, *ended)), default=None)
+    def held(self, name: str) -> list[Tenure]:
+        """Return who holds the name or one above it now, the nearest first."""
+        return [each for each in self.tenures_of(name) if each.until is None]
+
+    def domain(self, name: str) -> tuple[str, str]:
+        """Return the domain that holds the name and its customer, by ID."""
+        return next(((self.domains[each.name], each.customer) for each in self.held(name)), ("", ""))
 
     def is_shared(self, name: str) -> bool:
         """Return whether another customer than the holder of the name holds a name above it."""
-        return len({self.held[above][0] for above in name_and_parents(name) if above in self.held}) > 1
+        return len({each.customer for each in self.held(name)}) > 1
+
+
+_Asked = tuple[str, datetime | None]  # recipient, and when SES received the message; None: as if now
 
 
 def route_lookup(recipients: Iterable[str], *, received_at: datetime | None = None) -> tuple[Route, ...]:
-    """Return a route for each recipient, in order. Three queries, one more for names below a held one, and three more
-    if mail is forwarded.
+    """Return a route for each recipient, in order, of a message that SES received at that time; None: now."""
+    return routes_at([(recipient, received_at) for recipient in recipients])
 
-    Mail received before the current holder had the name belonged to someone else: it gets no endpoint. Nor does mail
-    received since Trust & Safety stopped the holder's receiving: a rule of another customer may still bring it.
+
+def routes_at(asked: Sequence[_Asked]) -> tuple[Route, ...]:
+    """Return a route for each recipient and time, in order. Three queries; more for names that changed hands, and three
+    more if mail is forwarded.
+
+    A message is delivered for the customer who held its name when SES received it, also once another holds it; never
+    for another. It gets no endpoint if that is nobody or undecided, nor if it was received since Trust & Safety stopped
+    that customer's receiving: a rule of another customer may still bring it.
     """
-    addresses = [recipient.strip().lower() for recipient in recipients]
-    known = _read(addresses)
-    routes = [_unless_stopped(_route_of(each, known), known.stopped, received_at) for each in addresses]
-    return _without_unconfirmed([_unless_earlier(route, received_at) for route in routes])
+    asked = [(recipient.strip().lower(), at) for recipient, at in asked]
+    known = _read(asked)
+    owners = _owners(asked, known)
+    routes = [_route_of(recipient, owners[recipient, at], at, known) for recipient, at in asked]
+    routes = _with_former_routes(routes, [owners[each] for each in asked], asked)
+    return _without_unconfirmed(
+        [_unless_stopped(route, known.stopped, at) for route, (_, at) in zip(routes, asked, strict=True)]
+    )
 
 
-def _route_of(recipient: str, known: _Known) -> Route:
+def possible_owners(recipient: str, received_at: datetime) -> frozenset[str]:
+    """Return the customers (IDs) to whom staff may give a message that belongs to nobody: who held its name then, or if
+    nobody did, who held it before or later. Mail of a customer who was deleted is nobody else's.
+    """
+    known, name = _read([(recipient, received_at)]), domain_of(recipient)
+    tenures = known.tenures_of(name)
+    owner = owner_at(name_and_parents(name), tenures, received_at)
+    if owner.customer in known.gone or owner.rivals & known.gone:
+        return frozenset()
+    return owner.rivals or frozenset(each.customer for each in tenures) - known.gone
+
+
+def _owners(asked: Sequence[_Asked], known: _Known) -> dict[_Asked, Owner]:
+    found = {(recipient, at): _owner(domain_of(recipient), at, known) for recipient, at in asked}
+    open_ = [each for each, owner in found.items() if not owner.customer and known.tenures_of(domain_of(each[0]))]
+    return found | _decided(open_)
+
+
+def _owner(name: str, at: datetime | None, known: _Known) -> Owner:
+    if at is None:
+        held = known.held(name)
+        return Owner(held[0].customer, held[0]) if held else Owner()
+    owner = owner_at(name_and_parents(name), known.tenures_of(name), at)
+    return Owner() if owner.customer in known.gone else replace(owner, rivals=owner.rivals - known.gone)
+
+
+def _decided(asked: Iterable[_Asked]) -> dict[_Asked, Owner]:
+    """Return the owners that a stored message has: looked up before the name changed hands, or decided by staff.
+
+    Mail of the same moment has the same owner.
+    """
+    times = {(recipient, at) for recipient, at in asked if at is not None}
+    if not times:
+        return {}
+    rows = ReceivedMail.objects.filter(
+        recipient__in={each for each, _ in times}, received_at__in={at for _, at in times}, customer__isnull=False
+    )
+    found: dict[_Asked, set[str]] = {}
+    for recipient, at, customer in rows.order_by().values_list("recipient", "received_at", "customer_id"):
+        if customer is not None and (recipient, at) in times:
+            found.setdefault((recipient, at), set()).add(customer)
+    return {each: Owner(min(customers)) for each, customers in found.items() if len(customers) == 1}
+
+
+def _route_of(recipient: str, owner: Owner, at: datetime | None, known: _Known) -> Route:
     name = domain_of(recipient)
-    found, is_shared = _route(recipient, known), known.is_shared(name)
-    if is_shared and found.row is not None and not found.row.domain.receives:  # nobody wants this mail here
-        found = Route(recipient, customer=found.customer)
-    return replace(found, since=known.since(name), has_shared_name=is_shared)
+    is_shared, domain = known.is_shared(name), known.domain(name)
+    if owner.rivals:
+        found = Route(recipient, because="undecided", rivals=owner.rivals)
+    elif not owner.customer:
+        found = Route(recipient, because="earlier" if at is not None and known.tenures_of(name) else "nobody")
+    else:
+        found = _route(recipient, owner.customer, known)
+        if found.row is None and owner.customer != domain[1]:
+            found = replace(found, because="former")
+        if is_shared and found.row is not None and not found.row.domain.receives:  # nobody wants this mail here
+            found = Route(recipient, customer=found.customer)
+    return replace(found, has_shared_name=is_shared, held=domain)
+
+
+def _with_former_routes(routes: Sequence[Route], owners: Sequence[Owner], asked: Sequence[_Asked]) -> list[Route]:
+    """Deliver what has no endpoint now as its customer had it until they lost or deleted the domain."""
+    without = [route for route in routes if route.endpoint is None and route.customer and route.because != "off"]
+    wanted = {each.recipient: _entries(each.recipient) for each, (_, at) in zip(routes, asked, strict=True) if at}
+    if not (entries := {entry for route in without for entry in wanted.get(route.recipient, ())}):
+        return list(routes)
+    rows = FormerRoute.objects.filter(recipient__in=entries, customer__in={route.customer for route in without})
+    known: dict[tuple[str, str], list[FormerRoute]] = {}
+    for row in rows.select_related("endpoint"):
+        known.setdefault((row.recipient, row.customer_id), []).append(row)
+    return [
+        _with_former_route(route, owner, at, known) if route in without and at else route
+        for route, owner, (_, at) in zip(routes, owners, asked, strict=True)
+    ]
+
+
+def _with_former_route(
+    route: Route, owner: Owner, at: datetime, known: Mapping[tuple[str, str], Sequence[FormerRoute]]
+) -> Route:
+    for entry in _entries(route.recipient):
+        rows = [row for row in known.get((entry, route.customer), ()) if _is_of(row, owner.tenure)]
+        later = [row for row in rows if row.until >= at - CLOCKS_DIFFER]
+        row = min(later, key=lambda each: each.until) if later else max(rows, key=lambda each: each.until, default=None)
+        if row is not None:
+            because = route.because if route.row else "former"
+            return replace(route, because=because, endpoint=_usable(row.endpoint), former=row)
+    return route
+
+
+def _is_of(row: FormerRoute, tenure: Tenure | None) -> bool:
+    since, until = (tenure.since, tenure.until) if tenure else (None, None)
+    return (since is None or row.until >= since) and (until is None or row.until <= until)
+
+
+def _entries(recipient: str) -> list[str]:
+    """Return the recipients of rules that cover it, the one that wins first."""
+    name, *above = name_and_parents(domain_of(recipient))
+    return [*dict.fromkeys((recipient, _without_label(recipient))), name, *(f".{each}" for each in above)]
 
 
 def _unless_stopped(route: Route, stopped: Mapping[str, datetime], received_at: datetime | None) -> Route:
     since = stopped.get(route.customer)
-    if since is None or route.row is None or (received_at is not None and received_at < since):
+    if since is None or not (route.row or route.former) or (received_at is not None and received_at < since):
         return route
     return replace(route, because="off" if route.because == "off" else "stopped", endpoint=None)
-
-
-def _unless_earlier(route: Route, received_at: datetime | None) -> Route:
-    if route.since is None or received_at is None or received_at >= route.since:
-        return route
-    return Route(route.recipient, because="earlier", since=route.since, has_shared_name=route.has_shared_name)
 
 
 def _without_unconfirmed(routes: Sequence[Route]) -> tuple[Route, ...]:
@@ -141,34 +248,58 @@ def _with_allowed_recipients(route: Route, known: Forwardings) -> Route:
     return replace(route, members=known.allowed(route.endpoint))
 
 
-def _read(recipients: Iterable[str]) -> _Known:
+def _read(asked: Sequence[_Asked]) -> _Known:
+    recipients = {recipient for recipient, _ in asked}
     names = {name for recipient in recipients for name in name_and_parents(domain_of(recipient))}
     spellings = {spelling for recipient in recipients for spelling in (recipient, _without_label(recipient))}
     addresses = _select_columns(Address.objects.filter(address__in=spellings), "address")
     catch_alls = _select_columns(CatchAll.objects.filter(domain__name__in=names, is_active=True), "subdomains")
-    stop = ReceivingStop.objects.filter(customer=OuterRef("customer"), is_stopped=True).values("asked_at")[:1]
-    held = held_domains().filter(name__in=names).annotate(stopped_at=Subquery(stop))
-    holders = list(held.values_list("name", "customer_id", "proven_at", "stopped_at"))
-    known = {name: (customer, since) for name, customer, since, _ in holders}
+    held = held_domains().filter(name__in=names).annotate(stopped_at=_stop("customer"))
+    holders = list(held.values_list("name", "customer_id", "proven_at", "stopped_at", "pk"))
+    tenures = {name: [Tenure(name, customer, since)] for name, customer, since, *_ in holders}
+    stopped = {customer: stopped_at for _, customer, _, stopped_at, _ in holders if stopped_at is not None}
+    gone: set[str] = set()
+    for former, exists, stopped_at in _read_former(_changed_names(asked, tenures)):
+        tenures.setdefault(former.name, []).append(former)
+        gone |= set() if exists else {former.customer}
+        stopped |= {former.customer: stopped_at} if stopped_at is not None else {}
     return _Known(
         {(row.address, row.domain.customer_id): row for row in addresses},
         {(row.recipient, row.domain.customer_id): row for row in catch_alls},
-        known,
-        {customer: stopped_at for _, customer, _, stopped_at in holders if stopped_at is not None},
-        _read_former({domain_of(recipient) for recipient in recipients}, known),
+        tenures,
+        stopped,
+        frozenset(gone),
+        {name: domain for name, *_, domain in holders},
     )
 
 
-def _read_former(names: Iterable[str], held: Collection[str]) -> list[tuple[str, str, datetime]]:
-    """Read former holders of names that are below a held one; no query if there are none."""
-    below: set[str] = set()
-    for name in names:
-        at_or_above = name_and_parents(name)
-        nearest = next((place for place, each in enumerate(at_or_above) if each in held), 0)
-        below.update(at_or_above[:nearest])
-    if not below:
-        return []
-    return list(FormerHolder.objects.filter(name__in=below).order_by().values_list("name", "customer", "until"))
+def _stop(customer: str) -> Subquery:
+    rows = ReceivingStop.objects.filter(customer=OuterRef(customer), is_stopped=True)
+    return Subquery(rows.values("asked_at")[:1])
+
+
+def _changed_names(asked: Iterable[_Asked], held: Mapping[str, Sequence[Tenure]]) -> set[str]:
+    """Return the names whose former holders matter: those below the nearest that was held already at that time."""
+    found: set[str] = set()
+    for recipient, at in asked:
+        for name in name_and_parents(domain_of(recipient)) if at else ():
+            since = held[name][0].since if name in held else None
+            if at and since and since <= at - CLOCKS_DIFFER:
+                break
+            found.add(name)
+    return found
+
+
+def _read_former(names: Collection[str]) -> Iterator[tuple[Tenure, bool, datetime | None]]:
+    """Yield former holders, whether the customer exists, and since when their receiving is stopped."""
+    if not names:
+        return
+    exists = Exists(Customer.objects.filter(pk=OuterRef("customer")))
+    rows = FormerHolder.objects.filter(name__in=names).annotate(exists=exists, stopped_at=_stop("customer"))
+    for name, customer, since, until, *rest in rows.order_by().values_list(
+        "name", "customer", "since", "until", "exists", "stopped_at"
+    ):
+        yield Tenure(name, customer, since, until), bool(rest[0]), rest[1]
 
 
 def _select_columns(rows: QuerySet[Any], own: str) -> QuerySet[Any]:
@@ -179,9 +310,8 @@ def _select_columns(rows: QuerySet[Any], own: str) -> QuerySet[Any]:
     return rows.select_related("domain", "endpoint").only(*shown).order_by()
 
 
-def _route(recipient: str, known: _Known) -> Route:
+def _route(recipient: str, holder: str, known: _Known) -> Route:
     name = domain_of(recipient)
-    holder, _ = known.holder(name)
     for spelling, because in ((recipient, "address"), (_without_label(recipient), "label")):
         row = known.addresses.get((spelling, holder))
         if row is not None:

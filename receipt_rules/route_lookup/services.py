@@ -1,11 +1,17 @@
-"""Stores that the receiving function delivers each message once, and then brings back what waited for that."""
+"""Stores that the receiving function delivers each message once, and where mail went before a domain changed hands."""
+
+from collections.abc import Iterable
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from receipt_rules.jobs import queue_customer_change
-from receipt_rules.models.addresses import CatchAll
+from receipt_rules.models.addresses import CatchAll, FormerRoute, RequestedRecipient
 from receipt_rules.models.live import ActiveRuleSet
+
+ROUTES_AT_ONCE = 1_000
 
 
 @transaction.atomic
@@ -18,3 +24,23 @@ def note_claims() -> None:
     for row in rows.select_related("domain__customer").order_by("domain__customer"):
         if not row.is_served:
             queue_customer_change(row.domain.customer, None, recipients=[row.recipient], domains=[row.domain_id])
+
+
+def keep_routes(
+    rows: Iterable[RequestedRecipient], *, domain_name: str, customer_id: str, until: datetime | None = None
+) -> None:
+    """Store where this customer's mail was delivered until now: messages that are still being retried go there.
+
+    A catch-all that is off covers nothing; an address that is off has no endpoint.
+    """
+    known = {"domain_name": domain_name, "customer_id": customer_id, "until": until or timezone.now()}
+    kept = (row for row in rows if row.is_active or not isinstance(row, CatchAll))
+    FormerRoute.objects.bulk_create(
+        [FormerRoute(recipient=row.recipient, endpoint_id=_endpoint_of(row, customer_id), **known) for row in kept],
+        batch_size=ROUTES_AT_ONCE,
+    )
+
+
+def _endpoint_of(row: RequestedRecipient, customer_id: str) -> str | None:
+    is_own = row.is_active and row.endpoint is not None and row.endpoint.customer_id == customer_id
+    return row.endpoint_id if is_own else None

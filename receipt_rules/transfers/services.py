@@ -22,8 +22,8 @@ from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject
 from domains.domain_list.services import record_routes_checked, record_routes_problem
 from domains.models.domains import Domain, Stage
-from domains.ownership.selectors import Holders, held_domains
-from domains.ownership.services import holder_changed, notify_owners
+from domains.ownership.selectors import Holders, held_domains, holder_of
+from domains.ownership.services import handover_shown, holder_changed, notify_owners
 from domains.receiving.core import DELIVERED
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
@@ -31,7 +31,7 @@ from receipt_rules.addresses.services import merge_addresses
 from receipt_rules.alerts.services import update_former_holder_alert
 from receipt_rules.jobs import queue_customer_change, queue_work
 from receipt_rules.live.services import Live, read_live, receives_here
-from receipt_rules.models.addresses import Address, CatchAll, FormerHolder
+from receipt_rules.models.addresses import Address, CatchAll, FormerHolder, FormerRoute
 from receipt_rules.models.runs import RunKind
 from receipt_rules.planner.core.plans import Method, Plan
 from receipt_rules.planner.core.rules import AnyRule, domain_of, is_address
@@ -43,7 +43,9 @@ from receipt_rules.planner.services import (
     recipients_at,
     store_run,
 )
+from receipt_rules.received_mail.selectors import retried_mail
 from receipt_rules.receiving import services as receiving_services
+from receipt_rules.route_lookup.services import keep_routes
 from receipt_rules.rule_sets.services import remove_from_inactive_sets
 from receipt_rules.runs import services as runs_services
 
@@ -57,9 +59,14 @@ MOST_NAMED = 3
 
 
 @receiver(holder_changed, dispatch_uid="receipt_rules.transfers")
-def on_holder_changed(*, domain: Domain, **_: Any) -> None:
+def on_holder_changed(
+    *, domain: Domain, former: Customer | None = None, held_since: datetime | None = None, **_: Any
+) -> None:
     """Queue the work and notify who loses mail. Runs in the transaction that changes the holder."""
     queue_work(urgent=True)
+    if former is not None and held_since is not None and domain.proven_at is not None:
+        _keep_routes(domain, former, domain.proven_at)
+        _record_former_holder(domain.name, former.pk, held_since, domain.proven_at)
     merge_addresses(domain)
     _queue_waiting_addresses(domain)
     holders = Holders.read()
@@ -69,19 +76,48 @@ def on_holder_changed(*, domain: Domain, **_: Any) -> None:
         transaction.on_commit(partial(_notify_losing_customer, above.customer, domain.name, recipients))
 
 
+@receiver(handover_shown, dispatch_uid="receipt_rules.handover")
+def on_handover_shown(*, domain: Domain, **_: Any) -> str:
+    """Return what happens to mail that isn't delivered yet: to staff, before the domain gets another holder."""
+    holder = holder_of(domain.name)
+    if holder is None or (domain.is_proven and holder.pk != domain.pk):
+        return ""
+    number = retried_mail(domain.name, holder.customer_id).count()
+    what = (
+        "1 message that isn’t delivered yet stays"
+        if number == 1
+        else f"{number:,} messages that aren’t delivered yet stay"
+    )
+    return (
+        f"{what} with {holder.customer}, and we go on delivering to that customer’s endpoints. Mail that SES receives "
+        "at the moment of the change waits under Received, Nobody’s, until you decide."
+    )
+
+
 @receiver(post_delete, sender=Domain, dispatch_uid="receipt_rules.released")
 def on_domain_deleted(*, instance: Domain, **_: Any) -> None:
     """Queue what the owners of domains above asked for at the deleted name: it is theirs again, from now on."""
     if instance.proven_at is None:
         return
     now = timezone.now()
-    FormerHolder.objects.filter(until__lt=now - FORMER_HOLDERS_KEPT).delete()
-    FormerHolder.objects.create(name=instance.name, customer=instance.customer_id, until=now)
+    _record_former_holder(instance.name, instance.customer_id, instance.proven_at, now)
     at_or_below = Q(address__iendswith=f"@{instance.name}") | Q(address__iendswith=f".{instance.name}")
     above = {"domain__name__in": instance.parsed.parents, "is_active": True}
     rows = [*Address.objects.filter(at_or_below, **above).select_related("domain__customer")]
     for row in (*rows, *CatchAll.objects.filter(subdomains=True, **above).select_related("domain__customer")):
         queue_customer_change(row.domain.customer, None, recipients=[row.recipient], domains=[row.domain_id])
+
+
+def _keep_routes(domain: Domain, former: Customer, until: datetime) -> None:
+    addresses = Address.objects.select_related("endpoint").filter(domain=domain)
+    catch_alls = CatchAll.objects.select_related("domain", "endpoint").filter(domain=domain)
+    keep_routes((*addresses, *catch_alls), domain_name=domain.name, customer_id=former.pk, until=until)
+
+
+def _record_former_holder(name: str, customer_id: str, since: datetime, until: datetime) -> None:
+    for model in (FormerHolder, FormerRoute):
+        model.objects.filter(until__lt=until - FORMER_HOLDERS_KEPT).delete()
+    FormerHolder.objects.create(name=name, customer=customer_id, since=since, until=until)
 
 
 def _queue_waiting_addresses(domain: Domain) -> None:
@@ -113,7 +149,8 @@ def _notify_losing_customer(customer: Customer, name: str, recipients: list[str]
     shown = "\n".join(each if is_address(each) else whole for each in recipients[:20])
     text = (
         f"{name} now belongs to another account. Mail for these addresses is no longer received for you:\n\n"
-        f"{shown}\n\nIf {name} is yours, please contact support.\n"
+        f"{shown}\n\nMail received before is still delivered to your endpoints.\n\n"
+        f"If {name} is yours, please contact support.\n"
     )
     notify_owners(customer, f"Mail at {name} is no longer received for you", text, unsolicited=True)
 

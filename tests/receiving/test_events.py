@@ -40,6 +40,13 @@ def test_a_notification_contains_the_stored_object() -> None:
     assert (found.message_id, found.stored) == ("abc", ("mail", "in/abc"))
 
 
+def test_a_message_has_the_time_when_ses_received_it() -> None:
+    """A rule's action may run hours later, when the domain has another holder."""
+    (found,) = read_event(notification(timestamp="2026-01-02T06:00:00.000Z"))
+    assert isinstance(found, Arrival)
+    assert found.received_at == "2026-01-01T12:00:00.000Z"
+
+
 @pytest.mark.parametrize(("sent", "token"), [("abc" * 40, ("abc" * 40)[:64]), ("a\x01b", ""), ("\ud800", "")])
 def test_a_probe_header_that_no_report_accepts_is_no_probe(sent: str, token: str) -> None:
     asked = event("a@shop.com")

@@ -1,6 +1,9 @@
 """Writes to addresses, endpoints, rules and permissions for SES."""
 
 from collections.abc import Callable
+from datetime import timedelta
+
+from django.utils import timezone
 
 from inbound_admin.lib import aws
 from receipt_rules.auto_apply import services as auto_apply_services
@@ -8,6 +11,7 @@ from receipt_rules.drift import services as drift_services
 from receipt_rules.expectations import services as expectations_services
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.expectations import Expected
+from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.models.runs import RollbackHold, Run, RunState, Snapshot
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.planner import services as planner_services
@@ -52,6 +56,21 @@ def _received(world: World) -> Post:
     endpoint = make_endpoint(world.customer)
     make_address("a@shop.com", make_verified("shop.com", customer=world.customer), endpoint=endpoint)
     return Post((make_mail(endpoint).pk,))
+
+
+def _undecided(world: World) -> Post:
+    make_address(
+        "a@shop.com", make_verified("shop.com", customer=world.customer), endpoint=make_endpoint(world.customer)
+    )
+    now = timezone.now()
+    known = {
+        "recipient": "a@shop.com",
+        "outcome": "unrouted",
+        "received_at": now - timedelta(hours=1),
+        "reported_at": now,
+    }
+    mail = ReceivedMail.objects.create(message_id="m", **known)
+    return Post((mail.pk,), {"customer": world.customer.pk, **WHY})
 
 
 def _many(world: World) -> Post:
@@ -179,6 +198,13 @@ WRITES = (
     Write("receipt_rules:probes", "probe.sent", "alice", _probe),
     Write("receipt_rules:probe_schedule", "probe.scheduled", "alice", _inbound(pace="daily")),
     Write("receipt_rules:received_message", "received_mail.again", "alice", _received),
+    Write(
+        "receipt_rules:received_message",
+        "received_mail.decided",
+        "sam",
+        _undecided,
+        beside=("received_mail.again",),
+    ),
     Write("receipt_rules:rules", "rules.adopted", "olga", _adopt_rules),
     Write("receipt_rules:rules", "rules.accepted", "olga", _drift_decision("accept")),
     Write("receipt_rules:rules", "rules.ignored", "olga", _drift_decision("ignore")),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from domains.exports.core.values import LONGEST_NOTE, Entry, escaped, quoted, unquoted
+from domains.exports.core.values import Entry, in_the_way, quoted, unquoted
 from inbound_admin.lib.exports import as_csv, unescaped
 
 _LINE = re.compile(r"(\S+)\s+(\d+)\s+IN\s+(TXT|CNAME|MX)\s+(.+)")
@@ -140,7 +140,7 @@ def _row(entry: Entry, zone: str) -> dict[str, Any]:
         "value": entry.value,
         "priority": entry.priority,
         "ttl": entry.ttl,
-        "replaces": ", ".join(escaped(value)[:LONGEST_NOTE] for value in entry.today),
+        "replaces": ", ".join(in_the_way(entry)),
     }
 
 
@@ -155,5 +155,5 @@ def _paragraph(number: int, entry: Entry, zone: str) -> str:
     if entry.priority is not None:
         lines.append(("Priority", str(entry.priority)))
     lines.append(("TTL", f"{entry.ttl} seconds"))
-    lines += [("Replaces", escaped(value)[:LONGEST_NOTE]) for value in entry.today]
+    lines += [("Replaces", each) for each in in_the_way(entry)]
     return "\n".join([f"Record {number}", *(f"  {f'{label}:':<10} {text}" for label, text in lines), ""])

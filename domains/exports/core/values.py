@@ -15,7 +15,7 @@ _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 class Entry:
     """One DNS record: `name` and a host in `value` are absolute without the last dot, text is in one piece.
 
-    `today` has the values that are published now and that it replaces. It is for readers, not part of the record.
+    `today` has the type and value of each published record that it replaces. It is for readers, not part of the record.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Entry:
     value: str
     priority: int | None = None
     ttl: int = TTL_SECONDS
-    today: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    today: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
 
     @property
     def target(self) -> str:
@@ -32,7 +32,9 @@ class Entry:
         return host if self.priority is None else f"{self.priority} {host}"
 
 
-def entries(records: Iterable[Record], today: Mapping[str, tuple[str, ...]] | None = None) -> tuple[Entry, ...]:
+def entries(
+    records: Iterable[Record], today: Mapping[str, tuple[tuple[str, str], ...]] | None = None
+) -> tuple[Entry, ...]:
     """Return each record once, in the page's order, without those that have no value.
 
     `today` has what each replaces, by key.
@@ -42,18 +44,48 @@ def entries(records: Iterable[Record], today: Mapping[str, tuple[str, ...]] | No
     return tuple(dict.fromkeys(made))
 
 
+@dataclass(frozen=True)
+class ReplacedRecords:
+    """Records of one name and type that are published now and must be deleted."""
+
+    type: str
+    name: str
+    values: tuple[str, ...]
+
+
+def replaced(entries: Iterable[Entry]) -> tuple[ReplacedRecords, ...]:
+    """Return what must be deleted, each record once: one CNAME may be in the way of several records."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for entry in entries:
+        for kind, value in entry.today:
+            found.setdefault((kind, entry.name), {})[value] = None
+    return tuple(ReplacedRecords(kind, name, tuple(values)) for (kind, name), values in found.items())
+
+
+def in_the_way(entry: Entry) -> tuple[str, ...]:
+    """Return the values that the record replaces, with their type if it is another."""
+    shown = ((kind, escaped(value)[:LONGEST_NOTE]) for kind, value in entry.today)
+    return tuple(value if kind == entry.type else f"{kind} {value}" for kind, value in shown)
+
+
 _ASCII = str.maketrans("“”‘’…", "\"\"''.")
 LONGEST_NOTE = 300  # published values may be long
 
 
 def notes(entries: Sequence[Entry], withheld: Iterable[Record]) -> tuple[str, ...]:
     """Return what the reader of a file must know, as lines of ASCII: what is replaced, and what is missing and why."""
-    replaced = [(entry, escaped(value)[:LONGEST_NOTE]) for entry in entries for value in entry.today]
-    lines = [f"{e.type} {e.name} replaces what is published now, so delete this: {value} ." for e, value in replaced]
+    lines = list(dict.fromkeys(_replacing(entry, *each) for entry in entries for each in entry.today))
     for record in withheld:
         why = escaped(record.withheld.translate(_ASCII)).replace('\\"', '"')[:LONGEST_NOTE]
         lines.append(f"{record.type} {record.name} isn't in this file: {why} .")
     return tuple(lines)
+
+
+def _replacing(entry: Entry, kind: str, value: str) -> str:
+    shown = f"{escaped(value)[:LONGEST_NOTE]} ."
+    if kind == entry.type:
+        return f"{kind} {entry.name} replaces what is published now, so delete this: {shown}"
+    return f"A {kind} at {entry.name} is in the way of what is below, so delete this: {shown}"
 
 
 def strings(text: str) -> tuple[str, ...]:

@@ -133,6 +133,16 @@ def failed_mail(world: Showcase) -> tuple[str]:
     return (ReceivedMail.objects.get(outcome=DeliveryOutcome.FAILED).pk,)
 
 
+def nobodys_mail(world: Showcase) -> tuple[str]:
+    """Create a message that SES received before the domain was proven."""
+    make_receiving(world)
+    now = timezone.now()
+    known = {"outcome": DeliveryOutcome.UNROUTED, "received_at": now - timedelta(days=3), "reported_at": now}
+    recipient = Address.objects.order_by("pk")[:1].get().address
+    made, _ = ReceivedMail.objects.get_or_create(message_id="nobodys", recipient=recipient, defaults=known)
+    return (made.pk,)
+
+
 def rule(world: Showcase) -> tuple[str]:
     """Return the rule of the newest state."""
     make_receiving(world)

@@ -42,6 +42,7 @@ RECEIVING = (
     Visit("receipt_rules:received", "adam", query="?show=failed"),
     Visit("receipt_rules:received", query="?q=nothing-like-it"),
     Visit("receipt_rules:received_message", of=receiving.failed_mail),
+    Visit("receipt_rules:received_message", "sam", of=receiving.nobodys_mail, note="staff choose the customer"),
     Visit(
         "receipt_rules:endpoint",
         of=receiving.first_row(Endpoint),

@@ -13,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.exports.core.formats import FORMATS, ExportDiffers, ExportFormat, export, format_named
-from domains.exports.core.values import MOST_BYTES, Entry, entries, quoted, strings, unquoted
+from domains.exports.core.values import (
+    MOST_BYTES,
+    Entry,
+    ReplacedRecords,
+    entries,
+    quoted,
+    replaced,
+    strings,
+    unquoted,
+)
 from tests.domains.installed_programs import program
 from tests.domains.providers.test_core import RECORDS, ZONE
 
@@ -84,7 +93,7 @@ def test_a_value_that_cannot_be_read_back_is_refused_with_the_reason() -> None:
 @formats
 @given(found=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=400))
 def test_the_current_value_changes_no_record(kind: ExportFormat, found: str) -> None:
-    with_current_values = entries(RECORDS.values(), {"inbound-mx": (found, "Record 1\n  Value: x")})
+    with_current_values = entries(RECORDS.values(), {"inbound-mx": (("MX", found), ("MX", "Record 1\n  Value: x"))})
     assert kind.read(export(with_current_values, kind, ZONE).text, ZONE)
     assert with_current_values == OURS
 
@@ -94,7 +103,7 @@ def test_the_email_shows_the_current_values() -> None:
     assert letter
     plain = export(OURS, letter, ZONE).text
     with_current_values = export(
-        entries(RECORDS.values(), {"inbound-mx": ("1 aspmx.l.google.com",)}), letter, ZONE
+        entries(RECORDS.values(), {"inbound-mx": (("MX", "1 aspmx.l.google.com"),)}), letter, ZONE
     ).text
     assert "Replaces:  1 aspmx.l.google.com" in with_current_values
     assert "1 of them replaces what is there now" in with_current_values
@@ -106,7 +115,7 @@ def test_the_email_shows_the_current_values() -> None:
 def test_a_file_says_what_it_replaces_and_what_it_lacks(key: str) -> None:
     kind = format_named(key)
     assert kind
-    replacing = entries(RECORDS.values(), {"inbound-mx": ("1 aspmx.l.google.com",)})
+    replacing = entries(RECORDS.values(), {"inbound-mx": (("MX", "1 aspmx.l.google.com"),)})
     withheld = [dataclasses.replace(RECORDS["identity"], name=ZONE, value="", withheld="Correct “~al…”.\n--- x")]
     done = export(replacing, kind, ZONE, withheld)
     assert "1 aspmx.l.google.com" in done.text
@@ -115,11 +124,24 @@ def test_a_file_says_what_it_replaces_and_what_it_lacks(key: str) -> None:
     assert set(kind.read(done.text, ZONE)) == set(OURS)
 
 
+@pytest.mark.parametrize("key", [kind.key for kind in FORMATS if kind.comment])
+def test_a_file_names_a_record_of_another_type_that_is_in_the_way_once(key: str) -> None:
+    kind = format_named(key)
+    assert kind
+    name = RECORDS["mail-from-mx"].name
+    alias = (("CNAME", "u1.sendgrid.net"),)
+    blocked = entries(RECORDS.values(), {"mail-from-mx": alias, "mail-from-spf": alias})
+    text = export(blocked, kind, ZONE).text
+    note = f"A CNAME at {name} is in the way of what is below, so delete this: u1.sendgrid.net ."
+    assert "Replaces:  CNAME u1.sendgrid.net" in text if key == "letter" else text.count(note) == 1
+    assert replaced(blocked) == (ReplacedRecords("CNAME", name, ("u1.sendgrid.net",)),)
+
+
 @pytest.mark.parametrize("key", ["csv", "json"])
 def test_a_table_has_a_column_with_what_is_replaced(key: str) -> None:
     kind = format_named(key)
     assert kind
-    done = export(entries(RECORDS.values(), {"inbound-mx": ("1 aspmx.l.google.com",)}), kind, ZONE)
+    done = export(entries(RECORDS.values(), {"inbound-mx": (("MX", "1 aspmx.l.google.com"),)}), kind, ZONE)
     assert "1 aspmx.l.google.com" in done.text
 
 

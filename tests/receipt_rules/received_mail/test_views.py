@@ -1,16 +1,20 @@
 """The page Received shows own rows only, filters them, and offers to deliver a message again."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.utils import timezone
 from moto.awslambda.models import lambda_backends
 
 from accounts.models.people import Customer
+from accounts.roles import Role
+from domains.models.domains import Domain
 from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.received_mail.services import record_deliveries
 from sandbox.aws.state import WORLD
 from sandbox.process import Sandbox
-from tests.factories import make_customer
+from tests.factories import make_customer, make_staff
 from tests.receipt_rules.factories import make_address, make_endpoint, make_report, make_verified
 
 pytestmark = pytest.mark.django_db
@@ -75,3 +79,56 @@ def test_a_function_that_cannot_be_invoked_is_reported_on_the_page(
     page = alice_client.post(f"{URL}{mail.pk}/", follow=True).content.decode()
     assert "inbound-mail-handler" in page
     assert "Delivering the message again" not in page
+
+
+@pytest.fixture
+def nobodys(alices: Customer) -> ReceivedMail:
+    """A message that SES received before anyone held its domain."""
+    make_address(
+        "a@alice.com", make_verified("alice.com", customer=alices), endpoint=make_endpoint(alices, name="Desk")
+    )
+    early = make_report("a@alice.com", outcome="unrouted", received_at=timezone.now() - timedelta(hours=1))
+    record_deliveries(reports=[early], now=timezone.now())
+    return ReceivedMail.objects.get()
+
+
+def test_staff_list_what_belongs_to_nobody_and_deliver_it_by_a_decision(
+    sam_client: Client, alices: Customer, nobodys: ReceivedMail, sandbox: Sandbox
+) -> None:
+    assert "a@alice.com" in sam_client.get(f"{URL}?show=nobody").text
+    page = sam_client.get(f"{URL}{nobodys.pk}/").text
+    assert "No customer held the domain when SES received the message." in page
+    assert "Deliver to this customer" in page
+    form = {"customer": alices.pk, "because": ""}
+    assert sam_client.post(f"{URL}{nobodys.pk}/", form).status_code == 422
+    page = sam_client.post(f"{URL}{nobodys.pk}/", form | {"because": "Alice asked for it"}, follow=True).text
+    assert "Delivering the message again." in page
+    assert WORLD.mail.jobs[0].event["inboundAdmin"]["deliver"]["messageId"] == nobodys.message_id
+    nobodys.refresh_from_db()
+    assert nobodys.customer == alices
+    assert "Deliver to this customer" not in page
+
+
+def test_only_staff_who_transfer_domains_decide_whose_a_message_is(
+    alice_client: Client, alices: Customer, nobodys: ReceivedMail
+) -> None:
+    assert alice_client.get(f"{URL}{nobodys.pk}/").status_code == 404
+    form = {"customer": alices.pk, "because": "It is mine"}
+    assert alice_client.post(f"{URL}{nobodys.pk}/", form).status_code == 404
+    client = Client()
+    client.force_login(make_staff(Role.TRUST_AND_SAFETY))
+    assert "Deliver to this customer" not in client.get(f"{URL}{nobodys.pk}/").text
+    assert client.post(f"{URL}{nobodys.pk}/", form).status_code == 403
+
+
+def test_a_failed_message_says_when_it_is_no_longer_retried(alice_client: Client, mail: ReceivedMail) -> None:
+    assert "We retry for about a day." in alice_client.get(f"{URL}{mail.pk}/").text
+    ReceivedMail.objects.update(received_at=timezone.now() - timedelta(days=2))
+    assert "We no longer retry." in alice_client.get(f"{URL}{mail.pk}/").text
+
+
+def test_the_page_of_a_transfer_says_what_happens_to_mail_that_is_not_delivered_yet(
+    sam_client: Client, mail: ReceivedMail
+) -> None:
+    page = sam_client.get(f"/domains/{Domain.objects.get().pk}/support/").text
+    assert "1 message that isn’t delivered yet stays with Alice" in page
