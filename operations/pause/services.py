@@ -20,9 +20,8 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.planner.core.plans import Plan
 from tenants.models.reputation import RateSample
-from tenants.models.tenants import PauseReason, ResourceKind, Tenant, TenantResource
+from tenants.models.tenants import PauseReason, ResourceKind, SendingStatus, Tenant, TenantResource, TenantStatus
 from tenants.pause import services as pause_services
-from tenants.status.core import SendingStatus, TenantStatus
 
 MOST_TENANTS = 200  # in one batch: a person waits while each is requested
 NOT_ALLOWED = "Your role can't pause or resume tenants. Ask Trust & Safety."
@@ -204,7 +203,7 @@ def _refuse_changed(tenant: Tenant, shown: str) -> None:
 
 def _outcome(tenant: Tenant) -> str:
     if tenant.is_paused and not tenant.pause_is_undone:
-        return PAUSING if tenant.standing == TenantStatus.PAUSING else PAUSED
+        return PAUSING if tenant.is_under_way else PAUSED
     if tenant.standing == TenantStatus.SUSPENDED or tenant.amazon_status == SendingStatus.DISABLED:
         return SUSPENDED if tenant.names_tenant else f"{SUSPENDED} {STOPS_NOTHING}"
     if tenant.pause_is_undone:

@@ -26,10 +26,17 @@ from tenants.jobs import queue_associations, queue_creation, queue_removal, queu
 from tenants.lifecycle import gateway
 from tenants.lifecycle.core import TenantFound, is_tenant_name, tenant_name
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region, what_stopped
-from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage, new_tenant_id
+from tenants.models.tenants import (
+    Policy,
+    ResourceKind,
+    SendingStatus,
+    Tenant,
+    TenantResource,
+    TenantStage,
+    new_tenant_id,
+)
 from tenants.resources import services as resources_services
 from tenants.status import services as status_services
-from tenants.status.core import Policy, SendingStatus
 
 SUFFIX = 8  # characters of Crockford's base 32 that distinguish customers with the same name
 NOT_YOURS = "Your role can't create tenants. Ask an operator."

@@ -14,10 +14,9 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from tenants.jobs import queue_policy
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
-from tenants.models.tenants import Tenant, TenantStage
+from tenants.models.tenants import Policy, Tenant, TenantStage
 from tenants.policy.core import Suppression
 from tenants.status import services as status_services
-from tenants.status.core import Policy
 
 NO_POLICY = "Your role can't change a tenant's policy. Ask an operator."
 NO_SUPPRESSION = "Your role can't change a tenant's suppression list. Ask an operator."

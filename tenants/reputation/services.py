@@ -23,11 +23,10 @@ from tenants.lifecycle.gateway import all_pages, get_tenant
 from tenants.lifecycle.selectors import tenant_subject
 from tenants.metrics.core import ACCOUNT_LIMITS, TENANT_LIMITS, Grade, Measure, grade, pauses_above
 from tenants.models.reputation import Finding, ReputationRead
-from tenants.models.tenants import Tenant
+from tenants.models.tenants import SendingStatus, Tenant, TenantStatus
 from tenants.reputation import gateway, selectors
 from tenants.reputation.core import HIGH, LOW, FoundRecommendation
 from tenants.reputation.selectors import risk_now
-from tenants.status.core import SendingStatus, TenantStatus
 
 STAFF = alerts_core.Staff("tenants.pause_tenant")
 UNMEASURED = "tenant.unmeasured"
