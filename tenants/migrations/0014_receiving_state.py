@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0012_lost_at'),
+        ('tenants', '0013_missing_resource'),
     ]
 
     operations = [
