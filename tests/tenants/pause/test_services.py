@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
@@ -107,39 +105,6 @@ def test_a_tenant_stays_pausing_while_ses_does_not_answer(sandbox: Sandbox, monk
     assert "responding" in tenant.status_problem
     pause_services.apply_status(tenant_id=tenant.pk)
     assert reload(tenant).standing == TenantStatus.PAUSED
-
-
-@pytest.mark.parametrize("wants_pause", [True, False])
-def test_a_read_from_before_the_request_confirms_nothing_anywhere(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, wants_pause: bool
-) -> None:
-    """The answer to the opposite request was lost, so the last read is as wanted while SES has the opposite."""
-    monkeypatch.setattr(aws, "ATTEMPTS", 1)
-    tenant, tess = set_up_tenant(), make_tess()
-    if wants_pause:
-        pause_tenant(tenant)
-    sandbox.control.add_fault("cut_after", "UpdateReputationEntityCustomerManagedStatus")
-    if wants_pause:
-        pause_services.resume(tenant=tenant, because="Cleaned up.", actor=tess)
-    else:
-        pause_tenant(tenant, applied=False)
-    with pytest.raises(AwsProblem):
-        pause_services.apply_status(tenant_id=tenant.pk)
-    if wants_pause:
-        pause_tenant(tenant, applied=False)
-    else:
-        pause_services.resume(tenant=tenant, because="A mistake.", actor=tess)
-    client = Client()
-    client.force_login(tess)
-    waits, never = ("pausing", "Sending is paused") if wants_pause else ("resuming", "Sending is enabled.")
-    page = client.get(reverse("tenants:detail", args=[tenant.pk])).text
-    assert (f'data-standing="{waits}"' in page, f"data-summary>{never}" in page) == (True, False)
-    shown = client.get(f"/api/v2/tenants/{tenant.pk}").json()
-    assert (shown["standing"], shown["layers"][2]["allows"]) == (waits, None)
-    assert f",{waits}," in client.get(reverse("tenants:export", args=["csv"])).getvalue().decode()
-    assert client.get(reverse("tenants:list"), {"show": "paused"}).text.count(tenant.name) == 0
-    pause_services.apply_status(tenant_id=tenant.pk)
-    assert reload(tenant).standing == ("paused" if wants_pause else "active")
 
 
 def test_pausing_a_tenant_that_is_being_created_is_applied_by_its_creation(sandbox: Sandbox) -> None:
