@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0013_missing_resource'),
+        ('tenants', '0014_set_gone'),
     ]
 
     operations = [

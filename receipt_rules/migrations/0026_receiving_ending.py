@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('receipt_rules', '0024_catch_alls_above'),
+        ('receipt_rules', '0025_former_routes'),
     ]
 
     operations = [
