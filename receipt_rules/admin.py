@@ -58,6 +58,7 @@ RULES_WORDS = {
     RulesFact.DROPPED: "Rejected since a change outside this system",
     RulesFact.NOT_SET_UP: "Receiving not set up",
     RulesFact.HALTED: "Receiving stopped",
+    RulesFact.ENDING: "Receiving being stopped",
     RulesFact.MUTED: "Receiving stopped, accepted by another customer's catch-all",
     RulesFact.ACCEPTED: "Accepted by another customer's catch-all, not delivered",
     RulesFact.SPLIT: "Ended by another customer's subdomain",

@@ -1,8 +1,7 @@
 """Judges whether mail for a name arrives here, from the name's MX, the active receipt rules and the identity. Pure.
 
 The MX record is requested last, and only while a rule would accept the mail. SES rejects mail that no rule matches,
-returns mail if a rule has a Bounce action, and loses mail if a rule stops before another one stores it: then the sender
-gets no error.
+returns it for a Bounce action, and loses it, without an error, if a rule stops before another one stores it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,6 +38,7 @@ class RulesFact(StoredState):
     DROPPED = "dropped"  # a rule received its mail before, and someone else changed the rules: SES rejects it
     NOT_SET_UP = "not_set_up"
     HALTED = "halted"  # staff suspended receiving for the customer
+    ENDING = "ending"  # the same, and the rules still have the address: SES hasn't applied it
     MUTED = "muted"  # the same, and another customer's subdomain catch-all above accepts the mail
     ACCEPTED = "accepted"  # that catch-all accepts the mail, and nobody gets it
     SPLIT = "split"  # a catch-all of subdomains that ended: another customer has proven one of them
@@ -176,7 +176,7 @@ class Receiving(Labelled):
 
     @property
     def is_turned_off(self) -> bool:  # by our team, for the customer
-        return self.sentence == _TURNED_OFF
+        return self.sentence == _BLOCKED[RulesFact.HALTED]
 
     @property
     def is_settled(self) -> bool:  # nobody has to do anything
@@ -262,6 +262,7 @@ _ACCEPTED = "SES accepts {all_mail} because of a subdomain catch-all above it, a
 _NOT_LIVE = {
     RulesFact.ACCEPTED: (ReceivingState.UNDELIVERED, f"{_ACCEPTED}: add an address or a catch-all."),
     RulesFact.MUTED: (ReceivingState.UNDELIVERED, f"{_ACCEPTED}: our team has turned off inbound mail."),
+    RulesFact.ENDING: (ReceivingState.APPLYING, "Our team is turning off inbound mail. SES still accepts {mail}."),
     RulesFact.UNROUTED: (ReceivingState.UNDELIVERED, _UNDELIVERED + _NOTIFIED),
     RulesFact.TLS_ONLY: (ReceivingState.TLS_ONLY, _TLS_ONLY + _NOTIFIED),
     RulesFact.STOPPED: (ReceivingState.LOST, _LOST + _NOTIFIED),
@@ -273,9 +274,9 @@ _NOT_LIVE = {
     RulesFact.UNSURE: (ReceivingState.COULD_NOT_TELL, "Another receipt rule may stop {mail}. We can't tell."),
 }
 _YET = "Don't change the MX record yet."
-_TURNED_OFF = "Our team has turned off inbound mail. Don't change the MX record."
 _BLOCKED = {
-    **dict.fromkeys(HALTING, _TURNED_OFF),
+    **dict.fromkeys(HALTING, "Our team has turned off inbound mail. Don't change the MX record."),
+    RulesFact.ENDING: "Our team is turning off inbound mail. Don't change the MX record.",
     RulesFact.HELD: "Our team has rolled back the receipt rules for {name}. Don't change the MX record yet.",
     RulesFact.DROPPED: "{Mail} would be rejected, although it was set up. Our team has been notified.",
     **{fact: f"SES would reject {{mail}}: {_WHY_REJECTED[fact]}." for fact in (RulesFact.SPLIT, RulesFact.FILTERED)},

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domains.identity.core import Stage
+from tenants.customer_notices.core import NOBODY_SENDS, customer_words
 from tenants.lifecycle.core import REJECTED, TenantStage
-from tenants.status.core import TenantStatus, customer_words
+from tenants.status.core import TenantStatus
 
 CANT = "This domain can’t send yet: {why}"
 NOT_READY: Mapping[str, str] = {
@@ -21,6 +22,7 @@ NO_IDENTITY = "Amazon SES no longer has it. Restart its verification first."
 SENDING_WORDS: Mapping[str, tuple[str, str, str]] = {
     TenantStatus.PAUSING: ("Pausing", "info", "signal"),
     TenantStatus.PAUSED: ("Paused", "warn", "pause-circle"),
+    TenantStatus.UNDONE: ("Paused by our team", "warn", "exclamation-triangle"),
     TenantStatus.RESUMING: ("Resuming", "info", "signal"),
     TenantStatus.SUSPENDED: ("Suspended by AWS", "bad", "no-symbol"),
 }
@@ -50,6 +52,7 @@ class SendingFacts:
     is_gone: bool = False  # SES no longer has its identity
     is_held_by_another: bool = False
     is_rejected: bool = False  # SES has no longer what the sends name
+    account_stopped: bool = False  # SES sends for none of our customers
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,13 @@ def judge_sending(facts: SendingFacts) -> DomainSending:
         return DomainSending(SendingState.UNKNOWN, "Unknown", "mute", "question-mark-circle", sentence)
     if facts.is_rejected:
         return DomainSending(SendingState.OFF, "Rejected", "bad", "no-symbol", REJECTED)
+    if facts.account_stopped:
+        return DomainSending(SendingState.OFF, "Stopped by Amazon SES", "bad", "no-symbol", NOBODY_SENDS)
     return _by_tenant(facts)
 
 
 def _by_tenant(facts: SendingFacts) -> DomainSending:
-    said = customer_words(facts.tenant_stage, facts.standing) if facts.standing else ""
+    said = customer_words(facts.tenant_stage, facts.standing, account_stopped=False) if facts.standing else ""
     if not facts.standing or facts.tenant_stage != TenantStage.READY or facts.standing == TenantStatus.ACTIVE:
         as_before = f"Mail from {facts.domain} is sent as before." if not facts.standing else said
         return DomainSending(SendingState.CAN, "Enabled", "good", "check-circle", as_before)

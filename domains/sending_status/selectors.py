@@ -5,7 +5,7 @@ from dataclasses import replace
 from domains.domain_list.core import UNVERIFIED
 from domains.models.domains import Domain
 from domains.sending_status.core import DomainSending, SendingFacts, judge_sending
-from tenants.lifecycle.selectors import rejects_sends, tenant_of
+from tenants.lifecycle.selectors import account_is_stopped, rejects_sends, tenant_of
 from tenants.models.tenants import Tenant
 
 
@@ -20,6 +20,8 @@ def sending_in(domain: Domain, tenant: Tenant | None) -> DomainSending:
     is_verified = domain.is_verified if is_known else None
     facts = SendingFacts(domain.name, domain.stage, is_verified, is_gone=domain.is_gone)
     facts = replace(facts, is_held_by_another=domain.is_held_by_another)
+    stopped = account_is_stopped() if tenant is None else tenant.account_stopped
+    facts = replace(facts, account_stopped=stopped)
     if tenant is not None:
         facts = replace(facts, standing=tenant.mail_standing, tenant_stage=tenant.stage)
         facts = replace(facts, is_rejected=rejects_sends(tenant, domain.name))

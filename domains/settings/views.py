@@ -15,10 +15,9 @@ from domains.settings.forms import SettingsForm
 from inbound_admin.lib.errors import ChangedMeanwhile, Refused
 from inbound_admin.lib.fields import BecauseForm
 from inbound_admin.lib.http import SignedIn
-from tenants.lifecycle.selectors import banner_for, identity_in, sees_tenants, tenant_of
+from tenants.lifecycle.selectors import banner_for, identity_in, sees_tenants, sending_words, tenant_of
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.policy.core import SUPPRESSED_FOR_CUSTOMER
-from tenants.status import core as status_core
 
 PAGE = "domains/settings/settings.html"
 
@@ -80,7 +79,7 @@ def sending(request: SignedIn, domain_id: str) -> HttpResponse:
     context["sending"] = sending_in(domain, tenant)
     if tenant:
         association = context["association"] = identity_in(tenant, domain.name)
-        context["sentence"] = status_core.customer_words(tenant.stage, tenant.mail_standing)
+        context["sentence"] = sending_words(tenant)
         context["used_since"] = _used_since(tenant, association)
         context["suppressed"] = SUPPRESSED_FOR_CUSTOMER.get(tenant.suppression_told, "")
         context["banner"] = banner_for(tenant) if context["sees_tenants"] else None  # members see it on every page

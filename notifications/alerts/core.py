@@ -100,7 +100,6 @@ _KINDS = (
         "The domain won't be removed",
         for_customers=True,
     ),
-    AlertKind("domain.stuck", "Setup of a domain is delayed", "Setup of the domain continues"),
     AlertKind("domain.removal_held_up", "Deletion of a domain is delayed", "Deletion of the domain continues"),
     AlertKind(
         "route.outlived",
@@ -168,7 +167,16 @@ _KINDS = (
         "Amazon SES accepts your sends again",
         for_customers=True,
     ),
-    AlertKind("account.reputation", "AWS put our account under review", "The review of our account is over"),
+    AlertKind(
+        "account.reputation",
+        "Sending is stopped for our AWS account, or AWS reviews it",
+        "Our AWS account sends, and AWS no longer reviews it",
+    ),
+    AlertKind(
+        "tenant.receiving",
+        "SES hasn't stopped or restored a customer's inbound mail",
+        "SES stopped or restored the customer's inbound mail",
+    ),
     AlertKind(
         "account.rates",
         "The account's bounce or complaint rate is high",
@@ -261,6 +269,7 @@ PAGES = {  # the page of an alert's object, by its type: the URL's name takes th
 }
 STAFF_PAGES = {"tenant": "tenants:detail"}
 REGION_PAGES = {  # for staff, about a whole region: no ID
+    "account": "tenants:account",
     "drift": "operations:differences",
     "quota": "operations:overview",
     "receiving": "receipt_rules:check",

@@ -9,7 +9,7 @@ EVENTS = {
     "record.mismatch": "A verified record is missing or changed",
     "record.recovered": "A record is verified again",
     "rule.drift": "Receipt rules in SES were changed outside this system",
-    "tenant.paused": "Sending is paused by our staff, confirmed by SES",
+    "tenant.paused": "Sending is paused, confirmed by SES",
     "tenant.suspended": "Sending is suspended by AWS",
     "tenant.resumed": "Sending resumed",
     "quota.80": "An AWS quota is at least 80% used",

@@ -135,9 +135,13 @@ _IN_ORDER: Mapping[State, tuple[str, str, tuple[str, ...]]] = {
 _LIFTED: Mapping[str, tuple[str, str]] = {
     TenantStatus.PAUSING: (CUSTOMER, "Reply to this email once the cause is fixed, and we’ll resume sending."),
     TenantStatus.PAUSED: (CUSTOMER, "Reply to this email once the cause is fixed, and we’ll resume sending."),
+    TenantStatus.UNDONE: (CUSTOMER, "Reply to this email once the cause is fixed, and we’ll end the pause."),
     TenantStatus.RESUMING: (AUTOMATIC, "Sending resumes automatically when Amazon SES confirms it."),
     TenantStatus.SUSPENDED: (STAFF, "Only Amazon can lift a suspension. We’ll ask for you."),
 }
+
+
+_BY_AMAZON = (STAFF, "Only Amazon can lift it. Our team is resolving it.")  # of the whole account
 
 
 def summary_of(facts: CaseFacts) -> CaseSummary:
@@ -148,7 +152,7 @@ def summary_of(facts: CaseFacts) -> CaseSummary:
         return CaseSummary(_titled(facts, wrong), "Known when the diagnosis ends", "")
     wrong, who, text = by_rows or _by_nameserver(facts) or _by_state(facts)
     if facts.off:
-        lifts, who_lifts = _LIFTED[facts.off.standing]
+        lifts, who_lifts = _LIFTED.get(facts.off.standing, _BY_AMAZON)
         who = lifts if who in (NONE, lifts) else f"{lifts} (sending); {who} (domain)"
         first = f"{facts.off.told} {who_lifts} {facts.off.goes_on}"
         text = f"{first}\n\n{text.replace(NOTHING, '').strip()}"

@@ -179,10 +179,10 @@ def case_facts(domain: Domain, found: Diagnosis | None = None, *, awaits_diagnos
 
 def _off(domain: Domain) -> SendingOff | None:
     tenant = lifecycle_selectors.tenant_of(domain.customer)
-    banner = lifecycle_selectors.banner_for(tenant) if tenant and tenant.names_tenant else None
-    if tenant is None or banner is None:
+    if tenant is None or not (tenant.account_stopped or tenant.mail_standing != "active"):
         return None
-    return SendingOff(tenant.standing, banner.title, banner.told, banner.goes_on)
+    banner = lifecycle_selectors.banner_for(tenant)
+    return SendingOff(tenant.standing, banner.title, banner.told, banner.goes_on) if banner else None
 
 
 _OF_THE_IDENTITY = (Purpose.OWNERSHIP, Purpose.SIGNING)
@@ -331,14 +331,17 @@ def _domain_items(counts: Mapping[str, int], rejecting: int) -> Iterator[Attenti
 
 def _tenant_items(viewer: Viewer) -> Iterator[AttentionItem]:
     counted = lifecycle_selectors.counts(viewer=viewer, filters=lifecycle_selectors.TenantListFilters())
-    pausing = "still pausing: mail may still be sent"
+    pausing, undone = "still pausing: mail may still be sent", "sending: the pause was undone in SES"
     words = (
         ("suspended", "tenant is suspended by AWS", "tenants are suspended by AWS", "bad"),
         ("held_up", "tenant differs from its requested state", "tenants differ from their requested state", "warn"),
         ("findings", "tenant has an open reputation finding", "tenants have open reputation findings", "warn"),
         ("pausing", f"tenant is {pausing}", f"tenants are {pausing}", "bad"),
+        ("undone", f"tenant is {undone}", f"tenants are {undone}", "bad"),
         ("paused", "tenant is paused", "tenants are paused", "warn"),
     )
+    stopped = int(lifecycle_selectors.account_is_stopped())
+    yield AttentionItem(stopped, "Sending is stopped for our whole AWS account", "tenants:account", tone="bad")
     for show, one, several, tone in words:
         yield AttentionItem(counted[show], _many(counted[show], one, several), "tenants:list", f"show={show}", tone)
     here = MigrationItem.objects.filter(migration__region=settings.AWS_REGION, state=ItemState.FAILED)
@@ -352,11 +355,8 @@ def _rule_items(drift: int) -> Iterator[AttentionItem]:
     failed = int(ended.order_by("-ended_at").values_list("state", flat=True).first() == RunState.FAILED)
     yield AttentionItem(failed, "The last run failed", "receipt_rules:runs", tone="bad")
     waiting = PendingChange.objects.exclude(waits_because="").count()
-    yield AttentionItem(
-        waiting,
-        _many(waiting, "customer change is pending approval", "customer changes are pending approval"),
-        "receipt_rules:plan",
-    )
+    sentence = _many(waiting, "customer change is pending approval", "customer changes are pending approval")
+    yield AttentionItem(waiting, sentence, "receipt_rules:plan")
     yield AttentionItem(
         drift,
         _many(drift, "open difference between SES and the database", "open differences between SES and the database"),

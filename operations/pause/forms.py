@@ -6,8 +6,8 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from tenants.customer_notices.core import customer_text_for
 from tenants.models.tenants import PauseReason
-from tenants.status.core import customer_text_for
 
 _LONG = {"rows": 3}
 

@@ -9,12 +9,14 @@ from accounts.models.people import User
 from operations.batches.core import BatchKind, BatchResult
 from operations.models import BatchItem
 from tenants.models.tenants import Tenant
-from tenants.status.core import BY_AMAZON, STANDING_WORDS, SendingStatus, TenantStatus
+from tenants.status.core import ACCOUNT_STOPPED, BY_AMAZON, SENDING, STANDING_WORDS, SendingStatus, TenantStatus
 
 _DONE = {BatchKind.PAUSE: TenantStatus.PAUSED, BatchKind.RESUME: TenantStatus.ACTIVE}
+ENDED = BatchResult("Pause ended", "warn", "")  # and AWS suspends the tenant
 _WORDS = {BatchKind.PAUSE: ("Paused", "Pausing"), BatchKind.RESUME: ("Resumed", "Resuming")}
 ONLY_OURS = "AWS still suspends the tenant: no mail is sent until AWS lifts the suspension."
 STILL_LEAVES = "This customer’s sends don’t name the tenant yet, so their mail still leaves."
+RESTORES = "Their addresses receive mail again: the receipt rules are restored."
 LEAVES_ANYWAY = "This customer’s sends don’t name the tenant yet: their mail leaves, paused or not."
 
 
@@ -37,13 +39,15 @@ def predict_resume(tenant: Tenant) -> ResumeOutcome:
     if tenant.resumes_as == SendingStatus.REINSTATED:
         findings = "findings are open and its policy would pause it again"
         why = findings if tenant.pause_is_ours else "it was paused by its policy or in the SES console"
+        stopped = f" {ACCOUNT_STOPPED}" if tenant.account_stopped else ""
         return ResumeOutcome(
             f"Sending resumes with status “reinstated”, because {why}. "
-            "SES changes the status to “enabled” automatically when the tenant is healthy.",
+            f"SES changes the status to “enabled” automatically when the tenant is healthy.{stopped}",
             possible=True,
         )
-    if not tenant.names_tenant:
-        return ResumeOutcome(f"The tenant is resumed in SES. {LEAVES_ANYWAY}", possible=True)
+    if tenant.account_stopped or not tenant.names_tenant:
+        why = ACCOUNT_STOPPED if tenant.account_stopped else LEAVES_ANYWAY
+        return ResumeOutcome(f"The tenant is resumed in SES. {why}", possible=True)
     return ResumeOutcome("Sending resumes. The status changes to Enabled once SES confirms it.", possible=True)
 
 
@@ -58,7 +62,11 @@ class PredictedPause:
 
 def predicted_resumes(tenants: list[Tenant]) -> list[PredictedPause]:
     outcomes = [(tenant, predict_resume(tenant)) for tenant in tenants]
-    return [PredictedPause(tenant, outcome.sentence, outcome.possible) for tenant, outcome in outcomes]
+    return [PredictedPause(tenant, _with_receiving(tenant, outcome), outcome.possible) for tenant, outcome in outcomes]
+
+
+def _with_receiving(tenant: Tenant, outcome: ResumeOutcome) -> str:
+    return f"{outcome.sentence} {RESTORES}" if outcome.possible and tenant.stops_receiving else outcome.sentence
 
 
 def may_pause(viewer: User) -> bool:
@@ -67,7 +75,10 @@ def may_pause(viewer: User) -> bool:
 
 def pause_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchResult]:
     """Results of done items: a tenant is paused only when SES says so."""
-    return [_pause_result(kind, item.tenant) for item in items]
+    first = next((item.tenant for item in items if item.tenant), None)
+    stopped = kind is BatchKind.RESUME and first is not None and first.account_stopped
+    results = [_pause_result(kind, item.tenant) for item in items]
+    return [replace(each, sentence=f"{each.sentence} {ACCOUNT_STOPPED}") if stopped else each for each in results]
 
 
 def pause_counts(kind: BatchKind, done: QuerySet[BatchItem]) -> list[tuple[BatchResult, int]]:
@@ -99,6 +110,8 @@ def _word_of(kind: BatchKind, now: _State) -> BatchResult:
     if now.is_under_way:
         return BatchResult(under_way, "info", "", waits=True)
     below = now.standing == TenantStatus.SUSPENDED and kind is BatchKind.PAUSE
+    if now.standing == TenantStatus.SUSPENDED and kind is BatchKind.RESUME:
+        return ENDED if now.staff_status in SENDING else BatchResult("Changed", "mute", "")
     if now.standing == _DONE[kind] or (below and now.staff_status == SendingStatus.DISABLED):
         return BatchResult(done, "good", "")
     return BatchResult("Changed", "mute", "")
@@ -116,6 +129,8 @@ def _sentence(kind: BatchKind, tenant: Tenant | None, found: BatchResult) -> str
     if found.waits:
         return tenant.status_problem or "The change is being applied in SES."
     done, _ = _WORDS[kind]
+    if found.word == ENDED.word:
+        return f"Our pause ended, confirmed by SES. {ONLY_OURS}"
     if found.word == done:
         also = "" if tenant.names_tenant else f" {STILL_LEAVES if kind is BatchKind.PAUSE else LEAVES_ANYWAY}"
         if tenant.standing == TenantStatus.SUSPENDED:

@@ -203,7 +203,7 @@ def _refuse_changed(tenant: Tenant, shown: str) -> None:
 
 def _outcome(tenant: Tenant) -> str:
     if tenant.is_paused and not tenant.pause_is_undone:
-        return PAUSING if tenant.standing == TenantStatus.PAUSING else PAUSED
+        return PAUSING if tenant.is_under_way else PAUSED
     if tenant.standing == TenantStatus.SUSPENDED or tenant.amazon_status == SendingStatus.DISABLED:
         return SUSPENDED if tenant.names_tenant else f"{SUSPENDED} {STOPS_NOTHING}"
     if tenant.pause_is_undone:

@@ -18,10 +18,9 @@ from operations.pause import services
 from operations.pause.forms import PauseForm, PauseManyForm, ResumeForm
 from operations.pause.selectors import PredictedPause, predict_resume, predicted_resumes
 from receipt_rules.auto_apply import services as auto_apply_services
+from tenants.customer_notices.core import CustomerNotice, InboundMail, banner_of, owner_email
 from tenants.lifecycle.selectors import TenantListFilters, listed, tenants_for_staff
-from tenants.models.tenants import PauseReason, Tenant
-from tenants.status import core as status_core
-from tenants.status.core import TenantStatus
+from tenants.models.tenants import PauseReason, Tenant, TenantStatus
 
 
 @require_http_methods(["GET", "POST"])
@@ -69,8 +68,9 @@ def _preview(request: SignedIn, tenant: Tenant, form: PauseForm) -> HttpResponse
         context = {"tenant": tenant, "form": form, "preview": preview}
         return TemplateResponse(request, "operations/pause/pause.html", context, status=422)
     name, told, stops_receiving = tenant.customer.name, given["told"], given["stops_receiving"]
-    facts = {"stops_receiving": stops_receiving, "names_tenant": tenant.names_tenant}
-    mail = status_core.owner_email(TenantStatus.PAUSED, customer=name, told=told, **facts)
+    receiving = InboundMail.STOPPED if stops_receiving else InboundMail.ON
+    paused = CustomerNotice(name, TenantStatus.PAUSED, told, receiving=receiving, names_tenant=tenant.names_tenant)
+    mail = owner_email(TenantStatus.PAUSED, paused)
     context = {
         "tenant": tenant,
         "form": form,
@@ -79,7 +79,7 @@ def _preview(request: SignedIn, tenant: Tenant, form: PauseForm) -> HttpResponse
         "preview": preview,
         "reason": PauseReason(given["reason"]).label,
         "steps": preview.receiving.steps if preview.receiving else (),
-        "banner": status_core.banner_of(name, TenantStatus.PAUSED, told, **facts),
+        "banner": banner_of(paused),
         "mail": {"title": mail[0], "text": mail[1]} if mail else None,
         "owners": [owner.email for owner in owners_of(tenant.customer)],
     }

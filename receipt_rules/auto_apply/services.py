@@ -54,6 +54,7 @@ from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.rule_sets import services as rule_sets_services
 from receipt_rules.runs import services as runs_services
 from receipt_rules.transfers import services as transfers_services
+from tenants.pause import services as pause_services
 
 NO_REGION = "SES doesn't receive mail in {region}."
 NOT_SET_UP = "Inbound mail isn't set up in this region yet. Your change will be applied automatically once it is."
@@ -73,6 +74,8 @@ UNTOUCHED = (
 )
 CANCELLED = "This was stopped before SES had applied all of it. Our team needs to review it."
 FAILED = "SES didn't apply all of this. Our team has been notified and needs to review it."
+RETRIED = "SES hasn't applied all of this. We try again automatically, and our team has been notified."
+LONGEST_WAIT = timedelta(hours=1)  # between two attempts at a stop or resume that SES refuses
 
 
 def apply_pending_changes(*, stops_only: bool = False, collect: bool = False) -> None:
@@ -118,10 +121,15 @@ def _is_growing(change: PendingChange, now: datetime) -> bool:
     return change.changed_at > now - wait and change.since > now - LONGEST_COLLECTED
 
 
-def _stop_changes() -> QuerySet[PendingChange]:
-    """Return the changes by which staff stop or resume a customer's receiving, unless they wait for an operator."""
+def _stop_changes() -> list[PendingChange]:
+    """Return the changes by which staff stop or resume a customer's receiving, if their next attempt is due.
+
+    What SES refused is tried again, less and less often. Others wait for an operator.
+    """
     unsettled = ReceivingStop.objects.filter(settled_at=None).values("customer")
-    return PendingChange.objects.select_related("customer", "by").filter(customer__in=unsettled, waits_because="")
+    waiting = PendingChange.objects.filter(customer__in=unsettled, waits_because__in=("", RETRIED))
+    found = waiting.select_related("customer", "by")
+    return [each for each in found if not each.waits_because or not _stopped_before(each, is_stop=True)]
 
 
 def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Live:
@@ -139,14 +147,15 @@ def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Liv
     if made.is_empty:
         receiving_services.record_live_rules(live.rule_set, is_ours=True, customers=frozenset([change.customer_id]))
         return _defer(change, UNTOUCHED, live) if made.waiting else _mark_applied(change, live)
-    if stopped := _stopped_before(change):
+    if stopped := _stopped_before(change, is_stop=stop is not None):
         return _defer(change, stopped, live)
     with transaction.atomic():
         kind, actor = (RunKind.APPROVED, stop.by) if stop else (RunKind.CUSTOMER, change.by)
         run = store_run(made, request, kind=kind, actor=actor, customer=change.customer)
     after = runs_services.execute_run(run_id=run.pk, active=live.rule_set)
     if after is None:
-        return _defer(change, stopped, live) if (stopped := _stopped_before(change)) else read_live()
+        stopped = _stopped_before(change, is_stop=stop is not None)
+        return _defer(change, stopped, live) if stopped else read_live()
     live = Live(after, live.sets, live.has_all_names)
     return _defer(change, UNTOUCHED, live) if made.waiting else _mark_applied(change, live)
 
@@ -203,30 +212,41 @@ def _is_plain(step: Step) -> bool:
     return isinstance(step, Create | Update)
 
 
-def _stopped_before(change: PendingChange) -> str:
+def _stopped_before(change: PendingChange, *, is_stop: bool) -> str:
     """Return why, if a run for this change failed or was cancelled; else "". A retry would fail and delay others.
 
-    An operator's plan resolves it. A conflict with another change is no failure: the next plan includes it.
+    An operator's plan resolves it. A conflict with another change is no failure: the next plan includes it. But staff's
+    stop, or its end, doesn't wait for an operator: `is_stop` is tried again after a while, which doubles each time.
     """
-    runs = Run.objects.filter(customer=change.customer_id, state__in=STOPPED)
-    last = (
-        runs.filter(created_at__gte=change.changed_at).order_by("-created_at").values_list("state", flat=True).first()
-    )
-    return {RunState.FAILED.value: FAILED, RunState.CANCELLED.value: CANCELLED}.get(last or "", "")
+    runs = Run.objects.filter(customer=change.customer_id, state__in=STOPPED, created_at__gte=change.changed_at)
+    last = runs.order_by("-created_at").first()
+    if last is None:
+        return ""
+    if last.state == RunState.CANCELLED or not is_stop:
+        return CANCELLED if last.state == RunState.CANCELLED else FAILED
+    wait = min(timedelta(minutes=2 ** min(runs.count(), 10)), LONGEST_WAIT)
+    return "" if last.ended_at is not None and last.ended_at + wait <= timezone.now() else RETRIED
 
 
 def _defer(change: PendingChange, because: str, live: Live) -> Live:
     _unchanged(change).update(waits_because=because)
+    if stop := ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).first():
+        failed = Run.objects.filter(customer=change.customer_id, state=RunState.FAILED, created_at__gte=stop.asked_at)
+        why = failed.order_by("-created_at").values_list("problem", flat=True).first() or ""
+        problem = f"{because} {why}".strip()
+        pause_services.record_receiving(customer=change.customer, asked_at=stop.asked_at, problem=problem)
     return live
 
 
 def _mark_applied(change: PendingChange, live: Live) -> Live:
     with transaction.atomic():
-        # Whoever stops or resumes receiving has the stop before the pending change: the same order.
-        stop = ReceivingStop.objects.select_for_update(of=("self",)).filter(customer=change.customer_id).first()
+        # Whoever stops or resumes receiving locks the tenants, the stop and then the pending change: the same order.
+        pause_services.lock_tenants(customer=change.customer)
+        stops = ReceivingStop.objects.select_for_update(of=("self",))
+        stop = stops.filter(customer=change.customer_id, settled_at=None).first()
         if _unchanged(change).delete()[0]:
-            if stop is not None:
-                ReceivingStop.objects.filter(pk=stop.pk, settled_at=None).update(settled_at=timezone.now())
+            if stop is not None and stops.filter(pk=stop.pk).update(settled_at=timezone.now()):
+                pause_services.record_receiving(customer=change.customer, asked_at=None)
             alerts_services.update_run_alert(failed=False, why="", customer=change.customer)
     return live
 
@@ -275,7 +295,8 @@ def _set_stopped(customer: Customer, because: str, actor: User | None, bulk_id: 
     if was == is_stopped:
         return
     fields = {"is_stopped": is_stopped, "asked_at": timezone.now(), "by": actor, "because": because, "settled_at": None}
-    ReceivingStop.objects.update_or_create(customer=customer, defaults=fields)
+    row, _ = ReceivingStop.objects.update_or_create(customer=customer, defaults=fields)
+    pause_services.record_receiving(customer=customer, asked_at=row.asked_at)
     audit_services.record(
         "receiving.stopped" if is_stopped else "receiving.resumed",
         about=customer_subject(customer),
@@ -357,7 +378,9 @@ class _SmallChanges:
 
 def _may_go_first(change: PendingChange, rule_set: RuleSet, steps_left: Callable[[], Sequence[Step]]) -> bool:
     """Return whether the change needs no approval, and what is left of the run can be planned around it."""
-    if ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).exists() or _stopped_before(change):
+    if ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).exists() or _stopped_before(
+        change, is_stop=False
+    ):
         return False
     live = Live(rule_set, RuleSetNames(frozenset([rule_set.name]), rule_set.name), has_all_names=False)
     try:
@@ -375,4 +398,5 @@ def _may_go_first(change: PendingChange, rule_set: RuleSet, steps_left: Callable
 def has_pending_work() -> bool:
     """Return whether the worker has work here, not counting what waits for an operator."""
     begun = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED).exists()
-    return begun or PendingChange.objects.filter(waits_because="").exists() or transfers_services.has_due_transfers()
+    due = PendingChange.objects.filter(waits_because="").exists() or bool(_stop_changes())
+    return begun or due or transfers_services.has_due_transfers()

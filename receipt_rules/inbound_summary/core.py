@@ -64,6 +64,7 @@ _OTHERS = {
         "aren't receiving: our team has turned off inbound mail",
         "isn't received: our team has turned off inbound mail",
     ),
+    RulesFact.ENDING: _sentence("is", "are", " being turned off by our team: SES still accepts the mail"),
     RulesFact.MUTED: _Fate(
         "isn't receiving: our team has turned off inbound mail",
         "aren't receiving: our team has turned off inbound mail",

@@ -117,6 +117,7 @@ _RULES = {
     RulesFact.DROPPED: "SES rejects the mail now, although it was set up",
     RulesFact.NOT_SET_UP: "Inbound mail isn't set up in this region yet",
     RulesFact.HALTED: "Our team has turned off inbound mail",
+    RulesFact.ENDING: "Our team is turning off inbound mail. SES still accepts it",
     RulesFact.MUTED: "Our team has turned off inbound mail. A subdomain catch-all above accepts the mail",
     RulesFact.ACCEPTED: "A subdomain catch-all above accepts the mail, and nobody gets it",
     RulesFact.SPLIT: "Another account has proven one of the subdomains",

@@ -31,6 +31,7 @@ _BEST = (
     RulesFact.WAITING,
     RulesFact.UNSTORED,
     RulesFact.NOT_SET_UP,
+    RulesFact.ENDING,
     RulesFact.HALTED,
     RulesFact.MUTED,
     RulesFact.ACCEPTED,
@@ -116,6 +117,17 @@ def _reached(covering_rules: Iterable[AnyRule]) -> Iterator[AnyRule]:
 
 def _functions(delivery: RuleDelivery) -> frozenset[str]:
     return frozenset(action.arn for action in delivery.effective_actions if isinstance(action, Lambda))
+
+
+def halted_fact(rules: Sequence[AnyRule], *, is_own: bool, is_above: bool) -> RulesFact:
+    """Return what happens to mail of a customer whose receiving staff stopped.
+
+    `rules`: managed rules that still deliver it, since SES hasn't applied the stop. `is_own`: its name is the
+    customer's. `is_above`: another customer's subdomain catch-all accepts the mail.
+    """
+    if not is_own:
+        return RulesFact.HALTED
+    return RulesFact.MUTED if is_above else RulesFact.ENDING if rules else RulesFact.HALTED
 
 
 def held_fact(found: RulesFact, *, is_held: bool) -> RulesFact:

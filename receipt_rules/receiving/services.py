@@ -37,6 +37,7 @@ from receipt_rules.receiving.core import (
     best_fact,
     delivery_of,
     dropped_fact,
+    halted_fact,
     held_fact,
     rules_fact,
     serving_entry,
@@ -133,7 +134,7 @@ def _facts(
         address, name = sample_address(row.recipient), domain_of(row.recipient)
         is_own = state.holders.customer_of(name) == row.customer_id
         if row.is_active and row.customer_id in state.stopped:
-            found = RulesFact.MUTED if is_own and above.accept(name) else RulesFact.HALTED
+            found = halted_fact(trace.delivering_rules(address), is_own=is_own, is_above=above.accept(name))
         elif row.is_active and is_filtered:
             found = RulesFact.FILTERED
         elif not is_own:

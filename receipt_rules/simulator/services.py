@@ -20,9 +20,9 @@ from receipt_rules.mail_path.core import Hop, HopState
 from receipt_rules.mail_path.selectors import path_of_route
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RoutingResult
-from receipt_rules.planner.core.rules import S3, RuleSet, domain_of
+from receipt_rules.planner.core.rules import S3, RuleSet, domain_of, is_ours
 from receipt_rules.planner.services import DesiredState, read_desired_state
-from receipt_rules.receiving.core import CatchAllsAbove, delivery_of, held_fact, rules_fact, serving_entry
+from receipt_rules.receiving.core import CatchAllsAbove, delivery_of, halted_fact, held_fact, rules_fact, serving_entry
 from receipt_rules.receiving_stops.selectors import stopped_customers
 from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.route_lookup.selectors import Route, route_lookup
@@ -203,9 +203,10 @@ def _rules(
     """`is_accepted`: by another customer's subdomain catch-all."""
     if route.row is None or route.because == "off":
         return RulesFact.ACCEPTED if is_accepted else RulesFact.NOTHING
-    if domain.customer_id in stopped_customers():
-        return RulesFact.MUTED if is_accepted else RulesFact.HALTED
     covering_rules = [rule for rule in rules.rules if rule.enabled and matching.match(rule, recipient)]
+    if domain.customer_id in stopped_customers():
+        own = [rule for rule in covering_rules if is_ours(rule.name)]
+        return halted_fact(own, is_own=True, is_above=is_accepted)
     found = rules_fact(covering_rules, delivery_of(route.row.recipient, now.desired))
     return held_fact(
         found, is_held=serving_entry(route.row.recipient, now.desired) in recipients_on_hold(stopped=now.stopped)

@@ -63,11 +63,15 @@ class TenantOut(Out):
     name: str
     region: str
     stage: str
-    standing: str = Field(description="active, pausing, paused, resuming, suspended or unknown")
+    standing: str = Field(description="active, pausing, paused, undone, resuming, suspended or unknown")
+    account_stopped: bool = Field(description="Sending is stopped for our whole AWS account: no mail, also if active")
     standing_since: datetime
     sentence: str
     told: str | None = Field(description="Message to the customer while sending is paused")
-    stops_receiving: bool
+    stops_receiving: bool = Field(description="Requested: the pause also stops inbound mail; `receiving` is the state")
+    receiving: Literal["on", "stopping", "stopped", "restoring"] = Field(
+        description="stopping and restoring last until the receipt rules in SES have it"
+    )
     sends_since: datetime | None = Field(description="When the customer's sends started naming the tenant")
     created_at: datetime
     updated_at: datetime
@@ -84,6 +88,8 @@ class LayerOut(Out):
     since: datetime | None
     lifted_by: str
     allows: bool | None
+    read_at: datetime | None = Field(description="When the account was read; null: with the tenant, see `readAt` there")
+    problem: str | None = Field(description="Why the account couldn't be read since")
 
 
 class TenantOne(TenantOut):
@@ -121,10 +127,12 @@ def tenant_fields(tenant: Tenant, *, staff: bool) -> dict[str, Any]:
         "region": tenant.region,
         "stage": str(tenant.stage),
         "standing": str(tenant.standing),
+        "account_stopped": tenant.account_stopped,
         "standing_since": tenant.standing_since,
-        "sentence": status_core.sentence_of(tenant.stage, tenant.standing, names_tenant=tenant.names_tenant),
+        "sentence": tenant.sentence,
         "told": banner.told if banner else None,
         "stops_receiving": tenant.stops_receiving,
+        "receiving": str(tenant.receiving),
         "sends_since": tenant.sends_since,
         "created_at": tenant.created_at,
         "updated_at": tenant.updated_at,
@@ -157,12 +165,13 @@ def _for_staff(tenant: Tenant) -> ForStaffOut:
         open_low=tenant.open_low,
         risk=tenant.risk,
         read_at=tenant.read_at,
-        problems=[
-            each
-            for each in (tenant.stage_problem, tenant.status_problem, tenant.read_problem, stopped_before(tenant))
-            if each
-        ],
+        problems=[each for each in _problems(tenant) if each],
     )
+
+
+def _problems(tenant: Tenant) -> tuple[str, ...]:
+    problems = (tenant.stage_problem, tenant.status_problem, tenant.read_problem)
+    return (*problems, stopped_before(tenant), tenant.receiving_problem)
 
 
 def layer_out(layer: Layer) -> LayerOut:
@@ -175,6 +184,8 @@ def layer_out(layer: Layer) -> LayerOut:
         since=layer.since,
         lifted_by=layer.lifted_by,
         allows=layer.allows,
+        read_at=layer.read_at,
+        problem=layer.problem or None,
     )
 
 
@@ -204,7 +215,7 @@ Order = Literal["risk", "-risk", "name", "-name", "customer", "-customer", "stan
 
 class TenantFilters(Paged):
     search: Text = Field("", description="Part of the name or of the customer's name")
-    standing: Literal["", "active", "pausing", "paused", "resuming", "suspended", "unknown"] = Field(
+    standing: Literal["", "active", "pausing", "paused", "undone", "resuming", "suspended", "unknown"] = Field(
         "", description="Whether it may send"
     )
     policy: Literal["", "standard", "strict", "none"] = Field("", description="Its reputation policy")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -17,9 +17,18 @@ from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
 from inbound_admin.lib.lists import ListFilters, ListPage, Order, exactly, has_part_in_any_case, kept_count
+from tenants.customer_notices.core import Banner, CustomerNotice, banner_of, customer_words
 from tenants.lifecycle.core import REJECTED, RESTORED_PAUSED, STOPPED_BEFORE
-from tenants.models.tenants import ResourceKind, SesAccount, StatusChange, Tenant, TenantResource, TenantStage
-from tenants.status.core import Banner, Layer, Policy, StatusFacts, TenantStatus, banner_of, customer_words, layers
+from tenants.models.tenants import (
+    STOPPED_ACCOUNT,
+    ResourceKind,
+    SesAccount,
+    StatusChange,
+    Tenant,
+    TenantResource,
+    TenantStage,
+)
+from tenants.status.core import Layer, Policy, ShownLayer, StatusFacts, TenantStatus, layers, shown
 
 WORST_FIRST = "-risk"
 # One table for the page and the API.
@@ -63,7 +72,13 @@ def tenant_of(customer: Customer) -> Tenant | None:
 
     One that is being deleted doesn't count.
     """
-    return tenants_in_region().filter(customer=customer).exclude(stage=TenantStage.DELETING).first()
+    own = tenants_in_region().filter(customer=customer).exclude(stage=TenantStage.DELETING)
+    return own.annotate(**_account()).first()
+
+
+def _account() -> dict[str, Exists]:
+    """Return what `Tenant.account_stopped` would otherwise read for each tenant."""
+    return {"account_stopped": Exists(SesAccount.objects.filter(STOPPED_ACCOUNT, region=settings.AWS_REGION))}
 
 
 def sees_tenants(viewer: Viewer) -> bool:
@@ -73,7 +88,7 @@ def sees_tenants(viewer: Viewer) -> bool:
 
 def tenants_for(viewer: Viewer) -> QuerySet[Tenant]:
     """Return the tenants of the viewer's customers, or all for staff who may see them."""
-    tenants = tenants_in_region().select_related("customer")
+    tenants = tenants_in_region().select_related("customer").annotate(**_account())
     return tenants if sees_tenants(viewer) else tenants.filter(customer__in=customers_for(viewer))
 
 
@@ -101,6 +116,11 @@ def layers_of(tenant: Tenant) -> tuple[Layer, ...]:
     return layers(facts_of(tenant, account_here(), list(resources_of(tenant))))
 
 
+def shown_layers(tenant: Tenant) -> list[ShownLayer]:
+    """Return the same as the page shows them."""
+    return [shown(layer) for layer in layers_of(tenant)]
+
+
 def facts_of(tenant: Tenant, account: SesAccount | None, resources: list[TenantResource]) -> StatusFacts:
     identities = [one for one in resources if one.kind == "identity" and one.wanted]
     there = [] if tenant.is_gone else [one for one in identities if one.associated_at and not one.is_lost]
@@ -108,6 +128,8 @@ def facts_of(tenant: Tenant, account: SesAccount | None, resources: list[TenantR
         account=account.enforcement if account else "",
         account_sends=account.sends if account else None,
         account_since=account.since if account else None,
+        account_read_at=account.read_at if account else None,
+        account_problem=account.problem if account else "",
         amazon=(tenant.amazon_status, tenant.amazon_cause, tenant.amazon_since),
         staff=(tenant.staff_status, tenant.staff_cause, tenant.staff_since),
         paused_by_us=tenant.is_paused,
@@ -187,6 +209,7 @@ class TenantListFilters(ListFilters):
             "suspended": Q(standing=TenantStatus.SUSPENDED),
             "paused": Q(standing=TenantStatus.PAUSED),
             "pausing": Q(standing=TenantStatus.PAUSING),
+            "undone": Q(standing=TenantStatus.UNDONE),
             "review": Q(is_paused=True, pause_review_on__lte=timezone.localdate()),
             "findings": Q(open_high__gt=0) | Q(open_low__gt=0),
             "held_up": _needs_attention(),
@@ -245,12 +268,14 @@ def _row(tenant: Tenant) -> dict[str, str]:
         "customer_id": tenant.customer_id,
         "region": tenant.region,
         "standing": tenant.standing,
+        "account_stopped": "yes" if tenant.account_stopped else "no",
         "amazon_status": tenant.amazon_status,
         "staff_status": tenant.staff_status,
         "policy": tenant.policy,
         "ses_policy": tenant.ses_policy,
         "is_paused": "yes" if tenant.is_paused else "no",
         "pause_reason": tenant.pause_reason,
+        "receiving": tenant.receiving,
         "sends_since": moment(tenant.sends_since),
         "open_high": str(tenant.open_high),
         "open_low": str(tenant.open_low),
@@ -280,22 +305,31 @@ def banners_for(viewer: Viewer) -> tuple[CustomerBanner, ...]:
     """
     if not isinstance(viewer, User) or not viewer.is_active or not viewer.may_be_member:
         return ()
-    own = Tenant.objects.filter(region=settings.AWS_REGION, customer__memberships__user=viewer)
-    columns = ("customer_id", "customer__name", "standing", "pause_told", "stops_receiving", "sends_since")
-    found = own.order_by("customer__name", "pk").select_related("customer").only(*columns)
-    shown = ((tenant.customer_id, banner_for(tenant)) for tenant in found)
-    return tuple(CustomerBanner(key, banner) for key, banner in shown if banner)
+    own = Customer.objects.filter(memberships__user=viewer).order_by("name", "pk")
+    here = FilteredRelation("tenants", condition=Q(tenants__region=settings.AWS_REGION))
+    rows = own.annotate(here=here, **_account())
+    found = []
+    for key, name, stopped, *values in rows.values_list("pk", "name", "account_stopped", *_HERE.values()):
+        fields = dict(zip(_HERE, values, strict=True))
+        tenant = Tenant(customer=Customer(pk=key, name=name), **fields) if fields["standing"] else None
+        notice = CustomerNotice(name, "", account_stopped=stopped)
+        if tenant is not None:
+            tenant.account_stopped = stopped
+            notice = tenant.notice
+        found.append((key, banner_of(notice)))
+    return tuple(CustomerBanner(key, banner) for key, banner in found if banner)
+
+
+_OF_NOTICE = (
+    *("standing", "is_paused", "pause_told", "stops_receiving", "receiving_asked_at", "sends_since"),
+    *("status_asked_at", "status_proven_at"),
+)
+_HERE = {each: f"here__{each}" for each in _OF_NOTICE}
 
 
 def banner_for(tenant: Tenant) -> Banner | None:
     """The caller has fetched the tenant with its customer, for its viewer."""
-    return banner_of(
-        tenant.customer.name,
-        tenant.standing,
-        tenant.pause_told,
-        stops_receiving=tenant.stops_receiving,
-        names_tenant=tenant.names_tenant,
-    )
+    return banner_of(tenant.notice)
 
 
 def identity_in(tenant: Tenant, name: str) -> TenantResource | None:
@@ -307,7 +341,17 @@ def customer_sentence(tenant: Tenant) -> str:
     """Return the customer's sending status in words for customers."""
     if tenant.is_gone and tenant.sends_since is not None and tenant.stage == TenantStage.READY:
         return REJECTED
-    return customer_words(tenant.stage, tenant.mail_standing)
+    return sending_words(tenant)
+
+
+def sending_words(tenant: Tenant) -> str:
+    """Return the status of the customer's mail in words for customers, apart from what SES lost."""
+    return customer_words(tenant.stage, tenant.mail_standing, account_stopped=tenant.account_stopped)
+
+
+def account_is_stopped() -> bool:
+    """Return whether SES sends for nobody in our account, by the last read; for a customer without a tenant."""
+    return SesAccount.objects.filter(STOPPED_ACCOUNT, region=settings.AWS_REGION).exists()
 
 
 def rejects_sends(tenant: Tenant, name: str) -> bool:

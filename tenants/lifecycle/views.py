@@ -19,11 +19,9 @@ from tenants.jobs import next_status_attempt
 from tenants.lifecycle import selectors, services
 from tenants.lifecycle.forms import NewTenantForm, PolicyForm
 from tenants.lifecycle.selectors import WORST_FIRST
-from tenants.models.tenants import Tenant, TenantStage
+from tenants.models.tenants import LayerName, Tenant, TenantStage, TenantStatus
 from tenants.policy import services as policy_services
 from tenants.policy.core import POLICIES, SUPPRESSIONS, open_findings
-from tenants.status import core as status_core
-from tenants.status.core import LayerName, TenantStatus
 
 POLL_SECONDS = 2
 MAIN_LAYERS = (LayerName.STAFF, LayerName.AMAZON)
@@ -77,6 +75,7 @@ def list_(request: SignedIn) -> HttpResponse:
         "counts": counts,
         "total": bool(page.object_list) or selectors.tenants_for(request.user).exists(),
         "capacity": selectors.capacity(),
+        "account_stopped": selectors.account_is_stopped(),
         "may_manage": request.user.has_perm("tenants.manage_tenant"),
         "may_pause": request.user.has_perm("tenants.pause_tenant"),
     }
@@ -112,7 +111,7 @@ def _managed(request: SignedIn, tenant_id: str) -> Tenant:
 @require_GET
 def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
     tenant = tenant_for(request, tenant_id)
-    layers = [status_core.shown(layer) for layer in selectors.layers_of(tenant)]
+    layers = selectors.shown_layers(tenant)
     main = {layer.name: layer for layer in layers if layer.name in MAIN_LAYERS}
     others = [layer for layer in layers if layer.name not in MAIN_LAYERS]
     review_on = tenant.pause_review_on
@@ -120,7 +119,7 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
         "tenant": tenant,
         "tab": "overview",
         "row": TenantRow(tenant),
-        "sentence": status_core.sentence_of(tenant.stage, tenant.standing, names_tenant=tenant.names_tenant),
+        "sentence": tenant.sentence,
         "main_layers": [main[name] for name in MAIN_LAYERS],
         "other_layers": others,
         "others_forbid": any(layer.allows is False for layer in others),
@@ -130,6 +129,7 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
         "review_is_due": review_on is not None and review_on <= timezone.localdate(),
         "next_attempt": next_status_attempt(tenant) if tenant.status_problem and tenant.is_under_way else None,
         "stopped_before": selectors.stopped_before(tenant),
+        "receiving": tenant.receiving_words,
         "lost": [each.name for each in selectors.lost_of(tenant)],
         "default_sets_outside": selectors.default_sets_outside([tenant]),
         "poll_seconds": POLL_SECONDS if _is_changing(tenant) else None,
@@ -138,7 +138,7 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
 
 
 def _is_changing(tenant: Tenant) -> bool:
-    changes = tenant.standing in (TenantStatus.PAUSING, TenantStatus.RESUMING) and not tenant.pause_is_undone
+    changes = tenant.standing in (TenantStatus.PAUSING, TenantStatus.RESUMING)
     return tenant.stage != TenantStage.READY or changes
 
 

@@ -1,15 +1,18 @@
 """SES tenants: desired state, state read from SES, and associations, in separate columns."""
 
+from functools import cached_property
+
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
 from inbound_admin.lib.ids import new_id
+from tenants.customer_notices.core import RECEIVING_WORDS, CustomerNotice, InboundMail
 from tenants.lifecycle.core import ANOTHER, GONE
 from tenants.lifecycle.core import TenantStage as TenantStage  # noqa: PLC0414  who queries the column finds its values here
 from tenants.policy.core import Suppression as Suppression  # noqa: PLC0414  who queries the column finds its values here
 from tenants.policy.core import status_to_resume
-from tenants.status.core import SENDING
+from tenants.status.core import SENDING, SHUTDOWN, STANDING_WORDS, sentence_of
 from tenants.status.core import LayerName as LayerName  # noqa: PLC0414  as above
 from tenants.status.core import Policy as Policy  # noqa: PLC0414
 from tenants.status.core import SendingStatus as SendingStatus  # noqa: PLC0414
@@ -80,6 +83,12 @@ class Tenant(models.Model):
     pause_told = models.TextField(blank=True, help_text="Message to the customer.")
     pause_review_on = models.DateField(null=True, blank=True, help_text="Review date of the pause.")
     stops_receiving = models.BooleanField(default=False, help_text="The pause also stops the customer's inbound mail.")
+    receiving_asked_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When a stop of the inbound mail, or its end, was requested that SES's rules don't have yet.",
+    )
+    receiving_problem = models.TextField(blank=True, db_default="", help_text="Why SES's rules don't have it yet.")
     status_asked_at = models.DateTimeField(null=True, blank=True, help_text="When the pause or resume was requested.")
     status_asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -169,7 +178,7 @@ class Tenant(models.Model):
     def pause_is_undone(self) -> bool:
         """Return whether somebody ended our pause in SES, by the last read. We still want it, until staff decide."""
         below = self.standing == TenantStatus.SUSPENDED and self.staff_status in SENDING
-        ended = below or self.standing == TenantStatus.PAUSING
+        ended = below or self.standing == TenantStatus.UNDONE
         return self.is_paused and not self.is_under_way and ended
 
     @property
@@ -181,6 +190,47 @@ class Tenant(models.Model):
     def mail_standing(self) -> str:
         """Return the status of the customer's mail, which leaves while its sends don't name the tenant."""
         return self.standing if self.names_tenant else TenantStatus.ACTIVE
+
+    @property
+    def receiving(self) -> InboundMail:
+        """Return what is known of the customer's inbound mail: a request counts once SES's rules have it."""
+        if self.receiving_asked_at is None:
+            return InboundMail.STOPPED if self.stops_receiving else InboundMail.ON
+        return InboundMail.STOPPING if self.stops_receiving else InboundMail.RESTORING
+
+    @property
+    def standing_word(self) -> str:
+        return STANDING_WORDS.get(self.standing, self.standing)
+
+    @property
+    def receiving_words(self) -> str:
+        return RECEIVING_WORDS[self.receiving]
+
+    @property
+    def notice(self) -> CustomerNotice:
+        """Return what the words for the customer depend on."""
+        return CustomerNotice(
+            self.customer.name,
+            self.standing,
+            self.pause_told,
+            by_us=self.is_paused,
+            is_confirmed=not self.is_under_way,
+            receiving=self.receiving,
+            names_tenant=self.names_tenant,
+            account_stopped=self.account_stopped,
+        )
+
+    @property
+    def sentence(self) -> str:
+        """Return its sending status in words for staff, and in the API."""
+        return sentence_of(
+            self.stage, self.standing, names_tenant=self.names_tenant, account_stopped=self.account_stopped
+        )
+
+    @cached_property
+    def account_stopped(self) -> bool:
+        """Return whether SES sends for nobody in our account, by the last read. Lists annotate it."""
+        return SesAccount.objects.filter(STOPPED_ACCOUNT, region=self.region).exists()
 
     @property
     def resumes_as(self) -> SendingStatus:
@@ -281,6 +331,9 @@ class StatusChange(models.Model):
         return f"{self.tenant_id} {self.layer}: {self.old} to {self.new}"
 
 
+STOPPED_ACCOUNT = models.Q(sends=False) | models.Q(enforcement=SHUTDOWN)
+
+
 class SesAccount(models.Model):
     """State of our SES account in a region (SESv2 GetAccount), above all tenants."""
 
@@ -304,3 +357,8 @@ class SesAccount(models.Model):
 
     def __str__(self) -> str:
         return self.region
+
+    @property
+    def is_stopped(self) -> bool:
+        """Return whether SES sends for nobody in our account, by the last read."""
+        return self.sends is False or self.enforcement == SHUTDOWN

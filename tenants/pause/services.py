@@ -13,19 +13,18 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models.people import User
+from accounts.models.people import Customer, User
 from accounts.roles import require, require_reason
 from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from notifications.email import services as email_services
+from tenants.customer_notices.core import customer_text_for
 from tenants.jobs import queue_status
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.selectors import due_for_review, tenant_subject, tenants_in_region, what_stopped
-from tenants.models.tenants import PauseReason, Tenant, TenantStage
-from tenants.status import core as status_core
+from tenants.models.tenants import PauseReason, SendingStatus, Tenant, TenantStage, TenantStatus
 from tenants.status import services as status_services
-from tenants.status.core import SendingStatus, TenantStatus
 
 LOOK_AGAIN_SECONDS = 2
 NOT_YOURS = "Your role can't pause or resume tenants. Ask Trust & Safety."
@@ -58,12 +57,10 @@ def pause(
         if locked.pause_is_undone:  # applied again, with what is given now; receiving stays stopped
             before["staff"], stops_receiving = locked.staff_status, stops_receiving or locked.stops_receiving
         elif locked.is_paused:
-            raise Refused(
-                f"{locked} is already {status_core.STANDING_WORDS[locked.standing].lower()}.", code="PAUSED_ALREADY"
-            )
+            raise Refused(f"{locked} is already {locked.standing_word.lower()}.", code="PAUSED_ALREADY")
         locked.is_paused, locked.pause_reason, locked.pause_text = True, reason, text
         locked.pause_is_ours = locked.staff_status != SendingStatus.DISABLED
-        locked.pause_told, locked.pause_review_on = told.strip() or status_core.customer_text_for(reason), review_on
+        locked.pause_told, locked.pause_review_on = told.strip() or customer_text_for(reason), review_on
         locked.pause_reminded_on, locked.stops_receiving = None, stops_receiving
         _ask(locked, actor)
         _record("tenant.pause_asked", locked, actor, text, before, _logged_pause(locked), bulk_id)
@@ -105,7 +102,7 @@ def kept_pause(*, tenant: Tenant, because: str, actor: User) -> dict[str, object
     text = f"{what_stopped(locked)} {because}".strip()
     after = {"paused": True, "reason": PauseReason.OTHER.label}
     _record("tenant.pause_asked", locked, actor, text, {"paused": False}, after, "")
-    told = status_core.customer_text_for(PauseReason.OTHER)
+    told = customer_text_for(PauseReason.OTHER)
     ours = {"is_paused": True, "pause_is_ours": True, "status_asked_by": actor, "pause_review_on": None}
     return asked | ours | {"pause_reason": PauseReason.OTHER, "pause_text": text, "pause_told": told}
 
@@ -124,10 +121,7 @@ def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> N
         locked.is_paused, locked.pause_review_on, locked.stops_receiving = False, None, False
         locked.stopped_as = locked.stopped_as if locked.is_gone else ""
         locked.pause_reason = locked.pause_text = locked.pause_told = ""
-        was_undone, old = locked.standing == TenantStatus.PAUSING and not locked.is_under_way, locked.standing
         _ask(locked, actor)
-        if was_undone:  # SES sends already, so no read will show a change
-            status_services.announce_resumed(locked, old=old, by_staff=True)
         _record("tenant.resume_asked", locked, actor, because, before, {"paused": False}, bulk_id)
     tenant.refresh_from_db()
 
@@ -141,19 +135,51 @@ def refuse_resume(tenant: Tenant) -> None:
 
 
 def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: User) -> None:
-    """Record the review's outcome: still paused, with or without a next review date. Raises Refused."""
+    """Record the review's outcome: still paused, with or without a next review date.
+
+    Raises Refused also if it isn't paused in SES, so that nobody believes that it is.
+    """
     require(actor, "tenants.pause_tenant", NOT_YOURS)
     because = require_reason(because, "Enter a reason.")
     _refuse_past(review_on)
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
-        if not locked.is_paused:
-            raise Refused(f"{locked} is not paused.", code="NOT_PAUSED")
+        if why := why_not_kept(locked):
+            raise Refused(why, code="NOT_PAUSED")
         before = {"review_on": _day(locked.pause_review_on)}
         locked.pause_review_on, locked.pause_reminded_on = review_on, None
         locked.save(update_fields=("pause_review_on", "pause_reminded_on", "updated_at"))
         _record("tenant.pause_kept", locked, actor, because, before, {"review_on": _day(review_on)}, "")
     tenant.refresh_from_db()
+
+
+def why_not_kept(tenant: Tenant) -> str:
+    """Return why its pause can't be kept: there is none, or SES doesn't have it; "" if it can. For page and service."""
+    if tenant.pause_is_undone:
+        return f"{tenant} was paused, and is not any more. {status_services.UNDONE}"
+    if tenant.is_paused and (tenant.is_under_way or tenant.is_gone):
+        return f"{tenant} is not paused yet: SES hasn’t confirmed the pause."
+    return "" if tenant.is_paused else f"{tenant} is not paused."
+
+
+def lock_tenants(*, customer: Customer) -> list[Tenant]:
+    """Lock the customer's tenants until the transaction ends."""
+    own = tenants_in_region().filter(customer=customer).select_related("customer").order_by("pk")
+    return list(own.select_for_update(of=("self",)))
+
+
+@transaction.atomic
+def record_receiving(*, customer: Customer, asked_at: datetime | None, problem: str = "") -> None:
+    """Record whether the receipt rules in SES have the requested stop of inbound mail, or its end.
+
+    `asked_at`: when that was requested; None: the rules have it. While they don't and `problem` says why, those who
+    may pause are alerted. A problem of an earlier request is dropped.
+    """
+    for tenant in lock_tenants(customer=customer):
+        if asked_at is not None and tenant.receiving_asked_at is not None and tenant.receiving_asked_at > asked_at:
+            continue
+        Tenant.objects.filter(pk=tenant.pk).update(receiving_asked_at=asked_at, receiving_problem=problem)
+        status_services.warn_of_receiving(tenant, problem, timezone.now())
 
 
 def reapply_status(*, tenant: Tenant, because: str, actor: User) -> None:
@@ -187,8 +213,8 @@ def accept_status(*, tenant: Tenant, because: str, actor: User) -> None:
         locked.status_problem, old = "", locked.standing
         status_services.recompute_status(locked)
         locked.save()
-        if not paused and old == TenantStatus.PAUSING:
-            status_services.announce_resumed(locked, old=old, by_staff=True)
+        if not paused and old == TenantStatus.UNDONE:
+            status_services.announce_resumed(locked, old=old)
         status_services.notify_of_change(locked, old=locked.standing, now=timezone.now(), confirmed=not paused)
         _record("tenant.standing", locked, actor, because, before, {"paused": paused}, "")
     tenant.refresh_from_db()
@@ -204,10 +230,12 @@ def remind_of_reviews(*, today: date) -> int:
     if not due or not people:
         return 0
     lines = [
-        f"{tenant.customer} ({tenant}), since {tenant.standing_since:%-d %B %Y}: {tenant.pause_text}" for tenant in due
+        f"{tenant.customer} ({tenant}), {tenant.standing_word.lower()} since "
+        f"{tenant.standing_since:%-d %B %Y}: {tenant.pause_text}"
+        for tenant in due
     ]
     text = "These pauses are due for review:\n\n" + "\n".join(lines) + "\n"
-    title = f"{len(due):,} paused tenant{'' if len(due) == 1 else 's'} due for review"
+    title = f"{len(due):,} pause{'' if len(due) == 1 else 's'} due for review"
     email_services.send(title=title, text=text, to=people)
     for tenant in due:
         Tenant.objects.filter(pk=tenant.pk).update(pause_reminded_on=tenant.pause_review_on)

@@ -53,5 +53,5 @@ def keep(request: SignedIn, tenant_id: str) -> HttpResponse:
             return redirect("tenants:detail", tenant.id)
     review_on = tenant.pause_review_on
     is_due = review_on is not None and review_on <= timezone.localdate()
-    context = {"tenant": tenant, "form": form, "review_is_due": is_due}
+    context = {"tenant": tenant, "form": form, "review_is_due": is_due, "refused": services.why_not_kept(tenant)}
     return form_page(request, "tenants/pause/keep.html", context)

@@ -66,6 +66,21 @@ class ReputationOut(Out):
     reasons: list[ReasonOut]
 
 
+class AccountStateOut(Out):
+    """SESv2 GetAccount, by the last read. Null: not read."""
+
+    stopped: bool | None = Field(description="Sending is stopped for the whole AWS account and every customer")
+    enforcement: str | None
+    sends: bool | None
+    since: datetime | None
+    read_at: datetime | None
+    problem: str | None = Field(description="Why it couldn't be read since")
+
+
+class AccountReputationOut(ReputationOut):
+    state: AccountStateOut
+
+
 class FindingOut(Out):
     kind: str
     impact: str
@@ -124,15 +139,32 @@ def list_tenant_findings(
     return Page[FindingOut](data=[_finding(row) for row in rows], pagination=pagination)
 
 
-@router.get("/v2/account/reputation", **reads(ReputationOut, staff=True), summary="Get the reputation of the account")
-def get_account_reputation(request: HttpRequest, query: Annotated[DaysQuery, Query()]) -> ReputationOut:
-    """Return the rates of the whole AWS account by hour, from stored data.
+@router.get(
+    "/v2/account/reputation", **reads(AccountReputationOut, staff=True), summary="Get the reputation of the account"
+)
+def get_account_reputation(request: HttpRequest, query: Annotated[DaysQuery, Query()]) -> AccountReputationOut:
+    """Return the rates of the whole AWS account by hour, and whether it can send, from stored data.
 
     403 `NOT_ALLOWED` for staff who can't see tenants.
     """
     if not lifecycle_selectors.sees_tenants(caller(request)):
         raise NotAllowed("Only staff who can see tenants can read the account's reputation.")
-    return _reputation(None, query.days)
+    return AccountReputationOut(**dict(_reputation(None, query.days)), state=_account_state())
+
+
+def _account_state() -> AccountStateOut:
+    found = selectors.account_state()
+    if found is None or found.read_at is None:
+        fields = ("stopped", "enforcement", "sends", "since", "read_at")
+        return AccountStateOut(**dict.fromkeys(fields), problem=(found.problem if found else "") or None)
+    return AccountStateOut(
+        stopped=found.is_stopped,
+        enforcement=found.enforcement or None,
+        sends=found.sends,
+        since=found.since,
+        read_at=found.read_at,
+        problem=found.problem or None,
+    )
 
 
 def _reputation(tenant: Tenant | None, days: int) -> ReputationOut:

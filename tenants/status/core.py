@@ -1,10 +1,8 @@
-"""Derives whether a tenant may send, and words the result for staff, for customers and for emails. Pure.
+"""Derives whether a tenant may send, and words the result for staff. Pure.
 
 SES has several switches, each with its own owner (SESv2: ReputationEntity's CustomerManagedStatus, AwsSesManagedStatus
 and SendingStatusAggregate; GetAccount; a configuration set's SendingOptions). `layers` lists them, `derive` returns one
 status. Unknown values are kept and shown unchanged.
-
-A customer's banner, and the email that says the same, give the reason, what still works and what to do, no staff note.
 """
 
 from collections.abc import Mapping
@@ -30,11 +28,15 @@ class SendingStatus(StrEnum):
 
 
 class TenantStatus(StrEnum):
-    """The derived status. PAUSING and RESUMING last until SES's aggregate confirms it."""
+    """The derived status. PAUSING and RESUMING last until a read made after the request confirms it.
+
+    UNDONE: somebody ended our pause in SES, so mail is sent. We still want the pause, until staff decide.
+    """
 
     ACTIVE = "active"
     PAUSING = "pausing"
     PAUSED = "paused"
+    UNDONE = "undone"
     RESUMING = "resuming"
     SUSPENDED = "suspended"
     UNKNOWN = "unknown"
@@ -50,15 +52,17 @@ class LayerName(StrEnum):
     IDENTITY = "identity"
 
 
-UNCONFIRMED = " requested by our team. SES hasn’t applied it yet."
+UNCONFIRMED = " requested by our team. SES hasn’t confirmed it yet."
+OURS = "Paused by our team."
 UNDONE = "Paused by our team, but somebody ended the pause in SES."
 SENDING = (SendingStatus.ENABLED, SendingStatus.REINSTATED)
 SIDE = tuple[str, str, datetime | None]  # SES's StatusRecord: status, cause, since
 
 BY_AMAZON = "Only AWS can lift it: open a case with AWS Support."
-_OF_ACCOUNT = {
-    "PROBATION": "AWS is reviewing our account. It can send; AWS watches its rates.",
-    "SHUTDOWN": "AWS has stopped sending for our account.",
+SHUTDOWN, PROBATION = "SHUTDOWN", "PROBATION"  # SESv2 GetAccount: EnforcementStatus
+OF_ACCOUNT = {
+    PROBATION: "AWS is reviewing our account. It can send; AWS watches its rates.",
+    SHUTDOWN: "AWS has stopped sending for our account.",
 }
 BY_STAFF = "Our Trust & Safety team."
 BY_OPERATOR = "An operator, in the AWS console."
@@ -76,6 +80,8 @@ class Layer:
     since: datetime | None
     lifted_by: str
     allows: bool | None
+    read_at: datetime | None = None  # of the account, which is read apart from the tenant
+    problem: str = ""  # why a later read failed
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,8 @@ class StatusFacts:
     identities_unknown: int  # associated, and SES hasn't said whether they are verified
     is_under_way: bool = False  # SES hasn't confirmed the requested pause or resume
     set_is_gone: bool = False  # SES doesn't have the configuration set
+    account_read_at: datetime | None = None
+    account_problem: str = ""
 
 
 def layers(facts: StatusFacts) -> tuple[Layer, ...]:
@@ -102,17 +110,21 @@ def layers(facts: StatusFacts) -> tuple[Layer, ...]:
     return (_account(facts), _amazon(facts), _staff(facts), _configuration_set(facts), _identities(facts))
 
 
-def derive(*, wants_pause: bool, under_way: bool, staff: str, amazon: str, aggregate: str) -> TenantStatus:
-    """Return the derived status. A requested pause or resume counts only when SES's aggregate confirms it."""
+def derive(*, wants_pause: bool, under_way: bool, amazon: str, aggregate: str) -> TenantStatus:
+    """Return the derived status.
+
+    `under_way`: a pause or resume that no read since the request has confirmed. The values of an earlier read never
+    confirm it, even if they are those that we want: SES may have others since.
+    """
     if amazon == SendingStatus.DISABLED:
         return TenantStatus.SUSPENDED
-    if under_way and not is_settled(wants_pause=wants_pause, staff=staff, amazon=amazon, aggregate=aggregate):
+    if under_way:
         return TenantStatus.PAUSING if wants_pause else TenantStatus.RESUMING
     if aggregate == SendingStatus.DISABLED:
         return TenantStatus.PAUSED
     if aggregate not in SENDING:
         return TenantStatus.UNKNOWN
-    return TenantStatus.PAUSING if wants_pause else TenantStatus.ACTIVE  # undone in SES, but not by us
+    return TenantStatus.UNDONE if wants_pause else TenantStatus.ACTIVE
 
 
 def is_settled(*, wants_pause: bool, staff: str, amazon: str, aggregate: str) -> bool:
@@ -127,10 +139,37 @@ def is_by_policy(cause: str) -> bool:
     return "reputation policy" in cause.lower()
 
 
+class PausedBy(StrEnum):
+    """Who paused a tenant. OUTSIDE: somebody in the SES console, or another program with our credentials."""
+
+    STAFF = "staff"
+    POLICY = "policy"
+    OUTSIDE = "outside"
+
+
+PAUSED_BY: Mapping[str, str] = {
+    PausedBy.STAFF: "by our team",
+    PausedBy.POLICY: "by the SES reputation policy",
+    PausedBy.OUTSIDE: "in SES, outside this system",
+}
+
+
+def paused_by(cause: str, *, by_us: bool) -> PausedBy:
+    """Return who paused it. SES names its policy in the cause."""
+    if by_us:
+        return PausedBy.STAFF
+    return PausedBy.POLICY if is_by_policy(cause) else PausedBy.OUTSIDE
+
+
 def _account(facts: StatusFacts) -> Layer:
-    allows = False if facts.account == "SHUTDOWN" else facts.account_sends
-    cause = _OF_ACCOUNT.get(facts.account) or ("Sending is disabled for our account." if allows is False else "")
-    return Layer(LayerName.ACCOUNT, facts.account, cause, facts.account_since, BY_AMAZON, allows)
+    allows = facts.account_sends
+    if facts.account == SHUTDOWN:
+        allows = False
+    cause = OF_ACCOUNT.get(facts.account, "")
+    if not cause and allows is False:
+        cause = "Sending is disabled for our account."
+    read = (facts.account_read_at, facts.account_problem)
+    return Layer(LayerName.ACCOUNT, facts.account, cause, facts.account_since, BY_AMAZON, allows, *read)
 
 
 def _amazon(facts: StatusFacts) -> Layer:
@@ -139,18 +178,19 @@ def _amazon(facts: StatusFacts) -> Layer:
 
 
 def _staff(facts: StatusFacts) -> Layer:
+    """While a request of ours waits, a status as we want it may be from before the request: then it is unknown."""
     status, cause, since = facts.staff
-    if facts.is_under_way and facts.paused_by_us is not (status == SendingStatus.DISABLED):
+    allows = _allows(status)
+    if facts.is_under_way:
         cause = f"{'Pause' if facts.paused_by_us else 'Resume'}{UNCONFIRMED}"
+        allows = allows if allows is facts.paused_by_us else None
     elif facts.paused_by_us and status in SENDING:
         cause = UNDONE
     elif status == SendingStatus.DISABLED and facts.paused_by_us:
-        cause = "Paused by our team."
-    elif status == SendingStatus.DISABLED and not cause:
-        cause = "Paused in SES, not from here."
+        cause = OURS
     if not cause and status == SendingStatus.REINSTATED:
         cause = "Reinstated: can send although findings are open."
-    return Layer(LayerName.STAFF, status, cause, since, BY_STAFF, _allows(status))
+    return Layer(LayerName.STAFF, status, cause, since, BY_STAFF, allows)
 
 
 def _configuration_set(facts: StatusFacts) -> Layer:
@@ -183,6 +223,7 @@ STANDING_WORDS: Mapping[str, str] = {
     TenantStatus.ACTIVE: "Enabled",
     TenantStatus.PAUSING: "Pausing",
     TenantStatus.PAUSED: "Paused",
+    TenantStatus.UNDONE: "Pause undone in SES",
     TenantStatus.RESUMING: "Resuming",
     TenantStatus.SUSPENDED: "Suspended by AWS",
     TenantStatus.UNKNOWN: "Unknown",
@@ -191,6 +232,7 @@ STANDINGS: Mapping[str, str] = {
     TenantStatus.ACTIVE: "Sending is enabled.",
     TenantStatus.PAUSING: "Pausing. Mail may still be sent until SES confirms the pause.",
     TenantStatus.PAUSED: "Sending is paused (confirmed by SES).",
+    TenantStatus.UNDONE: "The pause was undone in SES. Mail is sent.",
     TenantStatus.RESUMING: "Resuming. No mail is sent until SES confirms it.",
     TenantStatus.SUSPENDED: "Suspended by AWS. No mail is sent.",
     TenantStatus.UNKNOWN: "Sending status unknown.",
@@ -209,11 +251,24 @@ WITHOUT_ITS_NAME: Mapping[str, str] = {  # then a pause stops nothing
 }
 
 
-def sentence_of(stage: str, standing: str, *, names_tenant: bool) -> str:
-    """Return a sentence; an unknown status is shown unchanged. `names_tenant`: whether the customer's sends name it."""
+ACCOUNT_STOPPED = "Sending is stopped for our whole AWS account. No customer’s mail is sent."
+
+
+def sentence_of(stage: str, standing: str, *, names_tenant: bool, account_stopped: bool) -> str:
+    """Return a sentence; an unknown status is shown unchanged. `names_tenant`: whether the customer's sends name it.
+
+    `account_stopped`: SES sends for nobody, which is said first, with what is true of the tenant itself.
+    """
+    if account_stopped:
+        own = "" if standing == TenantStatus.ACTIVE and stage not in STAGES else STAGES.get(stage) or _off(standing)
+        return f"{ACCOUNT_STOPPED} {own}".strip()
     if stage not in STAGES and not names_tenant and standing in WITHOUT_ITS_NAME:
         return WITHOUT_ITS_NAME[standing]
     return STAGES.get(stage) or STANDINGS.get(standing, f"Status: {standing}.")
+
+
+def _off(standing: str) -> str:
+    return f"Status of this tenant: {STANDING_WORDS.get(standing, standing)}."
 
 
 # Each layer: its name, and its effect if it allows sending, forbids it, or is unknown.
@@ -250,150 +305,17 @@ LAYERS: Mapping[str, tuple[str, str, str, str]] = {
 class ShownLayer(Layer):
     """A layer as the page shows it. `lifted_by` is set only if it stops sending."""
 
-    title: str
-    sentence: str
+    title: str = ""
+    sentence: str = ""
 
 
 def shown(layer: Layer) -> ShownLayer:
     title, allowed, forbidden, unknown = LAYERS[layer.name]
     sentence = unknown if layer.allows is None else allowed if layer.allows else forbidden
-    if layer.name == LayerName.STAFF and layer.allows is False and is_by_policy(layer.cause):
-        sentence = "Paused by the SES reputation policy."
+    if layer.name == LayerName.STAFF and layer.allows is False and layer.cause != OURS:
+        sentence = f"Paused {PAUSED_BY[paused_by(layer.cause, by_us=False)]}."
     by = "" if layer.lifted_by == BY_AMAZON else "Can be resolved by: "
     told = {"lifted_by": f"{by}{layer.lifted_by}" if layer.allows is False else ""}
     if layer.cause.endswith((UNCONFIRMED, UNDONE)):  # neither "Not paused" nor "Paused" beside it
         told, sentence = {"lifted_by": "", "cause": ""}, layer.cause
     return ShownLayer(**(vars(layer) | told), title=title, sentence=sentence)
-
-
-FOR_CUSTOMERS: Mapping[str, str] = {
-    TenantStatus.ACTIVE: "Sending is enabled.",
-    TenantStatus.PAUSING: "Sending is being paused.",
-    TenantStatus.PAUSED: "Sending is paused.",
-    TenantStatus.RESUMING: "Sending is being resumed.",
-    TenantStatus.SUSPENDED: "Amazon SES has suspended sending.",
-}
-
-
-def customer_words(stage: str, standing: str) -> str:
-    """Return the customer's sending status in words for customers."""
-    if stage != "ready":
-        return "Your own sending reputation is being set up. Mail is sent as before until it’s ready."
-    return FOR_CUSTOMERS.get(standing, "Sending status unknown. We’re checking with Amazon SES.")
-
-
-# What a customer reads about a pause, by its reason: what happened, and what to do.
-TOLD: Mapping[str, str] = {
-    "spam": "We paused your sending because recipients report unwanted mail from you. Stop that mailing, "
-    "remove everyone who didn’t sign up, and tell us how you collect addresses.",
-    "phishing": "We paused your sending because mail from you resembles phishing or fraud. Find out who sent it, "
-    "change all passwords and API keys, and tell us what you found.",
-    "bounces": "We paused your sending because too many of your messages bounce. Remove addresses that don’t exist "
-    "from your lists, and tell us when that is done.",
-    "complaints": "We paused your sending because too many recipients mark your mail as spam. Send only to people who "
-    "asked for it, add a clear unsubscribe link, and tell us when that is done.",
-    "compromised": "We paused your sending because someone else seems to be using your account. Change all "
-    "passwords and API keys, check your servers, and tell us when that is done.",
-    "payment": "We paused your sending because a payment is overdue. Pay it, or tell us if you already have.",
-    "legal": "We paused your sending because of a legal request. Contact support to learn what we can share.",
-    "other": "We paused your sending. Contact support for details and next steps.",
-}
-
-
-def customer_text_for(reason: str) -> str:
-    return TOLD.get(reason, TOLD["other"])
-
-
-RESUMED = "resumed"
-_CONTACT = "Contact support to resume sending once the cause is fixed."
-GOES_ON = "You can still use this site, and inbound mail isn't affected."
-_PAUSED, _PAUSING = "We paused your sending", "We’re pausing your sending"
-_NOT_YET = "Some mail may still be sent until the pause is confirmed."
-_NOT_DELIVERED = "Mail to your addresses isn’t delivered to you; its senders may get an error message."
-STOPPED_TOO = f"You can still use this site. {_NOT_DELIVERED}"
-_OFF: dict[str, tuple[str, str, str]] = {
-    TenantStatus.PAUSING: (
-        "Sending for {name} is being paused",
-        f"Our team is pausing your sending. {_NOT_YET}",
-        _CONTACT,
-    ),
-    TenantStatus.PAUSED: ("Sending for {name} is paused", TOLD["other"], _CONTACT),
-    TenantStatus.RESUMING: (
-        "Sending for {name} is being resumed",
-        "Your sending was paused and is being turned on again.",
-        "Nothing. Sending resumes automatically when Amazon SES confirms it.",
-    ),
-    TenantStatus.SUSPENDED: (
-        "Amazon SES has suspended sending for {name}",
-        "Amazon SES, which delivers your mail, suspended your sending because of problems reported with it.",
-        "Contact support. Only Amazon can lift a suspension; we’ll ask for you.",
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Banner:
-    """`tone`: severity. `told`: what staff wrote to the customer."""
-
-    title: str
-    told: str
-    goes_on: str
-    to_do: str
-    tone: str
-
-
-def banner_of(
-    name: str, standing: str, told: str, *, stops_receiving: bool = False, names_tenant: bool = True
-) -> Banner | None:
-    """Return the banner; None while sending is on or the status is unknown.
-
-    `names_tenant` False: the customer's sends don't name the tenant, so a pause stops at most the receiving.
-    """
-    if standing not in _OFF:
-        return None
-    if not names_tenant:
-        return _receiving_banner(name, told) if stops_receiving else None
-    title, because, to_do = _OFF[TenantStatus(standing)]
-    reason = told.strip()
-    if standing == TenantStatus.PAUSING and reason:
-        reason = f"{reason.replace(_PAUSED, _PAUSING, 1)} {_NOT_YET}"
-    return Banner(
-        title=title.format(name=name),
-        told=because if standing == TenantStatus.SUSPENDED else reason or because,
-        goes_on=STOPPED_TOO if stops_receiving else GOES_ON,
-        to_do=to_do,
-        tone="info" if standing == TenantStatus.RESUMING else "bad" if standing == TenantStatus.SUSPENDED else "warn",
-    )
-
-
-def _receiving_banner(name: str, told: str) -> Banner:
-    return Banner(
-        title=f"Receiving for {name} is stopped",
-        told=(told.strip() or TOLD["other"]).replace(_PAUSED, "We stopped receiving your mail", 1),
-        goes_on=f"You can still use this site, and your own mail is still sent. {_NOT_DELIVERED}",
-        to_do="Contact support to receive mail again once the cause is fixed.",
-        tone="warn",
-    )
-
-
-def owner_email(
-    what: str, *, customer: str, told: str, stops_receiving: bool, names_tenant: bool = True
-) -> tuple[str, str] | None:
-    """Return subject and text; None if nothing has changed for the customer, since its sends don't name the tenant.
-
-    `what`: RESUMED or a status that stops sending. Raises ValueError for another.
-    """
-    if not names_tenant and not (stops_receiving and what in _OFF):
-        return None
-    if what == RESUMED:
-        text = f"{customer} can send mail again. You don’t need to do anything.\n"
-        return f"Sending for {customer} is enabled again", text
-    banner = banner_of(customer, what, told, stops_receiving=stops_receiving, names_tenant=names_tenant)
-    if banner is None:
-        raise ValueError(f"no mail for {what}")
-    return banner.title, f"{banner.told}\n\nWhat to do: {banner.to_do}\n\n{banner.goes_on}\n"
-
-
-def is_current(what: str, standing: str) -> bool:
-    """Return whether the email is still true; one that waited too long must not report an outdated status."""
-    return standing == (TenantStatus.ACTIVE if what == RESUMED else what)

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import structlog
-from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
@@ -25,18 +24,29 @@ from notifications.email import services as email_services
 from notifications.events import services as events_services
 from tenants import jobs
 from tenants.configuration_sets import services as configuration_sets_services
+from tenants.customer_notices.core import RESUMED, is_current, owner_email
 from tenants.jobs import queue_owner_email
 from tenants.lifecycle import gateway as lifecycle_gateway
-from tenants.lifecycle.core import ANOTHER, DEFAULT_OUTSIDE, GONE, NOT_ASSOCIATED, REJECTED, Account, Entity
+from tenants.lifecycle.core import ANOTHER, DEFAULT_OUTSIDE, GONE, NOT_ASSOCIATED, REJECTED, Entity
 from tenants.lifecycle.selectors import default_sets_outside, tenant_subject, tenants_in_region
-from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantResource, TenantStage
+from tenants.models.tenants import StatusChange, Tenant, TenantResource, TenantStage
 from tenants.reputation.services import sync_if_impact_changed
-from tenants.status import core
-from tenants.status.core import RESUMED, LayerName, SendingStatus, TenantStatus, derive, is_by_policy, is_settled
+from tenants.status.core import (
+    ACCOUNT_STOPPED,
+    PAUSED_BY,
+    LayerName,
+    PausedBy,
+    SendingStatus,
+    TenantStatus,
+    derive,
+    is_settled,
+    paused_by,
+)
 
 NOT_IN_USE = "Sends don’t name this tenant yet, so no mail is stopped."
-STOPPED = (TenantStatus.PAUSED, TenantStatus.SUSPENDED)
 STAFF = alerts_core.Staff("tenants.pause_tenant")
+BY_AMAZON = "amazon"
+BY_HAND = {True: "Paused in SES, outside this system.", False: "Enabled in SES, outside this system."}
 UNDONE = "Somebody ended the pause in SES, so mail may be sent. Pause the tenant again, or resume it."
 
 
@@ -47,28 +57,33 @@ def notify_of_change(tenant: Tenant, *, old: str, now: datetime, confirmed: bool
     """
     new = TenantStatus(tenant.standing)
     if confirmed and tenant.is_paused and new in (TenantStatus.PAUSED, old):
-        _announce(tenant, "tenant.paused", TenantStatus.PAUSED, old=old, by_staff=True)
-    elif new != old and new in STOPPED:
-        event = "tenant.paused" if new == TenantStatus.PAUSED and tenant.is_paused else "tenant.suspended"
-        _announce(tenant, event, new, old=old, by_staff=event == "tenant.paused")
-    elif new == TenantStatus.ACTIVE and old in (*STOPPED, TenantStatus.RESUMING):
-        announce_resumed(tenant, old=old, by_staff=old == TenantStatus.RESUMING)
+        _announce(tenant, "tenant.paused", TenantStatus.PAUSED, old=old, by=PausedBy.STAFF)
+    elif new != old and new == TenantStatus.PAUSED:
+        by = paused_by(tenant.staff_cause, by_us=tenant.is_paused)
+        _announce(tenant, "tenant.paused", new, old=old, by=by)
+    elif new != old and new == TenantStatus.SUSPENDED:
+        _announce(tenant, "tenant.suspended", new, old=old, by=BY_AMAZON)
+    elif new == TenantStatus.ACTIVE and old == TenantStatus.PAUSED:
+        announce_resumed(tenant, old=old, by=PausedBy.OUTSIDE)
+    elif new == TenantStatus.ACTIVE and old in (TenantStatus.SUSPENDED, TenantStatus.RESUMING):
+        announce_resumed(tenant, old=old, by=PausedBy.STAFF if old == TenantStatus.RESUMING else BY_AMAZON)
     _warn_of_policy(tenant, now)
     _warn_of_undone(tenant, now, confirmed=confirmed)
     warn_of_rejected(tenant, now)
 
 
-def announce_resumed(tenant: Tenant, *, old: str, by_staff: bool) -> None:
+def announce_resumed(tenant: Tenant, *, old: str, by: str = PausedBy.STAFF) -> None:
     """Tell the owners and webhooks that the tenant sends again, in the transaction that decides or reads it."""
-    _announce(tenant, "tenant.resumed", RESUMED, old=old, by_staff=by_staff)
+    _announce(tenant, "tenant.resumed", RESUMED, old=old, by=by)
 
 
-def _announce(tenant: Tenant, event: str, what: str, *, old: str, by_staff: bool) -> None:
+def _announce(tenant: Tenant, event: str, what: str, *, old: str, by: str) -> None:
     if tenant.names_tenant or tenant.stops_receiving:
         queue_owner_email(tenant, str(what))
     data: dict[str, object] = {"tenant": tenant.name, "standing": str(tenant.standing), "before": str(old)}
-    data |= {"by": "staff" if by_staff else "amazon", "region": tenant.region, "through_tenant": tenant.names_tenant}
-    data |= {} if tenant.names_tenant else {"why": NOT_IN_USE}
+    data |= {"by": str(by), "region": tenant.region, "through_tenant": tenant.names_tenant}
+    why = ACCOUNT_STOPPED if tenant.account_stopped else "" if tenant.names_tenant else NOT_IN_USE
+    data |= {"account_stopped": tenant.account_stopped} | ({"why": why} if why else {})
     events_services.emit(event=event, about=tenant_subject(tenant), data=data, now=timezone.now())
 
 
@@ -95,7 +110,7 @@ def _warn_of_policy(tenant: Tenant, now: datetime) -> None:
     """Warn staff of a pause by the policy or by somebody in SES. A pause by our own staff is no news, and ends none."""
     if tenant.standing == TenantStatus.UNKNOWN or tenant.is_paused:
         return
-    why = f"{tenant.name} was paused {_by_whom(tenant.staff_cause)}. {tenant.staff_cause}".strip()
+    why = f"{tenant.name} was paused {_whom(tenant)}. {tenant.staff_cause}".strip()
     _observe("tenant.paused", tenant, tenant.standing == TenantStatus.PAUSED, why, STAFF, now)
 
 
@@ -106,8 +121,14 @@ def _warn_of_undone(tenant: Tenant, now: datetime, *, confirmed: bool) -> None:
         _observe("tenant.pause_undone", tenant, tenant.pause_is_undone, why, STAFF, now)
 
 
-def _by_whom(cause: str) -> str:
-    return "by the SES reputation policy" if is_by_policy(cause) else "outside this system"
+def warn_of_receiving(tenant: Tenant, problem: str, now: datetime) -> None:
+    """Warn staff while SES refuses the stop of a customer's inbound mail, or its end."""
+    why = f"Inbound mail of {tenant.customer} isn’t {'stopped' if tenant.stops_receiving else 'on again'}. {problem}"
+    _observe("tenant.receiving", tenant, bool(problem), why, STAFF, now)
+
+
+def _whom(tenant: Tenant) -> str:
+    return PAUSED_BY[paused_by(tenant.staff_cause, by_us=False)]
 
 
 def read_tenant(*, tenant_id: str) -> None:
@@ -159,32 +180,6 @@ def entity_of(tenant: Tenant) -> Entity | None:
     return Entity(tenant.arn, tenant.ses_policy, nothing, nothing, found.status, "")
 
 
-def read_account() -> SesAccount:
-    """Read and store the account's state. If it can't be read, the reason is stored and the known state is kept."""
-    SesAccount.objects.get_or_create(region=settings.AWS_REGION)
-    asked_at, found, problem = timezone.now(), None, ""
-    try:
-        found = lifecycle_gateway.get_account()
-    except AwsProblem as error:
-        problem = str(error)
-    with transaction.atomic():
-        account = SesAccount.objects.select_for_update().get(region=settings.AWS_REGION)
-        if not is_outdated(asked_at, account.read_at):
-            _record_account(account, found, problem, asked_at)
-        return account
-
-
-def _record_account(account: SesAccount, found: Account | None, problem: str, asked_at: datetime) -> None:
-    account.problem = problem
-    if found is not None:
-        if (account.enforcement, account.sends) != (found.enforcement, found.sends):
-            account.since = asked_at
-        account.enforcement, account.sends, account.in_production = found.enforcement, found.sends, found.in_production
-        account.most_in_24_hours, account.sent_in_24_hours = found.most_in_24_hours, found.sent_in_24_hours
-        account.read_at = asked_at
-    account.save()
-
-
 @transaction.atomic
 def store(tenant: Tenant, entity: Entity, *, asked_at: datetime | None = None, request_ids: Iterable[str] = ()) -> None:
     """Store the read, its changes and their effects in one transaction. `tenant` is refreshed.
@@ -233,7 +228,6 @@ def status_of(tenant: Tenant) -> TenantStatus:
     return derive(
         wants_pause=tenant.is_paused,
         under_way=tenant.is_under_way,
-        staff=tenant.staff_status,
         amazon=tenant.amazon_status,
         aggregate=tenant.aggregate,
     )
@@ -259,15 +253,7 @@ def _conclude(locked: Tenant, before: dict[str, str], request_ids: list[str], *,
     if asked and locked.status_proven_at:
         _log_confirmed(locked, before, after, request_ids)
     elif _is_by_aws(before, after, asked=asked):
-        audit_services.record(
-            "tenant.standing",
-            about=tenant_subject(locked),
-            actor=audit_services.AMAZON,
-            because=locked.amazon_cause or locked.staff_cause,
-            before=before,
-            after=after,
-            aws_request_ids=request_ids,
-        )
+        _log_seen(locked, before, after, request_ids)
     confirmed = asked and locked.status_proven_at is not None
     old = TenantStatus.ACTIVE if comes_into_use else old
     notify_of_change(locked, old=old, now=timezone.now(), confirmed=confirmed)
@@ -286,6 +272,23 @@ def _log_confirmed(locked: Tenant, before: dict[str, str], after: dict[str, str]
     what = "tenant.paused" if locked.is_paused else "tenant.resumed"
     audit_services.record(
         what, about=tenant_subject(locked), actor=None, before=before, after=after, aws_request_ids=request_ids
+    )
+
+
+def _log_seen(locked: Tenant, before: dict[str, str], after: dict[str, str], request_ids: list[str]) -> None:
+    """Record a change that we saw in SES. One of our side's status by hand isn't an act of AWS."""
+    was_off, is_off = (side["staff"] == SendingStatus.DISABLED for side in (before, after))
+    is_of_staff = before["amazon"] == after["amazon"] and was_off != is_off
+    is_by_hand = is_of_staff and paused_by(locked.staff_cause, by_us=False) is PausedBy.OUTSIDE
+    because = f"{BY_HAND[is_off]} {locked.staff_cause}" if is_by_hand else locked.amazon_cause or locked.staff_cause
+    audit_services.record(
+        "tenant.standing",
+        about=tenant_subject(locked),
+        actor=None if is_by_hand else audit_services.AMAZON,
+        because=because.strip(),
+        before=before,
+        after=after,
+        aws_request_ids=request_ids,
     )
 
 
@@ -350,13 +353,7 @@ def notify_owners(*, tenant_id: str, what: str) -> None:
     tenant = Tenant.objects.select_related("customer").filter(pk=tenant_id).first()
     if tenant is None or not _is_current(tenant, what):
         return
-    mail = core.owner_email(
-        what,
-        customer=tenant.customer.name,
-        told=tenant.pause_told,
-        stops_receiving=tenant.stops_receiving,
-        names_tenant=tenant.names_tenant,
-    )
+    mail = owner_email(what, tenant.notice)
     if mail is None:
         return
     owners = [owner.email for owner in owners_of(tenant.customer)]
@@ -369,7 +366,7 @@ def notify_owners(*, tenant_id: str, what: str) -> None:
 def _is_current(tenant: Tenant, what: str) -> bool:
     """Return whether the email is still true. A pause of ours is, also while AWS suspends the tenant."""
     below = what == TenantStatus.PAUSED and tenant.is_paused and tenant.standing == TenantStatus.SUSPENDED
-    return below or core.is_current(what, tenant.standing)
+    return below or is_current(what, tenant.standing)
 
 
 EVERY_SECONDS = 30

@@ -20,6 +20,7 @@ from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.core import Entity
 from tenants.lifecycle.selectors import tenants_in_region
 from tenants.models.tenants import SesAccount, Tenant, TenantStage
+from tenants.ses_account import services as ses_account_services
 from tenants.status import services as status_services
 
 QUIET_READ_AFTER = timedelta(days=1)
@@ -28,7 +29,7 @@ MOST_UNLISTED = 60  # in one pass, so it ends within its ten minutes at one call
 
 def read_all(*, now: datetime) -> int:
     """Read the account and the tenants. Returns the number. Raises AwsProblem; earlier pages are stored."""
-    account = status_services.read_account()
+    account = ses_account_services.read_account()
     began = account.pass_began_at if account.pass_place and account.pass_began_at else timezone.now()
     listed = _read_listed(account, began)
     return listed + _read_unlisted(began, now)

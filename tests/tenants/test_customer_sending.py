@@ -3,12 +3,13 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models.people import Customer
 from accounts.roles import Role
+from tenants.customer_notices.core import NOBODY_SENDS
 from tenants.lifecycle.selectors import banners_for
-from tenants.models.tenants import Tenant
-from tenants.status.core import TenantStatus, banner_of, customer_text_for
+from tenants.models.tenants import SesAccount, Tenant
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff, make_user
 from tests.tenants.factories import make_tenant
@@ -33,15 +34,6 @@ def paused(northwind: Customer) -> Tenant:
 def alice_client(client: Client, northwind: Customer) -> Client:
     client.force_login(make_member(northwind))
     return client
-
-
-@pytest.mark.parametrize("reason", ["spam", "bounces", "other"])
-def test_an_unconfirmed_pause_is_not_described_as_done(reason: str) -> None:
-    banner = banner_of("Northwind", TenantStatus.PAUSING, customer_text_for(reason))
-    assert banner is not None
-    assert banner.told.startswith("We’re pausing your sending")
-    assert "We paused" not in banner.told
-    assert banner.told.endswith("until the pause is confirmed.")
 
 
 def test_every_page_shows_members_why_sending_is_paused(alice_client: Client, paused: Tenant) -> None:
@@ -69,22 +61,23 @@ def test_a_member_of_two_customers_sees_both_banners(northwind: Customer, paused
     assert titles == ["Amazon SES has suspended sending for Aardvark", "Sending for Northwind is paused"]
 
 
-@pytest.mark.parametrize("standing", [TenantStatus.ACTIVE, TenantStatus.UNKNOWN, "something new"])
-def test_no_banner_is_shown_for_an_active_or_unknown_status(standing: str) -> None:
-    assert banner_of("Northwind", standing, TOLD) is None
-
-
-def test_the_banner_of_a_suspension_names_amazon_and_not_the_earlier_reason() -> None:
-    banner = banner_of("Northwind", TenantStatus.SUSPENDED, TOLD)
-    assert banner is not None
-    assert TOLD not in banner.told
-    assert "Amazon" in banner.told
-
-
-def test_the_banner_says_that_receiving_is_stopped_too() -> None:
-    banner = banner_of("Northwind", TenantStatus.PAUSED, TOLD, stops_receiving=True)
-    assert banner is not None
-    assert "isn’t delivered to you" in banner.goes_on
+@pytest.mark.parametrize(("enforcement", "sends"), [("SHUTDOWN", True), ("HEALTHY", False), ("SHUTDOWN", None)])
+def test_everybody_reads_that_nobody_sends_while_the_account_is_stopped(
+    alice_client: Client, northwind: Customer, enforcement: str, sends: bool | None
+) -> None:
+    alice = northwind.memberships.get().user
+    domain = make_domain("northwind.example", customer=northwind, **VERIFIED)
+    url = reverse("domains:sending", args=[domain.id])
+    SesAccount.objects.create(region="eu-west-1", enforcement=enforcement, sends=sends)
+    assert [each.banner.told for each in banners_for(alice)] == [NOBODY_SENDS]  # also without a tenant
+    make_tenant(northwind, standing="active", sends_since=timezone.now())
+    assert [each.banner.told for each in banners_for(alice)] == [NOBODY_SENDS]
+    page = alice_client.get(url).text
+    assert "Sending is enabled." not in page
+    assert page.count(NOBODY_SENDS) == 2  # the banner, and the status
+    SesAccount.objects.update(enforcement="PROBATION", sends=True)
+    assert banners_for(alice) == ()
+    assert "Sending is enabled." in alice_client.get(url).text
 
 
 def test_the_organisation_page_shows_the_sending_status(alice_client: Client, paused: Tenant) -> None:

@@ -131,7 +131,7 @@ def test_a_delayed_pause_shows_its_next_attempt_and_can_be_retried(tess_client: 
     problem = page.partition('id="status-problem"')[2].partition("</form>")[0]
     assert "AWS had an internal error. We try again <time" in problem
     assert "Try again in a minute" not in page
-    assert "Pause requested by our team. SES hasn’t applied it yet." in page
+    assert "Pause requested by our team. SES hasn’t confirmed it yet." in page
     assert "Not paused by our team" not in page
     answer = tess_client.post(reverse("tenants:try_now", args=[tenant.id]), follow=True)
     assert "Trying now." in answer.text
@@ -154,7 +154,7 @@ def test_a_resume_in_progress_can_be_stopped(tess_client: Client, sandbox: Sandb
     page = page_of(tess_client, tenant)
     assert 'data-standing="resuming"' in page
     assert f'href="{pause_url(tenant)}"' in page
-    assert "Resume requested by our team. SES hasn’t applied it yet." in page
+    assert "Resume requested by our team. SES hasn’t confirmed it yet." in page
     assert "Paused in SES, not from here" not in page
     tess_client.post(pause_url(tenant), {**WORDS, "step": "pause"})
     apply_in_ses(tenant)
@@ -188,9 +188,9 @@ def test_the_review_shows_the_impact_of_stopping_receiving(tess_client: Client, 
         {**WORDS, "stops_receiving": "on", "receiving_digest": digest_in(page), "step": "pause"},
     )
     assert answer.status_code == 302
-    assert "Stopped too" in page_of(tess_client, receiving)
+    assert "Being stopped. SES may still accept mail." in page_of(tess_client, receiving)
     auto_apply_services.work()
-    assert rule_count("billing@northwind.example") == 0
+    assert ("Stopped too" in page_of(tess_client, receiving), rule_count("billing@northwind.example")) == (True, 0)
 
 
 def test_rules_that_changed_after_the_review_are_shown_again(tess_client: Client, receiving: Tenant) -> None:

@@ -300,7 +300,7 @@ def ended_in_ses(tenant: Tenant) -> Difference:
     return Difference.objects.get(kind="status", gone_at=None)
 
 
-@pytest.mark.parametrize(("decision", "standing"), [("restore", "paused"), ("adopt", "active"), ("ignore", "pausing")])
+@pytest.mark.parametrize(("decision", "standing"), [("restore", "paused"), ("adopt", "active"), ("ignore", "undone")])
 def test_trust_and_safety_resolves_a_difference_of_the_sending_status(
     tenant: Tenant, decision: str, standing: str
 ) -> None:

@@ -290,8 +290,8 @@ def test_a_pause_lifted_in_ses_is_unconfirmed_and_can_be_applied_again(sandbox: 
     set_status_in_ses(tenant, "ENABLED")
     status_services.read_tenant(tenant_id=tenant.pk)
     tenant = reload(tenant)
-    assert (tenant.standing, tenant.is_paused) == (TenantStatus.PAUSING, True)
-    assert Change.objects.get(what="tenant.standing").actor_kind == "amazon"
+    assert (tenant.standing, tenant.is_paused) == (TenantStatus.UNDONE, True)
+    assert Change.objects.get(what="tenant.standing").actor_kind == "worker"  # somebody in SES, not AWS
     pause_services.reapply_status(tenant=tenant, because="Nobody told us why.", actor=make_tess())
     pause_services.apply_status(tenant_id=tenant.pk)
     assert reload(tenant).standing == TenantStatus.PAUSED

@@ -1,5 +1,7 @@
 """A pause of ours that somebody ended in SES is not over here: it is not told as over, and can be repeated."""
 
+from functools import partial
+
 import pytest
 from django.core import mail
 from django.test import Client
@@ -16,6 +18,7 @@ from notifications.models.alerts import Alert
 from notifications.models.webhooks import Event
 from operations.pause import services as operations_pause_services
 from sandbox.process import Sandbox
+from tenants.customer_notices.core import RESUMED
 from tenants.lifecycle.selectors import banner_for, customer_sentence, layers_of
 from tenants.models.tenants import Tenant
 from tenants.pause import services as pause_services
@@ -54,7 +57,7 @@ def undone(sandbox: Sandbox) -> Tenant:
 def tell(tenant: Tenant) -> list[str]:
     """Send every email that a status of the tenant can cause, as its jobs do. Returns the subjects that were due."""
     if "tenants.tell" in jobs_of(tenant):
-        for what in ("paused", "suspended", core.RESUMED):
+        for what in ("paused", "suspended", RESUMED):
             status_services.notify_owners(tenant_id=tenant.pk, what=what)
     return [str(each.subject) for each in mail.outbox]
 
@@ -69,7 +72,7 @@ def events() -> list[tuple[str, str]]:
 
 
 def test_the_customer_is_not_told_that_sending_is_enabled(undone: Tenant) -> None:
-    status_services.notify_owners(tenant_id=undone.pk, what=core.RESUMED)
+    status_services.notify_owners(tenant_id=undone.pk, what=RESUMED)
     assert [mail.outbox, events()] == [[], [("tenant.paused", "staff")]]
     banner = banner_for(undone)
     assert banner is not None
@@ -115,6 +118,38 @@ def test_it_is_paused_again_with_receiving_still_stopped(undone: Tenant) -> None
         pause_tenant(undone)
 
 
+def test_a_review_does_not_keep_a_pause_that_ses_does_not_have(undone: Tenant) -> None:
+    tess = make_tess()
+    keep = partial(pause_services.keep_paused, because="Still sends spam.", review_on=None, actor=tess)
+    with pytest.raises(Refused, match="mail may be sent"):
+        keep(tenant=undone)
+    client = Client()
+    client.force_login(tess)
+    page = client.get(reverse("tenants:keep", args=[undone.pk])).text
+    assert "can’t be kept paused" in page
+    assert ">Keep paused<" not in page
+    pause_tenant(undone, applied=False)
+    with pytest.raises(Refused, match="hasn’t confirmed the pause"):
+        keep(tenant=undone)
+    pause_services.apply_status(tenant_id=undone.pk)
+    keep(tenant=undone)
+
+
+def test_everything_says_that_mail_is_sent_and_not_that_a_pause_is_under_way(undone: Tenant) -> None:
+    assert undone.standing == "undone"
+    client = Client()
+    client.force_login(make_tess())
+    detail, api = reverse("tenants:detail", args=[undone.pk]), f"/api/v2/tenants/{undone.pk}"
+    assert "The pause was undone in SES. Mail is sent." in client.get(detail).text
+    assert client.get(api).json()["standing"] == "undone"
+    assert "undone" in list_of(client, "tenants:list", show="undone")
+    assert "1 tenant is sending: the pause was undone in SES" in client.get(reverse("operations:overview")).text
+
+
+def list_of(client: Client, name: str, **query: str) -> str:
+    return client.get(reverse(name), query).text
+
+
 def test_a_pause_that_is_set_again_in_ses_is_no_problem_any_more(undone: Tenant) -> None:
     set_in_ses(undone, "DISABLED")
     tenant = read(undone)
@@ -147,6 +182,9 @@ def test_a_pause_that_is_ended_in_ses_under_a_suspension_can_be_repeated(sandbox
     assert read(tenant).standing == "paused"
 
 
+BY = {"policy": "policy", "hand": "outside"}
+
+
 @pytest.mark.parametrize("stop", ["policy", "hand", "aws"])
 def test_a_pause_of_a_stopped_tenant_reaches_the_owners(sandbox: Sandbox, stop: str) -> None:
     """SES sends nothing before and after, but our reason and message are new to them."""
@@ -167,7 +205,8 @@ def test_a_pause_of_a_stopped_tenant_reaches_the_owners(sandbox: Sandbox, stop: 
     (sent,) = mail.outbox
     assert sent.subject == f"Sending for {tenant.customer.name} is paused"
     assert "Please call us at once." in sent.body
-    assert events() == [("tenant.suspended", "amazon"), ("tenant.paused", "staff")]
+    first = ("tenant.suspended", "amazon") if stop == "aws" else ("tenant.paused", BY[stop])
+    assert events() == [first, ("tenant.paused", "staff")]
     read(tenant)
     assert jobs_of(tenant).count("tenants.tell") == 1
 

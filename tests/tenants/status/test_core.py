@@ -1,6 +1,7 @@
 """The layers that control sending, and the resulting status."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from tenants.status.core import (
     layers,
 )
 
+WHEN = datetime(2026, 5, 4, 12, tzinfo=UTC)
 ON, OFF, AGAIN = "ENABLED", "DISABLED", "REINSTATED"
 HEALTHY = StatusFacts(
     account="HEALTHY",
@@ -36,49 +38,54 @@ HEALTHY = StatusFacts(
 
 
 @pytest.mark.parametrize(
-    ("wants_pause", "under_way", "staff", "amazon", "aggregate", "standing"),
+    ("wants_pause", "under_way", "amazon", "aggregate", "standing"),
     [
-        (False, False, ON, ON, ON, TenantStatus.ACTIVE),
-        (False, False, AGAIN, ON, AGAIN, TenantStatus.ACTIVE),
-        (True, True, ON, ON, ON, TenantStatus.PAUSING),
-        (True, True, OFF, ON, ON, TenantStatus.PAUSING),  # applied, but the aggregate has not followed
-        (True, True, "", "", "", TenantStatus.PAUSING),
-        (True, True, OFF, ON, OFF, TenantStatus.PAUSED),
-        (True, False, OFF, ON, OFF, TenantStatus.PAUSED),
-        (False, False, OFF, ON, OFF, TenantStatus.PAUSED),  # by the policy, or manually in SES
-        (True, False, ON, ON, ON, TenantStatus.PAUSING),  # ended in SES: mail may be sent, but we still want the pause
-        (False, True, OFF, ON, OFF, TenantStatus.RESUMING),
-        (False, True, ON, ON, OFF, TenantStatus.RESUMING),
-        (False, True, ON, ON, ON, TenantStatus.ACTIVE),
-        (False, False, ON, OFF, OFF, TenantStatus.SUSPENDED),
-        (True, True, OFF, OFF, OFF, TenantStatus.SUSPENDED),
-        (False, True, ON, OFF, OFF, TenantStatus.SUSPENDED),
-        (False, False, "", "", "", TenantStatus.UNKNOWN),
-        (False, False, "WATCHED", "WATCHED", "WATCHED", TenantStatus.UNKNOWN),
-        (False, False, ON, "WATCHED", ON, TenantStatus.ACTIVE),
+        (False, False, ON, ON, TenantStatus.ACTIVE),
+        (False, False, ON, AGAIN, TenantStatus.ACTIVE),
+        (True, True, ON, ON, TenantStatus.PAUSING),
+        (True, True, "", "", TenantStatus.PAUSING),
+        (True, True, ON, OFF, TenantStatus.PAUSING),  # as wanted, but read before the request
+        (True, False, ON, OFF, TenantStatus.PAUSED),
+        (False, False, ON, OFF, TenantStatus.PAUSED),  # by the policy, or manually in SES
+        (True, False, ON, ON, TenantStatus.UNDONE),  # ended in SES: mail is sent, but we still want the pause
+        (False, True, ON, OFF, TenantStatus.RESUMING),
+        (False, True, ON, ON, TenantStatus.RESUMING),  # as wanted, but read before the request
+        (False, False, OFF, OFF, TenantStatus.SUSPENDED),
+        (True, True, OFF, OFF, TenantStatus.SUSPENDED),
+        (False, True, OFF, OFF, TenantStatus.SUSPENDED),
+        (False, False, "", "", TenantStatus.UNKNOWN),
+        (False, False, "WATCHED", "WATCHED", TenantStatus.UNKNOWN),
+        (False, False, "WATCHED", ON, TenantStatus.ACTIVE),
     ],
 )
 def test_the_status_follows_from_what_was_read(
-    wants_pause: bool, under_way: bool, staff: str, amazon: str, aggregate: str, standing: TenantStatus
+    wants_pause: bool, under_way: bool, amazon: str, aggregate: str, standing: TenantStatus
 ) -> None:
-    found = derive(wants_pause=wants_pause, under_way=under_way, staff=staff, amazon=amazon, aggregate=aggregate)
+    found = derive(wants_pause=wants_pause, under_way=under_way, amazon=amazon, aggregate=aggregate)
     assert found == standing
 
 
 STATUSES = st.sampled_from([ON, OFF, AGAIN, "", "WATCHED"])
 
 
-@given(st.booleans(), st.booleans(), STATUSES, STATUSES, STATUSES)
+@given(st.booleans(), st.booleans(), STATUSES, STATUSES)
 def test_a_tenant_is_paused_only_if_the_aggregate_is_disabled(
-    wants_pause: bool, under_way: bool, staff: str, amazon: str, aggregate: str
+    wants_pause: bool, under_way: bool, amazon: str, aggregate: str
 ) -> None:
-    found = derive(wants_pause=wants_pause, under_way=under_way, staff=staff, amazon=amazon, aggregate=aggregate)
+    found = derive(wants_pause=wants_pause, under_way=under_way, amazon=amazon, aggregate=aggregate)
     if found == TenantStatus.PAUSED:
         assert aggregate == OFF
     if found == TenantStatus.ACTIVE:
         assert aggregate in (ON, AGAIN)
     if amazon == OFF:
         assert found == TenantStatus.SUSPENDED
+
+
+@given(st.booleans(), STATUSES, STATUSES)
+def test_nothing_that_was_read_before_a_request_confirms_it(wants_pause: bool, amazon: str, aggregate: str) -> None:
+    found = derive(wants_pause=wants_pause, under_way=True, amazon=amazon, aggregate=aggregate)
+    waits = TenantStatus.PAUSING if wants_pause else TenantStatus.RESUMING
+    assert found == (TenantStatus.SUSPENDED if amazon == OFF else waits)
 
 
 @given(STATUSES, STATUSES, STATUSES)
@@ -204,9 +211,23 @@ def test_an_unknown_status_is_shown_unchanged() -> None:
     assert (layer.status, layer.cause, layer.lifted_by) == ("WATCHED", "because", BY_AMAZON)
 
 
-@pytest.mark.parametrize(("ours", "words"), [(True, "Paused by our team."), (False, "not from here")])
-def test_a_pause_without_a_cause_says_who_made_it(ours: bool, words: str) -> None:
-    assert words in layers(replace(HEALTHY, staff=(OFF, "", None), paused_by_us=ours))[2].cause
+@pytest.mark.parametrize(
+    ("wants_pause", "read", "allows"),
+    [(True, OFF, None), (True, ON, True), (False, ON, None), (False, OFF, False), (True, "", None)],
+)
+def test_the_layer_of_staff_does_not_follow_a_read_from_before_the_request(
+    wants_pause: bool, read: str, allows: bool | None
+) -> None:
+    waits = replace(HEALTHY, staff=(read, "SES said why", None), paused_by_us=wants_pause, is_under_way=True)
+    layer = layers(waits)[2]
+    assert (layer.allows, layer.cause) == (allows, f"{'Pause' if wants_pause else 'Resume'}{core.UNCONFIRMED}")
+    assert core.shown(layer).sentence == layer.cause
+
+
+def test_the_account_has_a_time_of_its_own_and_says_why_it_could_not_be_read() -> None:
+    layer = layers(replace(HEALTHY, account_read_at=WHEN, account_problem="AWS denied access."))[0]
+    assert (layer.read_at, layer.problem) == (WHEN, "AWS denied access.")
+    assert {each.read_at for each in layers(replace(HEALTHY, account_read_at=WHEN))[1:]} == {None}
 
 
 def test_a_pause_by_the_policy_is_recognised_by_its_cause() -> None:

@@ -13,12 +13,14 @@ from notifications.models.webhooks import Event
 from sandbox.aws.state import WORLD, regions
 from sandbox.aws.state import Tenant as AtAmazon
 from sandbox.process import Sandbox
+from tenants.customer_notices.core import PAUSED_IN_SES
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.core import ANOTHER, GONE
-from tenants.lifecycle.selectors import layers_of
+from tenants.lifecycle.selectors import banner_for, layers_of
 from tenants.models.tenants import SesAccount, StatusChange, Tenant
+from tenants.ses_account import services as ses_account_services
 from tenants.status import services as status_services
-from tenants.status.core import LayerName, TenantStatus
+from tenants.status.core import LayerName, TenantStatus, shown
 from tests.tenants.factories import jobs_of, pause_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +55,33 @@ def test_a_suspension_changes_one_layer_and_is_logged_as_made_by_aws(sandbox: Sa
     assert (change.actor_kind, change.actor_name, change.because) == ("amazon", "AWS", "Phishing was seen.")
     assert change.after == {"standing": "suspended", "amazon": "DISABLED"}
     assert len(change.aws_request_ids) == 1
+
+
+@pytest.mark.parametrize(("status", "words"), [("DISABLED", "Paused in SES"), ("REINSTATED", "Enabled in SES")])
+def test_a_pause_or_its_end_by_hand_in_ses_is_one_fact_everywhere_and_not_an_act_of_aws(
+    sandbox: Sandbox, status: str, words: str
+) -> None:
+    tenant = set_up_tenant()
+    if status != "DISABLED":
+        sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")
+        tenant = read(tenant)
+    aws.client("sesv2").update_reputation_entity_customer_managed_status(
+        ReputationEntityType="RESOURCE", ReputationEntityReference=tenant.arn, SendingStatus=status
+    )
+    tenant = read(tenant)
+    change = Change.objects.filter(what="tenant.standing").latest("pk")
+    assert change.actor_kind == "worker"
+    assert change.because.startswith(f"{words}, outside this system.")
+    event = Event.objects.filter(event__startswith="tenant.").latest("at")
+    wanted = "tenant.paused" if status == "DISABLED" else "tenant.resumed"
+    assert (event.event, event.data["by"]) == (wanted, "outside")
+    if status == "DISABLED":
+        assert Alert.objects.get(kind="tenant.paused").why.startswith(f"{tenant.name} was paused in SES, outside this")
+        banner = banner_for(tenant)
+        assert banner is not None
+        assert banner.told == PAUSED_IN_SES
+        layer = shown(layers_of(tenant)[2])
+        assert layer.sentence == "Paused in SES, outside this system."
 
 
 def test_reading_the_same_status_again_is_no_change(sandbox: Sandbox) -> None:
@@ -182,11 +211,11 @@ def test_the_account_is_a_layer_and_a_failed_read_keeps_its_last_status(
     tenant = set_up_tenant()
     assert layers_of(tenant)[0].allows is None
     sandbox.control.set_account(tenant.region, enforcement="SHUTDOWN", sending_enabled=False)
-    status_services.read_account()
+    ses_account_services.read_account()
     assert layers_of(tenant)[0].allows is False
     since = SesAccount.objects.get().since
     sandbox.control.add_fault("error", "GetAccount")
-    account = status_services.read_account()
+    account = ses_account_services.read_account()
     assert (account.enforcement, account.since) == ("SHUTDOWN", since)
     assert "AWS had an internal error" in account.problem
 
@@ -211,7 +240,7 @@ def test_an_older_read_that_found_no_tenant_does_not_replace_a_newer_status(
 def test_an_older_read_of_the_account_does_not_replace_a_newer_one(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    status_services.read_account()
+    ses_account_services.read_account()
     right, newer = lifecycle_gateway.get_account, timezone.now() + timedelta(seconds=30)
 
     def slow() -> object:
@@ -220,7 +249,7 @@ def test_an_older_read_of_the_account_does_not_replace_a_newer_one(
         return found
 
     monkeypatch.setattr(lifecycle_gateway, "get_account", slow)
-    account = status_services.read_account()
+    account = ses_account_services.read_account()
     assert (account.enforcement, account.sends, account.read_at, account.pass_place) == (
         "SHUTDOWN",
         False,
