@@ -118,7 +118,8 @@ _RULES = {
     RulesFact.NOT_SET_UP: "Inbound mail isn't set up in this region yet",
     RulesFact.HALTED: "Our team has turned off inbound mail",
     RulesFact.MUTED: "Our team has turned off inbound mail. A subdomain catch-all above accepts the mail",
-    RulesFact.ACCEPTED: "A subdomain catch-all above accepts the mail, and nobody gets it",
+    RulesFact.ACCEPTED: "{kept_by} accepts the mail, and nobody gets it",
+    RulesFact.CAUGHT: "Delivers the mail through a subdomain catch-all above",
     RulesFact.SPLIT: "Another account has proven one of the subdomains",
     RulesFact.FILTERED: "An IP filter in SES blocks all senders",
     RulesFact.CARRIED: "Delivers the mail",
@@ -141,16 +142,23 @@ def mail_path(
 
     `is_unreadable`: the function can't read what is stored.
     """
-    is_stored = facts.is_verified and facts.rules in (*DELIVERED, *DEFECTIVE, RulesFact.PARTLY)
+    is_kept = facts.is_verified and facts.rules in (RulesFact.ACCEPTED, RulesFact.MUTED)
+    is_stored = facts.is_verified and facts.rules in (*DELIVERED, *DEFECTIVE, RulesFact.CAUGHT, RulesFact.PARTLY)
     is_routed = is_stored and facts.rules is not RulesFact.UNROUTED and not is_unreadable
     is_stopped = receiving.is_red and facts.mx in MX_POINTS_HERE
     return (
         Hop("sender", "Sender", HopState.NONE, "Queries the MX record"),
         Hop("mx", "MX record", *_MX[facts.mx]),
         _rule(facts, is_stopped=is_stopped),
-        _storage(is_stored=is_stored, is_routed=is_routed, is_stopped=is_stopped, is_unreadable=is_unreadable),
-        _end(ends, is_reached=is_routed or facts.rules is RulesFact.UNSURE),
+        _KEPT
+        if is_kept
+        else _storage(is_stored=is_stored, is_routed=is_routed, is_stopped=is_stopped, is_unreadable=is_unreadable),
+        _OFF if facts.is_off else _end(ends, is_reached=is_routed or facts.rules is RulesFact.UNSURE),
     )
+
+
+_KEPT = Hop("store", "Storage", HopState.STORED, "Keeps the mail. Nobody gets it")
+_OFF = Hop("end", "Endpoint", HopState.NONE, "The address is off")
 
 
 def _storage(*, is_stored: bool, is_routed: bool, is_stopped: bool, is_unreadable: bool) -> Hop:
@@ -164,7 +172,9 @@ def _storage(*, is_stored: bool, is_routed: bool, is_stopped: bool, is_unreadabl
 
 
 def _rule(facts: ReceivingFacts, *, is_stopped: bool) -> Hop:
-    name, sentence = "SES receipt rule", _RULES[facts.rules]
+    name, sentence = "SES receipt rule", _RULES[facts.rules].format(kept_by=_capitalized(facts.kept_by))
+    if facts.is_off and facts.rules is RulesFact.NOTHING:
+        return Hop("rule", name, HopState.NONE, "The address is off: no rule contains it")
     if not facts.is_verified:
         sentence = "SES hasn't verified the domain yet"
     elif facts.rules in (*DELIVERED, *DEFECTIVE):
@@ -172,6 +182,10 @@ def _rule(facts: ReceivingFacts, *, is_stopped: bool) -> Hop:
     if facts.rules is RulesFact.UNSURE and facts.is_verified:
         return Hop("rule", name, HopState.UNKNOWN, sentence)
     return Hop("rule", name, HopState.STOPPED if is_stopped else HopState.PENDING, sentence)
+
+
+def _capitalized(text: str) -> str:
+    return text if "@" in text else f"{text[:1].upper()}{text[1:]}"
 
 
 _WORST = (HopState.UNDELIVERED, HopState.STORED, HopState.UNCONFIRMED, HopState.OK)
