@@ -33,6 +33,7 @@ from receipt_rules.addresses.selectors import (
 )
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.endpoints.services import refuse_foreign
+from receipt_rules.forwarding.services import refuse_loop
 from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
@@ -74,13 +75,14 @@ def lock_uses(endpoint: Endpoint) -> None:
 
 @contextmanager
 def choosing(endpoint: Endpoint | None) -> Iterator[None]:
-    """Run in a transaction that refers to the endpoint. Raises Refused if somebody removes it at this moment.
+    """Run in a transaction that refers to the endpoint. Raises Refused for a loop, and if somebody removes it now.
 
     Until the end of the transaction, nobody else can remove it.
     """
     try:
         with transaction.atomic():
             yield
+            refuse_loop(endpoint)
             if endpoint is not None:
                 connection.check_constraints()  # an error at the commit could not become a refusal
     except IntegrityError as error:
@@ -127,8 +129,7 @@ def add_address(
 ) -> Address:
     """Add the address. `may_wait`: at a domain that isn't proven yet, it becomes live with the proof.
 
-    Raises NotAllowed, and Refused: NOT_AN_ADDRESS, DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, ADDRESS_EXISTS, or for a bad
-    name.
+    Raises NotAllowed, and Refused: NOT_AN_ADDRESS, DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, ADDRESS_EXISTS, a bad name.
     """
     require_routing(actor, customer.pk)
     asked = AddressAsked(text, endpoint, is_active=is_active)
@@ -174,9 +175,9 @@ def _add(
             made = Address.objects.create(
                 address=place.address, domain=domain, endpoint=asked.endpoint, is_active=asked.is_active
             )
-            audit_services.record(
-                "address.added", about=address_subject(made), actor=actor, after=_log(made), bulk_id=bulk_id
-            )
+            refuse_loop(asked.endpoint)
+            about, after = address_subject(made), _log(made)
+            audit_services.record("address.added", about=about, actor=actor, after=after, bulk_id=bulk_id)
     except IntegrityError as error:
         raise AddressExists(place.address) from error
     return made

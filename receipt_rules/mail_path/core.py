@@ -66,12 +66,13 @@ class End(Labelled):
     waits: bool = False
     is_failing: bool = False
     is_kept: bool = False
+    is_loop: bool = False  # it forwards the mail back to the addresses that it gets it from
 
     @property
     def state(self) -> HopState:
         if not self.name or self.is_off or self.is_kept:
             return HopState.STORED
-        if self.is_failing:
+        if self.is_failing or self.is_loop:
             return HopState.UNDELIVERED
         return HopState.UNCONFIRMED if self.waits else HopState.OK
 
@@ -91,11 +92,13 @@ class End(Labelled):
             return f"{self.name} is off. Mail is stored only"
         if self.is_kept:
             return f"{self.name} gets no mail: this deployment doesn't forward mail. Mail is stored only"
-        if self.waits:
-            return f"{self.name} is waiting for confirmation. Mail is stored until then"
-        if self.is_failing:
-            return f"{self.name} isn't accepting mail"
-        return f"{self.name} ({self.kind})"
+        if self.is_loop:
+            why = "forwards the mail back to its own address. Mail is stored only"
+        elif self.waits:
+            why = "is waiting for confirmation. Mail is stored until then"
+        else:
+            why = "isn't accepting mail" if self.is_failing else f"({self.kind})"
+        return f"{self.name} {why}"
 
 
 _MX = {
@@ -177,8 +180,9 @@ def _rule(facts: ReceivingFacts, *, is_stopped: bool) -> Hop:
         return Hop("rule", name, HopState.NONE, "The address is off: no rule contains it")
     if not facts.is_verified:
         sentence = "SES hasn't verified the domain yet"
-    elif facts.rules in (*DELIVERED, *DEFECTIVE):
-        return Hop("rule", name, HopState.OK if facts.rules is RulesFact.CARRIED else HopState.WARNING, sentence)
+    elif facts.rules in (*DELIVERED, *DEFECTIVE, RulesFact.CAUGHT):
+        is_good = facts.rules in (RulesFact.CARRIED, RulesFact.CAUGHT)
+        return Hop("rule", name, HopState.OK if is_good else HopState.WARNING, sentence)
     if facts.rules is RulesFact.UNSURE and facts.is_verified:
         return Hop("rule", name, HopState.UNKNOWN, sentence)
     return Hop("rule", name, HopState.STOPPED if is_stopped else HopState.PENDING, sentence)
