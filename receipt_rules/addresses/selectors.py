@@ -241,13 +241,14 @@ def inbound_of(domain: Domain) -> tuple[list[Address], list[CatchAll]]:
     return list(addresses), list(catch_alls)
 
 
-def is_accepted_above(domain: Domain) -> bool:
-    """Return whether another customer's subdomain catch-all makes SES accept mail for this domain."""
+def catch_alls_above(domain: Domain) -> list[CatchAll]:
+    """Return the live subdomain catch-alls that make SES accept mail for this domain, anybody's, the nearest first."""
     parents = domain.parsed.parents
     if not parents or not domain.is_proven:
-        return False
-    above = CatchAll.objects.filter(subdomains=True, is_active=True, rules__in=DELIVERED, domain__name__in=parents)
-    return above.filter(domain__region=domain.region).exclude(domain__customer=domain.customer_id).exists()
+        return []
+    rows = CatchAll.objects.filter(subdomains=True, is_active=True, rules__in=DELIVERED, domain__name__in=parents)
+    found = rows.filter(domain__region=domain.region).select_related("domain", "endpoint")
+    return sorted(found, key=lambda each: -len(each.domain.name))
 
 
 def pending_for(customer: Customer) -> PendingChange | None:

@@ -105,6 +105,7 @@ def test_mail_with_recipients_that_ses_refuses_is_forwarded(function: Function, 
     function.changed(forward_from=OURS)(event("billing@shop.com"))
     (sent,) = ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages[before:]
     assert sent.destinations[0] == "a@x.example"
+    assert ("X-Original-" in sent.raw_data) == (headers != b"To: a@shop.com\r\n")
     assert site.outcomes == {"billing@shop.com": "delivered"}
 
 

@@ -15,6 +15,7 @@ from domains.models.domains import Domain
 from domains.receiving.core import MxFact, Receiving, ReceivingState
 from public_api.addresses.api import row as api_row
 from public_api.domains.selectors import AddressesWanted, find_addresses
+from receipt_rules.inbound_summary.selectors import inbound_summary
 from receipt_rules.mail_path.core import HopState
 from receipt_rules.mail_path.selectors import path_of_address
 from receipt_rules.models.addresses import Address, CatchAll
@@ -34,6 +35,7 @@ from tests.receipt_rules.factories import make_address, make_endpoint, make_veri
 
 pytestmark = pytest.mark.django_db
 NAME, ADDRESS, LABELLED = "kid.shop.com", "a@kid.shop.com", "a+x@kid.shop.com"
+OTHER = "other@kid.shop.com"
 STORING = (HopState.OK, HopState.STORED)
 ARRIVES = (ReceivingState.LIVE, ReceivingState.COPIED)
 REJECTED = (ReceivingState.REJECTED, ReceivingState.HELD, ReceivingState.APPLYING)
@@ -172,6 +174,10 @@ def the_address() -> Address:
 def test_a_domain_says_what_happens_to_its_mail(case: Case, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(case, monkeypatch)
     assert said(world.domain.receiving) == world.truth().partition(" ")[0], world.domain.receiving.sentence
+    rest, summary = world.truth(OTHER), inbound_summary(world.domain).sentence
+    if not case.is_caught and not case.is_stopped:
+        says = {"rejected": ("is rejected", "No mail is received"), "kept": ("nobody gets it",)}
+        assert any(each in summary for each in says.get(rest, (f"goes to {rest.rpartition(' ')[2]}",))), summary
 
 
 @pytest.mark.parametrize("above", ["", "own", "other"])
