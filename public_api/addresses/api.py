@@ -126,7 +126,8 @@ def add_address(request: HttpRequest, asked: AddressAdded) -> Status[AddressOut]
     The worker adds it to a receipt rule in SES within seconds; `isReceiptRuleConfigured` becomes true then.
     `warning` says what it waits for, such as the verification of its domain. Without an endpoint its mail is only
     stored. Refused: 409 `ADDRESS_EXISTS`, 400 `NOT_AN_ADDRESS`, `ADDRESS_ELSEWHERE`,
-    `ENDPOINT_MISSING` or `TWO_ENDPOINTS`, 404 for the domain.
+    `ENDPOINT_MISSING` or `TWO_ENDPOINTS`, 404 for the domain, 422 `FORWARDS_TO_ITSELF` for an endpoint that forwards
+    mail back to the address.
     """
     return Status(201, added(request, asked))
 
