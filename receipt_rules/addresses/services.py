@@ -57,9 +57,8 @@ def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = Fal
     """Lock the domain until the transaction ends, so that it isn't deleted and doesn't change hands. Raises Refused."""
     locked = Domain.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=domain.pk).first()
     if locked is None or locked.customer_id != domain.customer_id:
-        raise Refused(
-            f"{domain} was just changed by someone else. Reload the page and try again.", code="DOMAIN_CHANGED"
-        )
+        sentence = f"{domain} was just changed by someone else. Reload the page and try again."
+        raise Refused(sentence, code="DOMAIN_CHANGED")
     if to_receive:
         refuse_unproven(locked, may_wait=may_wait)
     return locked
@@ -90,7 +89,6 @@ def choosing(endpoint: Endpoint | None) -> Iterator[None]:
 
 
 def names_below(domain: Domain) -> set[str]:
-    """Return the subdomains with addresses, those of new addresses included."""
     new = Address.objects.filter(domain=domain, address__endswith=f".{domain.name}").values_list("address", flat=True)
     return {*domain.names_below, *(domain_of(address) for address in new)}
 
