@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from email.utils import formataddr
 
+from botocore.exceptions import ClientError
+
 from receiving.events import Arrival
 from receiving.messages import Letter
 
@@ -35,6 +37,25 @@ def refuse_loop(letter: Letter, recipient: str, to: Sequence[str]) -> None:
         raise NotForwarded("The message would be forwarded to the address it was sent to.")
     if len(letter.raw) > LARGEST:
         raise NotForwarded("The message is larger than 40 MB, the most that SES sends. Fetch it from the bucket.")
+
+
+def is_of_message(refusal: ClientError, to: Sequence[str]) -> bool:
+    """Return whether SES refuses what is in this message; False for what the next message would meet as well.
+
+    AWS doesn't document which headers it refuses. A refusal of our sender is MessageRejected, as one of the content.
+    """
+    error = refusal.response.get("Error", {})
+    text = str(error.get("Message", "")).lower()
+    if error.get("Code") == "MessageRejected":
+        return "verified" not in text and "authority" not in text
+    return error.get("Code") == "InvalidParameterValue" and not any(each.lower() in text for each in to)
+
+
+def with_own_recipient(raw: bytes, recipient: str) -> bytes:
+    """Return the message with the recipient in To. What it had in To and Cc, such as `Cc: root`, gets other names."""
+    fields, rest = _split(raw)
+    renamed = [b"X-Original-" + field if _name(field) in (b"to", b"cc") else field for field in fields]
+    return b"".join([*renamed, b"To: ", recipient.encode("ascii", "replace"), b"\r\n\r\n", rest])
 
 
 def rewritten(arrival: Arrival, letter: Letter, recipient: str, forward_from: str) -> bytes:

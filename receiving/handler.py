@@ -150,9 +150,27 @@ class Receiver:
         for recipient in recipients:
             forwards.refuse_loop(mail.letter, recipient, to)
             raw = forwards.rewritten(mail.arrival, mail.letter, recipient, self._deployment.forward_from)
-            self._client("ses").send_raw_email(
-                Source=self._deployment.forward_from, Destinations=to, RawMessage={"Data": raw}
-            )
+            try:
+                self._send(raw, to)
+            except ClientError as refusal:
+                if not forwards.is_of_message(refusal, to):
+                    raise
+                self._send_again(forwards.with_own_recipient(raw, recipient), to)
+
+    def _send_again(self, raw: bytes, to: Sequence[str]) -> None:
+        """Raises NotForwarded if SES refuses the message again: the endpoint isn't to blame for it."""
+        try:
+            self._send(raw, to)
+        except ClientError as refusal:
+            if not forwards.is_of_message(refusal, to):
+                raise
+            why = refusal.response.get("Error", {}).get("Message", "")
+            raise forwards.NotForwarded(f"SES refuses to send this message: {why} It stays in the bucket.") from refusal
+
+    def _send(self, raw: bytes, to: Sequence[str]) -> None:
+        self._client("ses").send_raw_email(
+            Source=self._deployment.forward_from, Destinations=list(to), RawMessage={"Data": raw}
+        )
 
     def _report_outcomes(self, mail: "_Mail", outcomes: Sequence[Outcome]) -> list[str]:
         """Report outcomes. If that fails, the event fails: marked deliveries aren't repeated, only reported again."""

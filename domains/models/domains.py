@@ -50,7 +50,7 @@ STAGES = [
     (Stage.DELETING.value, "Deleting"),
 ]
 STATES = [(state.value, state.label) for state in State]
-RECEIVING_STATES = [(state.value, state.value) for state in ReceivingState if state is not ReceivingState.HELD]
+RECEIVING_STATES = [(state.value, state.value) for state in ReceivingState if state.value not in ("held", "off")]
 SES_STATUSES = [(status.value, status.value) for status in SesStatus]
 WISH = ("wanted_by", "wanted_because", "wanted_with_key")
 

@@ -5,7 +5,7 @@ returns it for a Bounce action, and loses it, without an error, if a rule stops 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -41,6 +41,7 @@ class RulesFact(StoredState):
     ENDING = "ending"  # the same, and the rules still have the address: SES hasn't applied it
     MUTED = "muted"  # the same, and another customer's subdomain catch-all above accepts the mail
     ACCEPTED = "accepted"  # that catch-all accepts the mail, and nobody gets it
+    CAUGHT = "caught"  # no address here: the customer's own subdomain catch-all above receives the mail
     SPLIT = "split"  # a catch-all of subdomains that ended: another customer has proven one of them
     FILTERED = "filtered"  # IP filters in SES block all senders before any rule
     CARRIED = "carried"
@@ -70,6 +71,7 @@ class ReceivingState(StrEnum):
     ADD_ADDRESS = "add_address"
     APPLYING = "applying"
     HELD = "held"  # only for an address or catch-all; its name is REJECTED or BLOCKED
+    OFF = "off"  # only for an address or catch-all
     NOT_SET_UP = "not_set_up"
     BLOCKED = "blocked"
     UNVERIFIED = "unverified"
@@ -80,19 +82,14 @@ class ReceivingState(StrEnum):
 
 
 RED = (
-    ReceivingState.LOST,
-    ReceivingState.PARTLY_LOST,
-    ReceivingState.BOUNCED,
-    ReceivingState.REJECTED,
-    ReceivingState.TAKEN,
-    ReceivingState.UNDELIVERED,
-    ReceivingState.TLS_ONLY,
-    ReceivingState.HELD,
+    *(ReceivingState.LOST, ReceivingState.PARTLY_LOST, ReceivingState.BOUNCED, ReceivingState.REJECTED),
+    *(ReceivingState.TAKEN, ReceivingState.UNDELIVERED, ReceivingState.TLS_ONLY, ReceivingState.HELD),
 )
 MX_POINTS_HERE = (MxFact.HERE, MxFact.SHARED, MxFact.UNSEEN)  # some mail arrives at SES, as far as we know
 DELIVERED = (RulesFact.CARRIED, RulesFact.COPIED)
-NOT_HERE = (RulesFact.NOTHING, RulesFact.ACCEPTED)  # no address
+NOT_HERE = (RulesFact.NOTHING, RulesFact.ACCEPTED, RulesFact.CAUGHT)  # no address
 HALTING = (RulesFact.HALTED, RulesFact.MUTED)
+_ACCEPTING = (RulesFact.ACCEPTED, RulesFact.MUTED)
 DEFECTIVE = (RulesFact.UNROUTED, RulesFact.TLS_ONLY)  # our rule stores the mail, though not as requested
 _SETTLED = (ReceivingState.LIVE, ReceivingState.FOREIGN, ReceivingState.SEND_ONLY, ReceivingState.UNAVAILABLE)
 _LABELS = {  # the most urgent first
@@ -117,6 +114,7 @@ _LABELS = {  # the most urgent first
     ReceivingState.LIVE: ("Live", "good", "check-circle"),
     ReceivingState.SEND_ONLY: ("Send only", "mute", "paper-airplane"),
     ReceivingState.UNAVAILABLE: ("Not available", "mute", "no-symbol"),
+    ReceivingState.OFF: ("Off", "mute", "pause"),
 }
 
 
@@ -137,6 +135,8 @@ class ReceivingFacts:
     has_parent: bool = False  # a subdomain, to which SES may apply its parent's verification
     is_unread: bool = False  # the rules were not read since the customer changed
     recipient: str = ""
+    is_off: bool = False
+    kept_by: str = "a subdomain catch-all above"  # what makes SES accept the mail that nobody gets
 
     @cached_property
     def display_name(self) -> str:
@@ -144,7 +144,6 @@ class ReceivingFacts:
 
     @cached_property
     def mail(self) -> str:
-        """Return the mail that the facts are about: of one address, or of the whole name."""
         return f"mail for {self.recipient or self.display_name}"
 
     @property
@@ -217,8 +216,7 @@ def mx_fact(answers: Sequence[tuple[str, ...] | None], host: str, before: MxFact
     """Return where the MX points. `answers`: the values ("10 host") from each resolver, None for a failed lookup."""
     facts = [_mx_target(values, host) for values in answers if values is not None]
     if not facts:
-        known_here = before in MX_POINTS_HERE
-        return MxFact.UNSEEN if known_here else (MxFact.UNKNOWN if answers else before)
+        return MxFact.UNSEEN if before in MX_POINTS_HERE else (MxFact.UNKNOWN if answers else before)
     known = (MxFact.SHARED, MxFact.HERE, MxFact.BEHIND, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
     return next((fact for fact in known if fact in facts), MxFact.NOWHERE)
 
@@ -233,9 +231,8 @@ def _mx_target(values: tuple[str, ...], host: str) -> MxFact:
     if any(name == host for _, name in pairs):
         return MxFact.BEHIND
     others = first - {"", "."}
-    if others and all(map(is_mail_manager, others)):
-        return MxFact.MAIL_MANAGER
-    return MxFact.ELSEWHERE if others else MxFact.NOWHERE
+    are_managers = bool(others) and all(map(is_mail_manager, others))
+    return MxFact.MAIL_MANAGER if are_managers else MxFact.ELSEWHERE if others else MxFact.NOWHERE
 
 
 def is_mail_manager(host: str) -> bool:
@@ -298,13 +295,9 @@ def _state_and_sentence(facts: ReceivingFacts) -> tuple[ReceivingState, str]:
         (not facts.can_receive, ReceivingState.UNAVAILABLE, "SES can't receive mail in this region."),
         (facts.is_elsewhere, ReceivingState.SEND_ONLY, elsewhere),
     )
-    if not facts.is_wanted:
-        further = _send_only(facts)
-    elif facts.mx in (MxFact.HERE, MxFact.SHARED):
-        further = _mx_here_cases(facts)
-    else:
-        further = (*_failed_lookup_cases(facts), *_mx_elsewhere_cases(facts))
-    state, sentence = _first((*cases, *further))
+    further = _mx_here_cases if facts.mx in (MxFact.HERE, MxFact.SHARED) else _mx_not_here_cases
+    further = further if facts.is_wanted else _send_only
+    state, sentence = _first((*cases, *further(facts)))
     return state, _format(sentence, facts)
 
 
@@ -317,15 +310,21 @@ def _format(sentence: str, facts: ReceivingFacts) -> str:
     return sentence.format(name=name, mail=mail, Mail=mail[0].upper() + mail[1:], all_mail=facts.all_mail)
 
 
+_CAUGHT = "{Mail} arrives here, through the subdomain catch-all above it"
+_SEND_ONLY = "it's set to send only, but its MX record points here. Point the MX record to your mail service, or turn "
+
+
 def _send_only(facts: ReceivingFacts) -> tuple[_Case, ...]:
-    is_kept = facts.rules in (RulesFact.ACCEPTED, RulesFact.MUTED)
-    state = ReceivingState.UNDELIVERED if is_kept else ReceivingState.REJECTED
-    why = f"{_ACCEPTED if is_kept else 'SES rejects all mail for {name}'}: it's set to send only, but its MX record "
-    why += "points here. Point the MX record to your mail service, or turn on inbound mail for the domain."
-    return (
-        (facts.mx in MX_POINTS_HERE, state, why + (_LAST_SEEN if facts.mx is MxFact.UNSEEN else "")),
-        (True, ReceivingState.SEND_ONLY, "Send only. Mail for {name} isn't received here."),
-    )
+    """No rule names it. A subdomain catch-all above may still receive its mail, or another receipt rule."""
+    (state, does), is_last = _first(_mx_here_cases(replace(facts, mx=MxFact.HERE))), facts.mx is MxFact.UNSEEN
+    if state in (ReceivingState.REJECTED, ReceivingState.NOT_CHECKED):
+        state, does = ReceivingState.REJECTED, "SES rejects all mail for {name}"
+    elif facts.rules in (*DELIVERED, *_ACCEPTING):
+        does = _CAUGHT if facts.rules in DELIVERED else _ACCEPTED
+    state = ReceivingState.COULD_NOT_TELL if is_last and state not in RED else state
+    why = f"{does.removesuffix('.')}: {_SEND_ONLY}on inbound mail for the domain.{_LAST_SEEN if is_last else ''}"
+    only = "Send only. Mail for {name} isn't received here."
+    return ((facts.mx in MX_POINTS_HERE, state, why), (True, ReceivingState.SEND_ONLY, only))
 
 
 _UNVERIFIED = "SES rejects all mail for {name} until it has verified the domain"
@@ -354,21 +353,22 @@ def _mx_here_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
         (bool(sentence), other, sentence),
         (facts.mx is MxFact.SHARED, states.PUBLISH_MX, _PART),
         (rules is RulesFact.COPIED, states.COPIED, "{Mail} arrives here. Another receipt rule also receives a copy."),
-        (True, states.LIVE, "{Mail} arrives here."),
+        (True, states.LIVE, f"{_CAUGHT}." if rules is RulesFact.CAUGHT else "{Mail} arrives here."),
     )
 
 
 _LAST_SEEN = " We couldn't look up the MX record; it pointed here at the last successful check."
 
 
-def _failed_lookup_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
-    """Return the cases in which the MX lookup failed. It does not hide what SES is known to do with the mail."""
+def _mx_not_here_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
+    """A failed MX lookup does not hide what SES is known to do with the mail."""
     failed, states = "We couldn't look up the MX record of {name}.", ReceivingState
     state, sentence = _first(_mx_here_cases(facts))
     return (
         (facts.mx is MxFact.UNSEEN and state in RED, state, f"{sentence}{_LAST_SEEN}"),
         (facts.mx is MxFact.UNSEEN, states.COULD_NOT_TELL, f"{failed} It pointed here at the last successful check."),
         (facts.mx is MxFact.UNKNOWN and facts.rules in DELIVERED, states.COULD_NOT_TELL, failed),
+        *_mx_elsewhere_cases(facts),
     )
 
 

@@ -126,7 +126,8 @@ def add_address(request: HttpRequest, asked: AddressAdded) -> Status[AddressOut]
     The worker adds it to a receipt rule in SES within seconds; `isReceiptRuleConfigured` becomes true then.
     `warning` says what it waits for, such as the verification of its domain. Without an endpoint its mail is only
     stored. Refused: 409 `ADDRESS_EXISTS`, 400 `NOT_AN_ADDRESS`, `ADDRESS_ELSEWHERE`,
-    `ENDPOINT_MISSING` or `TWO_ENDPOINTS`, 404 for the domain.
+    `ENDPOINT_MISSING` or `TWO_ENDPOINTS`, 404 for the domain, 422 `FORWARDS_TO_ITSELF` for an endpoint that forwards
+    mail back to the address.
     """
     return Status(201, added(request, asked))
 
@@ -245,8 +246,8 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
         endpoint_id=endpoint.pk if endpoint else None,
         is_active=address.is_active,
         is_receipt_rule_configured=address.is_served,
-        receiving=address.receiving.state.value if address.is_active else "off",
-        receiving_message=address.receiving.sentence if address.is_active else "The address is off.",
+        receiving=address.receiving.state.value,
+        receiving_message=address.receiving.sentence,
         delivery=_delivery(address),
         delivery_message=_delivered(address),
         receipt_rule_name=rule,

@@ -136,13 +136,16 @@ def _mx_is(*facts: MxFact) -> Q:
 
 
 # As `Address.receiving` evaluates a row. A failed MX lookup is unclear, unless the rules reject the mail.
-_RECEIVES = Q(domain__receives=True) & ~Q(domain__expectations__has_key=INBOUND_MX)
+_HERE = ~Q(domain__expectations__has_key=INBOUND_MX)
+_RECEIVES = Q(domain__receives=True) & _HERE
 _VERIFIED = Q(domain__proven_at__isnull=False) & ~(
     Q(domain__stage=Stage.CLAIM) | Q(domain__identity_status__in=UNVERIFIED)
 )
-_ARRIVES = _mx_is(MxFact.HERE) & Q(rules=RulesFact.CARRIED) & _RECEIVES & _VERIFIED
-_UNCLEAR = _RECEIVES & (
-    (_mx_is(MxFact.UNKNOWN) & Q(rules__in=DELIVERED))
+# A subdomain catch-all above receives the mail of a send-only domain too.
+_POINTS_HERE = _mx_is(MxFact.HERE) | (_mx_is(MxFact.SHARED) & Q(domain__receives=False))
+_ARRIVES = _POINTS_HERE & Q(rules=RulesFact.CARRIED) & _HERE & _VERIFIED
+_UNCLEAR = _HERE & (
+    (_mx_is(MxFact.UNKNOWN) & Q(rules__in=DELIVERED) & _RECEIVES)
     | (_mx_is(MxFact.UNSEEN) & Q(rules__in=(*DELIVERED, RulesFact.FOREIGN)) & _VERIFIED)
     | (_mx_is(*MX_POINTS_HERE) & Q(rules=RulesFact.UNSURE) & _VERIFIED)
 )
@@ -238,13 +241,14 @@ def inbound_of(domain: Domain) -> tuple[list[Address], list[CatchAll]]:
     return list(addresses), list(catch_alls)
 
 
-def is_accepted_above(domain: Domain) -> bool:
-    """Return whether another customer's subdomain catch-all makes SES accept mail for this domain."""
+def catch_alls_above(domain: Domain) -> list[CatchAll]:
+    """Return the live subdomain catch-alls that make SES accept mail for this domain, anybody's, the nearest first."""
     parents = domain.parsed.parents
     if not parents or not domain.is_proven:
-        return False
-    above = CatchAll.objects.filter(subdomains=True, is_active=True, rules__in=DELIVERED, domain__name__in=parents)
-    return above.filter(domain__region=domain.region).exclude(domain__customer=domain.customer_id).exists()
+        return []
+    rows = CatchAll.objects.filter(subdomains=True, is_active=True, rules__in=DELIVERED, domain__name__in=parents)
+    found = rows.filter(domain__region=domain.region).select_related("domain", "endpoint")
+    return sorted(found, key=lambda each: -len(each.domain.name))
 
 
 def pending_for(customer: Customer) -> PendingChange | None:

@@ -33,6 +33,7 @@ from receipt_rules.addresses.selectors import (
 )
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.endpoints.services import refuse_foreign
+from receipt_rules.forwarding.services import refuse_loop
 from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
@@ -56,9 +57,8 @@ def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = Fal
     """Lock the domain until the transaction ends, so that it isn't deleted and doesn't change hands. Raises Refused."""
     locked = Domain.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=domain.pk).first()
     if locked is None or locked.customer_id != domain.customer_id:
-        raise Refused(
-            f"{domain} was just changed by someone else. Reload the page and try again.", code="DOMAIN_CHANGED"
-        )
+        sentence = f"{domain} was just changed by someone else. Reload the page and try again."
+        raise Refused(sentence, code="DOMAIN_CHANGED")
     if to_receive:
         refuse_unproven(locked, may_wait=may_wait)
     return locked
@@ -74,13 +74,14 @@ def lock_uses(endpoint: Endpoint) -> None:
 
 @contextmanager
 def choosing(endpoint: Endpoint | None) -> Iterator[None]:
-    """Run in a transaction that refers to the endpoint. Raises Refused if somebody removes it at this moment.
+    """Run in a transaction that refers to the endpoint. Raises Refused for a loop, and if somebody removes it now.
 
     Until the end of the transaction, nobody else can remove it.
     """
     try:
         with transaction.atomic():
             yield
+            refuse_loop(endpoint)
             if endpoint is not None:
                 connection.check_constraints()  # an error at the commit could not become a refusal
     except IntegrityError as error:
@@ -88,7 +89,6 @@ def choosing(endpoint: Endpoint | None) -> Iterator[None]:
 
 
 def names_below(domain: Domain) -> set[str]:
-    """Return the subdomains with addresses, those of new addresses included."""
     new = Address.objects.filter(domain=domain, address__endswith=f".{domain.name}").values_list("address", flat=True)
     return {*domain.names_below, *(domain_of(address) for address in new)}
 
@@ -127,8 +127,7 @@ def add_address(
 ) -> Address:
     """Add the address. `may_wait`: at a domain that isn't proven yet, it becomes live with the proof.
 
-    Raises NotAllowed, and Refused: NOT_AN_ADDRESS, DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, ADDRESS_EXISTS, or for a bad
-    name.
+    Raises NotAllowed, and Refused: NOT_AN_ADDRESS, DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, ADDRESS_EXISTS, a bad name.
     """
     require_routing(actor, customer.pk)
     asked = AddressAsked(text, endpoint, is_active=is_active)
@@ -174,9 +173,9 @@ def _add(
             made = Address.objects.create(
                 address=place.address, domain=domain, endpoint=asked.endpoint, is_active=asked.is_active
             )
-            audit_services.record(
-                "address.added", about=address_subject(made), actor=actor, after=_log(made), bulk_id=bulk_id
-            )
+            refuse_loop(asked.endpoint)
+            about, after = address_subject(made), _log(made)
+            audit_services.record("address.added", about=about, actor=actor, after=after, bulk_id=bulk_id)
     except IntegrityError as error:
         raise AddressExists(place.address) from error
     return made

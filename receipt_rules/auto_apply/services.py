@@ -12,7 +12,7 @@
   end of the run if they could share an address, or if the rules don't have room for both.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -25,6 +25,7 @@ from accounts.models.people import Customer, User
 from accounts.people.selectors import customer_subject
 from accounts.roles import require
 from audit import services as audit_services
+from domains.models.domains import Domain
 from inbound_admin.lib import isolation, lanes
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.lanes import WorkLane
@@ -38,7 +39,7 @@ from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState
 from receipt_rules.planner.core.plans import Method, Plan, RuleSetNames
 from receipt_rules.planner.core.rest import plan_of_rest
-from receipt_rules.planner.core.rules import Rule, RuleSet, broader_entries
+from receipt_rules.planner.core.rules import Rule, RuleSet, broader_entries, domain_of
 from receipt_rules.planner.core.steps import Create, Delete, Step, Update
 from receipt_rules.planner.services import (
     DesiredState,
@@ -134,19 +135,20 @@ def _stop_changes() -> list[PendingChange]:
 
 def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Live:
     """Apply the change if it needs no approval. Return the live state after it."""
-    request = _request_for(change, live, state)
+    request, held = _request_for(change, live, state), _held_of(change, state)
     try:
         made = plan_changes(request, live, state)
     except Refused as refused:
         why = FULL if refused.code == "RULES_FULL" else FOR_OPERATOR
         return _defer(change, why if live.is_active else _why_not_active(), live)
     stop = ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).first()
-    why = HELD if _is_held(change, state) else _wait_reason_for_staff(live) if stop else approval_reason(made, live)
+    is_held = bool(held) and held.issuperset(change.recipients or ())
+    why = HELD if is_held else _wait_reason_for_staff(live) if stop else approval_reason(made, live)
     if why:
         return _defer(change, why, live)
     if made.is_empty:
         receiving_services.record_live_rules(live.rule_set, is_ours=True, customers=frozenset([change.customer_id]))
-        return _defer(change, UNTOUCHED, live) if made.waiting else _mark_applied(change, live)
+        return _settle(change, made, held, state, live)
     if stopped := _stopped_before(change, is_stop=stop is not None):
         return _defer(change, stopped, live)
     with transaction.atomic():
@@ -156,8 +158,19 @@ def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Liv
     if after is None:
         stopped = _stopped_before(change, is_stop=stop is not None)
         return _defer(change, stopped, live) if stopped else read_live()
-    live = Live(after, live.sets, live.has_all_names)
-    return _defer(change, UNTOUCHED, live) if made.waiting else _mark_applied(change, live)
+    return _settle(change, made, held, state, Live(after, live.sets, live.has_all_names))
+
+
+def _settle(change: PendingChange, made: Plan, held: Collection[str], state: DesiredState, live: Live) -> Live:
+    """The plan is applied. It leaves recipients that a rollback holds as they are: they wait alone."""
+    if made.waiting:
+        return _defer(change, UNTOUCHED, live)
+    if not held:
+        return _mark_applied(change, live)
+    names = {state.holders.nearest(domain_of(each)) for each in held}
+    domains = Domain.objects.filter(customer=change.customer_id, name__in=names).values_list("pk", flat=True)
+    _unchanged(change).update(recipients=sorted(held), domains=sorted(domains), waits_because=HELD)
+    return live
 
 
 def _request_for(change: PendingChange, live: Live, state: DesiredState) -> PlanRequest:
@@ -165,8 +178,9 @@ def _request_for(change: PendingChange, live: Live, state: DesiredState) -> Plan
     return PlanRequest(scope=_changed_scope(change, everything), customer=change.customer_id)
 
 
-def _is_held(change: PendingChange, state: DesiredState) -> bool:
-    return not recipients_on_hold(stopped=state.stopped).isdisjoint(change.recipients or ())
+def _held_of(change: PendingChange, state: DesiredState) -> frozenset[str]:
+    """Return what it changes that a rollback holds."""
+    return recipients_on_hold(stopped=state.stopped).intersection(change.recipients or ())
 
 
 def _changed_scope(change: PendingChange, everything: frozenset[str]) -> frozenset[str]:
@@ -229,7 +243,10 @@ def _stopped_before(change: PendingChange, *, is_stop: bool) -> str:
 
 
 def _defer(change: PendingChange, because: str, live: Live) -> Live:
-    _unchanged(change).update(waits_because=because)
+    """Pages and the API say from then on what SES does meanwhile with what has changed."""
+    if _unchanged(change).exclude(waits_because=because).update(waits_because=because) and live.is_active:
+        customers = frozenset([change.customer_id])
+        receiving_services.record_live_rules(live.rule_set, is_ours=True, customers=customers)
     if stop := ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).first():
         failed = Run.objects.filter(customer=change.customer_id, state=RunState.FAILED, created_at__gte=stop.asked_at)
         why = failed.order_by("-created_at").values_list("problem", flat=True).first() or ""
@@ -389,7 +406,7 @@ def _may_go_first(change: PendingChange, rule_set: RuleSet, steps_left: Callable
         made = plan_changes(request, live, state)
     except (Refused, AwsProblem):
         return False
-    if made.waiting or _is_held(change, state) or approval_reason(made, live):
+    if made.waiting or _held_of(change, state) or approval_reason(made, live):
         return False
     others, refused = request.scope or frozenset(), state.desired.refused
     return plan_of_rest(steps_left(), made.after, others=others, refused=refused, limits=limits()) is not None

@@ -86,6 +86,13 @@ def recipients_of(endpoint: Endpoint) -> tuple[str, ...]:
     return tuple(each for each in (config.get("address"), *config.get("addresses", ())) if each)
 
 
+def own_recipients_of(endpoint: Endpoint) -> tuple[str, ...]:
+    """Return the recipients, in lower case, at names that the endpoint's customer holds; no query for a webhook."""
+    pairs = [_pair(endpoint, address) for address in recipients_of(endpoint)]
+    own = _at_own_domains(pairs) if pairs else set()
+    return tuple(address for customer, address in pairs if (customer, address) in own)
+
+
 def forwarding_rows(endpoint: Endpoint) -> list[Forwarding]:
     """Return the confirmations of the endpoint's recipients, for its page."""
     addresses = {address.lower() for address in recipients_of(endpoint)}

@@ -26,6 +26,7 @@ from receipt_rules.addresses.selectors import forwarding_subject
 from receipt_rules.deliveries.services import function_arn
 from receipt_rules.forwarding.selectors import FORWARDS_KEY, forwarding_rows, forwardings_of, recipients_of, token_of
 from receipt_rules.jobs import queue_confirmation_emails
+from receipt_rules.mail_path.selectors import looping
 from receipt_rules.models.endpoints import Endpoint, Forwarding, ForwardingState
 from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
 
@@ -50,11 +51,25 @@ def read_forwarding() -> None:
     cache.set(FORWARDS_KEY, bool(variables.get("FORWARD_FROM")), timeout=KNOWN_SECONDS)
 
 
+def refuse_loop(endpoint: Endpoint | None) -> None:
+    """Raise Refused (FORWARDS_TO_ITSELF) if the mail of a forwarding endpoint comes back to it.
+
+    Runs after the change, in its transaction.
+    """
+    if endpoint is not None and looping([endpoint]):
+        raise Refused(
+            f"{endpoint} would forward mail to an address whose mail goes to {endpoint} again, so nobody would get it. "
+            "Forward it to another address, or give the address another endpoint.",
+            code="FORWARDS_TO_ITSELF",
+        )
+
+
 def request_confirmations(*, endpoint: Endpoint, actor: User | None) -> None:
     """Ask recipients that haven't been asked yet. Runs in the transaction that stored the endpoint.
 
-    Raises RateLimited.
+    Raises RateLimited, and Refused as `refuse_loop`.
     """
+    refuse_loop(endpoint)
     waiting = {address.lower() for address in forwardings_of([endpoint]).waiting(endpoint)}
     waiting -= {row.address for row in forwarding_rows(endpoint)}
     if not waiting:

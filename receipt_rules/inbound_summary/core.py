@@ -103,13 +103,14 @@ def summary(
     is_unread: bool = False,
     is_ending: bool = False,
     is_accepted: bool = False,
+    above: Recipient | None = None,
     unmanaged: Sequence[RuleDelivery] = (),
 ) -> str:
     """`everything` and `below` are catch-alls that are on. `is_unread`: the last read of the rules failed.
 
     `is_ending`: the catch-all is off, and the live rules still contain it. `is_accepted`: another customer's subdomain
-    catch-all accepts the mail. `unmanaged`: what unmanaged rules do, in order, with mail for an address that isn't
-    here.
+    catch-all accepts the mail; `above`: the customer's own does, and delivers it. `unmanaged`: what unmanaged rules do,
+    in order, with mail for an address that isn't here.
     """
     parts = _parts(addresses, is_unread=is_unread)
     rest = "all other mail" if parts else f"All mail at {domain}"
@@ -117,6 +118,8 @@ def summary(
         parts.append(f"{rest} {_fate(everything, is_unread=is_unread).mail}")
     elif is_ending:
         parts.append(f"{rest} is received until SES has turned the catch-all off")
+    elif above and not unmanaged:
+        parts.append(f"{rest} {_delivery(above).mail}, through the subdomain catch-all above")
     elif parts or unmanaged or is_accepted:
         parts.append(f"{rest} {_by_others(unmanaged, is_accepted=is_accepted)}")
     sentence = f"{'; '.join(parts)}." if parts else f"No mail is received at {domain} yet."

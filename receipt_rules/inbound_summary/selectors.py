@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from domains.models.domains import Domain
 from domains.receiving.core import DEFECTIVE, MxFact, RulesFact
-from receipt_rules.addresses.selectors import inbound_of, is_accepted_above, pending_for
+from receipt_rules.addresses.selectors import catch_alls_above, inbound_of, pending_for
 from receipt_rules.inbound_summary.core import Recipient, summary
 from receipt_rules.live.selectors import read_problem, takes_effect, unmanaged_rules_for
 from receipt_rules.models.addresses import Address, CatchAll
@@ -71,6 +71,8 @@ def inbound_summary(domain: Domain) -> Inbound:
     found = {each.subdomains: each for each in catch_alls}
     everything, below = found.get(False), found.get(True)
     covered = {False: bool(everything and everything.is_served), True: bool(below and below.is_served)}
+    above = catch_alls_above(domain)
+    own = [each for each in above if each.domain.customer_id == domain.customer_id]
     sentence = summary(
         [_recipient(each, domain, covered=covered) for each in addresses if each.is_active],
         _recipient(everything, domain) if everything and everything.is_active else None,
@@ -78,7 +80,8 @@ def inbound_summary(domain: Domain) -> Inbound:
         domain=str(domain),
         is_unread=bool(read_problem()),
         is_ending=bool(everything and everything.is_served and not everything.is_active),
-        is_accepted=is_accepted_above(domain),
+        is_accepted=any(each.domain.customer_id != domain.customer_id for each in above),
+        above=_recipient(own[0], domain) if own else None,
         unmanaged=[rule.delivery for rule in unmanaged_rules_for(sample_address(domain.name))],
     )
     return Inbound(tuple(addresses), everything, below, pending_of(domain), sentence)

@@ -53,7 +53,8 @@ def applied_when(customer: Customer, *, more: int = 0) -> str:
 def takes_effect(number: int) -> str:
     """For a change of so many addresses in all. Only what nothing delays takes effect within a few seconds."""
     if not is_set_up():
-        return "It takes effect once inbound mail is set up in this region. Our team has been notified."
+        once = "SES applies our receipt rules again" if last_known() else "inbound mail is set up in this region"
+        return f"It takes effect once {once}. Our team has been notified."
     if number > settings.RECEIVING_SMALL_CHANGE:
         most = f"{settings.RECEIVING_SMALL_CHANGE:,} addresses"
         return f"Our team reviews changes of more than {most} first, unless a catch-all receives their mail already."

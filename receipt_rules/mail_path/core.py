@@ -66,12 +66,13 @@ class End(Labelled):
     waits: bool = False
     is_failing: bool = False
     is_kept: bool = False
+    is_loop: bool = False  # it forwards the mail back to the addresses that it gets it from
 
     @property
     def state(self) -> HopState:
         if not self.name or self.is_off or self.is_kept:
             return HopState.STORED
-        if self.is_failing:
+        if self.is_failing or self.is_loop:
             return HopState.UNDELIVERED
         return HopState.UNCONFIRMED if self.waits else HopState.OK
 
@@ -91,11 +92,13 @@ class End(Labelled):
             return f"{self.name} is off. Mail is stored only"
         if self.is_kept:
             return f"{self.name} gets no mail: this deployment doesn't forward mail. Mail is stored only"
-        if self.waits:
-            return f"{self.name} is waiting for confirmation. Mail is stored until then"
-        if self.is_failing:
-            return f"{self.name} isn't accepting mail"
-        return f"{self.name} ({self.kind})"
+        if self.is_loop:
+            why = "forwards the mail back to its own address. Mail is stored only"
+        elif self.waits:
+            why = "is waiting for confirmation. Mail is stored until then"
+        else:
+            why = "isn't accepting mail" if self.is_failing else f"({self.kind})"
+        return f"{self.name} {why}"
 
 
 _MX = {
@@ -119,7 +122,8 @@ _RULES = {
     RulesFact.HALTED: "Our team has turned off inbound mail",
     RulesFact.ENDING: "Our team is turning off inbound mail. SES still accepts it",
     RulesFact.MUTED: "Our team has turned off inbound mail. A subdomain catch-all above accepts the mail",
-    RulesFact.ACCEPTED: "A subdomain catch-all above accepts the mail, and nobody gets it",
+    RulesFact.ACCEPTED: "{kept_by} accepts the mail, and nobody gets it",
+    RulesFact.CAUGHT: "Delivers the mail through a subdomain catch-all above",
     RulesFact.SPLIT: "Another account has proven one of the subdomains",
     RulesFact.FILTERED: "An IP filter in SES blocks all senders",
     RulesFact.CARRIED: "Delivers the mail",
@@ -142,16 +146,23 @@ def mail_path(
 
     `is_unreadable`: the function can't read what is stored.
     """
-    is_stored = facts.is_verified and facts.rules in (*DELIVERED, *DEFECTIVE, RulesFact.PARTLY)
+    is_kept = facts.is_verified and facts.rules in (RulesFact.ACCEPTED, RulesFact.MUTED)
+    is_stored = facts.is_verified and facts.rules in (*DELIVERED, *DEFECTIVE, RulesFact.CAUGHT, RulesFact.PARTLY)
     is_routed = is_stored and facts.rules is not RulesFact.UNROUTED and not is_unreadable
     is_stopped = receiving.is_red and facts.mx in MX_POINTS_HERE
     return (
         Hop("sender", "Sender", HopState.NONE, "Queries the MX record"),
         Hop("mx", "MX record", *_MX[facts.mx]),
         _rule(facts, is_stopped=is_stopped),
-        _storage(is_stored=is_stored, is_routed=is_routed, is_stopped=is_stopped, is_unreadable=is_unreadable),
-        _end(ends, is_reached=is_routed or facts.rules is RulesFact.UNSURE),
+        _KEPT
+        if is_kept
+        else _storage(is_stored=is_stored, is_routed=is_routed, is_stopped=is_stopped, is_unreadable=is_unreadable),
+        _OFF if facts.is_off else _end(ends, is_reached=is_routed or facts.rules is RulesFact.UNSURE),
     )
+
+
+_KEPT = Hop("store", "Storage", HopState.STORED, "Keeps the mail. Nobody gets it")
+_OFF = Hop("end", "Endpoint", HopState.NONE, "The address is off")
 
 
 def _storage(*, is_stored: bool, is_routed: bool, is_stopped: bool, is_unreadable: bool) -> Hop:
@@ -165,14 +176,21 @@ def _storage(*, is_stored: bool, is_routed: bool, is_stopped: bool, is_unreadabl
 
 
 def _rule(facts: ReceivingFacts, *, is_stopped: bool) -> Hop:
-    name, sentence = "SES receipt rule", _RULES[facts.rules]
+    name, sentence = "SES receipt rule", _RULES[facts.rules].format(kept_by=_capitalized(facts.kept_by))
+    if facts.is_off and facts.rules is RulesFact.NOTHING:
+        return Hop("rule", name, HopState.NONE, "The address is off: no rule contains it")
     if not facts.is_verified:
         sentence = "SES hasn't verified the domain yet"
-    elif facts.rules in (*DELIVERED, *DEFECTIVE):
-        return Hop("rule", name, HopState.OK if facts.rules is RulesFact.CARRIED else HopState.WARNING, sentence)
+    elif facts.rules in (*DELIVERED, *DEFECTIVE, RulesFact.CAUGHT):
+        is_good = facts.rules in (RulesFact.CARRIED, RulesFact.CAUGHT)
+        return Hop("rule", name, HopState.OK if is_good else HopState.WARNING, sentence)
     if facts.rules is RulesFact.UNSURE and facts.is_verified:
         return Hop("rule", name, HopState.UNKNOWN, sentence)
     return Hop("rule", name, HopState.STOPPED if is_stopped else HopState.PENDING, sentence)
+
+
+def _capitalized(text: str) -> str:
+    return text if "@" in text else f"{text[:1].upper()}{text[1:]}"
 
 
 _WORST = (HopState.UNDELIVERED, HopState.STORED, HopState.UNCONFIRMED, HopState.OK)

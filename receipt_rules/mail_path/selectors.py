@@ -8,7 +8,7 @@ from django.conf import settings
 from domains.models.domains import Domain
 from domains.receiving.core import Receiving, ReceivingFacts
 from notifications.alerts.selectors import open_since
-from receipt_rules.forwarding.selectors import blocked_endpoints, is_forwarding_off
+from receipt_rules.forwarding.selectors import blocked_endpoints, is_forwarding_off, own_recipients_of
 from receipt_rules.mail_path.core import End, Hop, mail_path
 from receipt_rules.models.addresses import Address, CatchAll, RequestedRecipient
 from receipt_rules.models.endpoints import Endpoint, EndpointType
@@ -64,6 +64,33 @@ def _ends_of_routes(routes: Iterable[Route]) -> tuple[End, ...]:
     return tuple(end(endpoint, waits) for endpoint, waits in chosen.values())
 
 
+MOST_FORWARDS = 5  # in one chain that is followed
+
+
+def looping(endpoints: Iterable[Endpoint | None]) -> frozenset[str]:
+    """Return the IDs of forwarding endpoints whose mail comes back to them through the customer's own addresses.
+
+    The function forwards no message twice, so such mail is only stored.
+    """
+    ways = [(each.pk, each) for each in {e.pk: e for e in endpoints if e is not None}.values()]
+    found: set[str] = set()
+    for _ in range(MOST_FORWARDS):
+        targets = [(origin, at, address) for origin, at in ways for address in own_recipients_of(at)]
+        if not targets:
+            break
+        routes = route_lookup(address for _, _, address in targets)
+        reached = ((origin, at, _forwards_to(route)) for (origin, at, _), route in zip(targets, routes, strict=True))
+        ways = [(origin, to) for origin, at, to in reached if to is not None and to.customer_id == at.customer_id]
+        found |= {origin for origin, to in ways if origin == to.pk}
+        ways = [(origin, to) for origin, to in ways if origin not in found]
+    return frozenset(found)
+
+
+def _forwards_to(route: Route) -> Endpoint | None:
+    found = route.endpoint or route.waits_for
+    return found if found is not None and found.type != EndpointType.WEBHOOK else None
+
+
 def set_ends(rows: Collection[RequestedRecipient]) -> None:
     """Set `end` of each row: what happens to mail that arrives, and `is_changing`: whether a run is changing its rule.
 
@@ -78,7 +105,8 @@ def set_ends(rows: Collection[RequestedRecipient]) -> None:
 
 def _end_factory(endpoints: Iterable[Endpoint | None]) -> Callable[[Endpoint | None, bool], End]:
     """Return a function from an endpoint, and whether it waits for confirmation, to its end."""
-    failing = open_since("endpoint.failing", sorted({endpoint.pk for endpoint in endpoints if endpoint}))
+    found = {endpoint.pk: endpoint for endpoint in endpoints if endpoint}
+    failing, loops = open_since("endpoint.failing", sorted(found)), looping(found.values())
     forwards_none = cache(is_forwarding_off)  # read once, and only if an endpoint forwards mail
 
     def end(endpoint: Endpoint | None, waits: bool) -> End:
@@ -91,6 +119,7 @@ def _end_factory(endpoints: Iterable[Endpoint | None]) -> Callable[[Endpoint | N
             is_kept=endpoint.type != EndpointType.WEBHOOK and forwards_none(),
             waits=waits,
             is_failing=endpoint.pk in failing,
+            is_loop=endpoint.pk in loops,
         )
 
     return end

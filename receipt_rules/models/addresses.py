@@ -36,7 +36,7 @@ class RequestedRecipient(models.Model):
     is_active = models.BooleanField(default=True)
     rules = models.CharField(
         max_length=10,
-        choices=[(fact.value, fact.value) for fact in RulesFact if fact],
+        choices=[(fact.value, fact.value) for fact in RulesFact if fact not in (RulesFact.NOTHING, RulesFact.CAUGHT)],
         default=RulesFact.WAITING,
         help_text="What the active rules did with its mail when last read.",
     )
@@ -88,6 +88,8 @@ class RequestedRecipient(models.Model):
     def receiving(self) -> Receiving:
         """Return whether its mail arrives, evaluated from its facts."""
         facts = self.domain.receiving_facts(self.mail_name)
+        if not self.is_active:
+            return self._off
         if self.is_changing:
             sentence = f"The receipt rule of this {self._meta.verbose_name} is changing now. SES may reject its mail."
             return Receiving(self.mail_name, ReceivingState.APPLYING, sentence)
@@ -101,6 +103,15 @@ class RequestedRecipient(models.Model):
         if own.is_red and self.rules == RulesFact.WAITING and facts.rules in PARTLY_SERVED:
             return Receiving(own.name, ReceivingState.APPLYING, self._not_yet)
         return own
+
+    @property
+    def _off(self) -> Receiving:
+        """SES still accepts its mail if a catch-all, or for a +label the address without it, receives it."""
+        sentence = f"The {self._meta.verbose_name} is off."
+        if self.rules in (*DELIVERED, RulesFact.ACCEPTED):
+            sentence += " SES accepts its mail because another recipient in the receipt rules covers it: it's stored "
+            sentence += "only, and senders get no bounce."
+        return Receiving(self.mail_name, ReceivingState.OFF, sentence)
 
     @property
     def _not_yet(self) -> str:
@@ -145,6 +156,12 @@ class Address(RequestedRecipient):
     @property
     def mail_name(self) -> str:
         return self.address.rpartition("@")[2]
+
+    @property
+    def without_label(self) -> str:
+        """Return the address that also receives this one's mail; "" if this has no +label."""
+        local, at, name = self.address.rpartition("@")
+        return f"{local.partition('+')[0]}{at}{name}" if "+" in local else ""
 
 
 class CatchAll(RequestedRecipient):

@@ -63,6 +63,15 @@ class CatchAllsAbove:
         holder = self._owner(name) if above else ""
         return frozenset(each for each in above if holder and self._owner(domain_of(each)) != holder)
 
+    def own_entry(self, name: str, desired: DesiredEntries) -> str:
+        """Return the nearest desired subdomain entry above the name that is of the name's own customer; "" for none.
+
+        It receives the mail of a name that no other entry is wanted for, also of a send-only domain.
+        """
+        above = [each for each in parent_entries(name) if serving_entry(each, desired)]
+        holder = self._owner(name) if above else ""
+        return next((each for each in above if holder and self._owner(domain_of(each)) == holder), "")
+
     def is_received_otherwise(self, recipient: str, delivering_rules: Sequence[AnyRule]) -> bool:
         """Return whether one of the rules that deliver its mail does so by another entry than these."""
         others = self._of_others(domain_of(recipient))

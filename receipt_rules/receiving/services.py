@@ -21,14 +21,14 @@ from accounts.models.people import User
 from domains.models.domains import Domain
 from domains.ownership.selectors import Holders
 from domains.receiving import services as receiving_services
-from domains.receiving.core import DEFECTIVE, RulesFact
+from domains.receiving.core import DEFECTIVE, DELIVERED, RulesFact
 from domains.settings import services as settings_services
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.jobs import queue_customer_change
 from receipt_rules.live.core import IpFilter, reject_everybody
 from receipt_rules.live.selectors import last_read
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.models.live import ActiveRuleSet
+from receipt_rules.models.live import ActiveRuleSet, ReceivingStop
 from receipt_rules.planner.core.recipient_index import RecipientIndex
 from receipt_rules.planner.core.rules import RuleSet, domain_of, sample_address
 from receipt_rules.planner.services import DesiredState, read_desired_state
@@ -43,6 +43,7 @@ from receipt_rules.receiving.core import (
     serving_entry,
 )
 from receipt_rules.rollback.services import recipients_on_hold
+from receipt_rules.route_lookup.selectors import Route
 from receipt_rules.runs.selectors import steps_in_progress
 
 HARMED = frozenset((RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED))
@@ -68,7 +69,7 @@ class _Recorded(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _RecipientRow:
+class RecipientRow:
     """An address or catch-all without its model: a region may have a million of them in memory."""
 
     pk: str
@@ -91,11 +92,11 @@ def record_live_rules(active: RuleSet, *, is_ours: bool, customers: frozenset[st
     addresses, catch_alls = list(_addresses(customers)), list(_catch_alls(customers))
     rows = addresses + catch_alls
     state = read_desired_state(customers=customers)
-    above = CatchAllsAbove(active, state.holders.customer_of)
-    facts = _facts(rows, active, state, above, is_ours=is_ours)
+    known = LiveFacts(active, state, is_ours=is_ours)
+    facts = {row.pk: known.of(row) for row in rows}
     _store(Address, addresses, facts)
     _store(CatchAll, catch_alls, facts)
-    _update_names(rows, facts, _NamesOnly(active, above), customers)
+    _update_names(rows, facts, known, customers)
     seen = {fact for row in rows for fact in (row.rules, facts[row.pk])}
     _update_alerts(RulesFact if customers is None else seen)
 
@@ -122,39 +123,83 @@ def record_last_read(customers: frozenset[str] | None = None) -> None:
         record_live_rules(read.rule_set, is_ours=row.is_ours, customers=customers)
 
 
-def _facts(
-    rows: Iterable[_RecipientRow], active: RuleSet, state: DesiredState, above: CatchAllsAbove, *, is_ours: bool
-) -> dict[str, RulesFact]:
-    trace = RecipientIndex(active)
-    desired, on_hold = state.desired, recipients_on_hold(stopped=state.stopped)
-    is_filtered = ActiveRuleSet.objects.filter(region=settings.AWS_REGION, blocks_all=True).exists()
-    is_quiet = not steps_in_progress()  # between the steps of our run, no change of a rule is someone else's
-    facts: dict[str, RulesFact] = {}
-    for row in rows:
-        address, name = sample_address(row.recipient), domain_of(row.recipient)
-        is_own = state.holders.customer_of(name) == row.customer_id
-        if row.is_active and row.customer_id in state.stopped:
-            found = halted_fact(trace.delivering_rules(address), is_own=is_own, is_above=above.accept(name))
-        elif row.is_active and is_filtered:
-            found = RulesFact.FILTERED
-        elif not is_own:
-            found = RulesFact.WAITING  # at a claim: the mail of another customer, who may have the same address
-        elif not row.is_active:
-            others = above.is_received_otherwise(row.recipient, trace.delivering_rules(address))
-            found = RulesFact.CARRIED if others else RulesFact.WAITING
-        elif row.recipient in state.holders.shared and not serving_entry(row.recipient, desired):
-            found = RulesFact.CARRIED if trace.delivering_rules(address) else RulesFact.SPLIT
-        else:
-            wanted = delivery_of(row.recipient, desired)
-            found = rules_fact(trace.covering_rules(address), wanted)
-            if wanted is None and above.accept(name):
-                found = RulesFact.ACCEPTED  # of a send-only domain
-            found = held_fact(found, is_held=serving_entry(row.recipient, desired) in on_hold)
-            if found is RulesFact.WAITING and wanted and (is_quiet or row.rules == RulesFact.DROPPED):
-                arrives = bool(trace.delivering_rules(address))
-                found = dropped_fact(found, before=RulesFact(row.rules), is_delivered=arrives)
-        facts[row.pk] = RulesFact.NOT_SET_UP if found is RulesFact.WAITING and not is_ours else found
-    return facts
+class LiveFacts:
+    """What a rule set does with mail for each recipient and name. Every page, the API and the simulator ask here.
+
+    `active` has been read from SES, `state` from the rows. `is_ours`: the active set is managed.
+    """
+
+    def __init__(self, active: RuleSet, state: DesiredState, *, is_ours: bool) -> None:
+        self._state, self._is_ours, self._trace = state, is_ours, RecipientIndex(active)
+        self._above = CatchAllsAbove(active, state.holders.customer_of)
+        self._on_hold = recipients_on_hold(stopped=state.stopped)
+        self._is_filtered = ActiveRuleSet.objects.filter(region=settings.AWS_REGION, blocks_all=True).exists()
+        self._is_quiet = not steps_in_progress()  # between the steps of our run, no change of a rule is someone else's
+        delivering_rules = [rule for rule in active.foreign if rule.enabled and rule.delivery.delivers]
+        self._everybody = any(rule.is_for_everybody for rule in delivering_rules)
+        self._names = {
+            domain_of(recipient) for rule in delivering_rules for recipient in rule.recipient_set if recipient[0] != "."
+        }
+
+    def of_route(self, route: Route) -> RulesFact:
+        """Return the fact of one recipient's mail; NOTHING if no address or catch-all that is on receives it."""
+        row = route.row
+        if row is None and self._is_filtered:
+            return RulesFact.FILTERED
+        if row is None or route.because == "off":
+            return RulesFact.NOTHING
+        asked = (row.pk, row.recipient, row.is_active, row.rules, row.domain_id, row.domain.customer_id)
+        return self.of(RecipientRow(*asked), route.recipient)
+
+    def of(self, row: RecipientRow, address: str = "") -> RulesFact:
+        """Return the fact of a row. `address`: one that the row receives, if it isn't about the row itself."""
+        found = self._of(row, address or sample_address(row.recipient))
+        return RulesFact.NOT_SET_UP if found is RulesFact.WAITING and not self._is_ours else found
+
+    def _of(self, row: RecipientRow, address: str) -> RulesFact:
+        name = domain_of(address)
+        is_own = self._state.holders.customer_of(name) == row.customer_id
+        if row.is_active and row.customer_id in self._state.stopped:
+            return halted_fact(self._trace.delivering_rules(address), is_own=is_own, is_above=self._above.accept(name))
+        if row.is_active and self._is_filtered:
+            return RulesFact.FILTERED
+        if not is_own:
+            return RulesFact.WAITING  # at a claim: the mail of another customer, who may have the same address
+        if not row.is_active:
+            otherwise = self._above.is_received_otherwise(address, self._trace.delivering_rules(address))
+            return RulesFact.CARRIED if otherwise else self._accepted(name) or RulesFact.WAITING
+        if row.recipient in self._state.holders.shared and not serving_entry(row.recipient, self._state.desired):
+            return RulesFact.CARRIED if self._trace.delivering_rules(address) else RulesFact.SPLIT
+        return self._of_wanted(row, address)
+
+    def _of_wanted(self, row: RecipientRow, address: str) -> RulesFact:
+        desired, name = self._state.desired, domain_of(address)
+        wanted, entry = delivery_of(row.recipient, desired), serving_entry(row.recipient, desired)
+        if wanted is None:  # of a send-only domain
+            entry = self._above.own_entry(name, desired)
+            wanted = delivery_of(entry, desired)
+        found = rules_fact(self._trace.covering_rules(address), wanted)
+        if wanted is None:
+            found = self._accepted(name) or found
+        found = held_fact(found, is_held=entry in self._on_hold)
+        if found is RulesFact.WAITING and wanted and (self._is_quiet or row.rules == RulesFact.DROPPED):
+            arrives = bool(self._trace.delivering_rules(address))
+            return dropped_fact(found, before=RulesFact(row.rules), is_delivered=arrives)
+        return found
+
+    def of_name(self, name: str) -> RulesFact:
+        """Return what happens to mail for a name without addresses."""
+        desired = self._state.desired
+        if wanted := delivery_of(self._above.own_entry(name, desired), desired):
+            found = rules_fact(self._trace.covering_rules(sample_address(name)), wanted)
+            if found is not RulesFact.WAITING:
+                return RulesFact.CAUGHT if found in DELIVERED else found
+        if self._everybody or name in self._names:
+            return RulesFact.FOREIGN
+        return self._accepted(name) or RulesFact.NOTHING
+
+    def _accepted(self, name: str) -> RulesFact | None:
+        return RulesFact.ACCEPTED if self._above.accept(name) else None
 
 
 def _update_alerts(seen: Iterable[str]) -> None:
@@ -187,20 +232,34 @@ def update_name_facts(domain: Domain) -> None:
     rows += CatchAll.objects.filter(domain=domain)
     for row in rows:
         row.domain = domain
+    _store_covered(domain, rows)
     facts = {row.pk: RulesFact(row.rules) for row in rows}
     rules = _by_name(rows, facts)
-    if domain.mail_rules.get(domain.name) == RulesFact.ACCEPTED:
-        rules.setdefault(domain.name, RulesFact.ACCEPTED)  # by a catch-all above, whatever the domain has
+    if (above := domain.mail_rules.get(domain.name)) in (RulesFact.ACCEPTED, RulesFact.CAUGHT):
+        rules.setdefault(domain.name, RulesFact(above))  # by a catch-all above, whatever the domain has
     receiving_services.record_rules(domain_id=domain.pk, rules=rules)
 
 
-def _addresses(customers: frozenset[str] | None) -> Iterator[_RecipientRow]:
-    return (_RecipientRow(key, recipient, *rest) for key, recipient, *rest in _rows(Address, "address", customers))
+def _store_covered(domain: Domain, rows: Sequence[Address | CatchAll]) -> None:
+    """A live subdomain catch-all above receives the mail of a new address before its own rule does, whoever has it."""
+    new = [row for row in rows if isinstance(row, Address) and row.is_active and row.rules == RulesFact.WAITING]
+    parents = domain.parsed.parents if new and domain.is_proven and domain.receives else ()
+    live = CatchAll.objects.filter(subdomains=True, is_active=True, rules__in=DELIVERED, domain__region=domain.region)
+    if parents and live.filter(domain__name__in=parents).exists():
+        is_stopped = ReceivingStop.objects.filter(customer=domain.customer_id, is_stopped=True).exists()
+        found = RulesFact.MUTED if is_stopped else RulesFact.CARRIED
+        Address.objects.filter(pk__in=[row.pk for row in new]).update(rules=found)
+        for row in new:
+            row.rules = found
 
 
-def _catch_alls(customers: frozenset[str] | None) -> Iterator[_RecipientRow]:
+def _addresses(customers: frozenset[str] | None) -> Iterator[RecipientRow]:
+    return (RecipientRow(key, recipient, *rest) for key, recipient, *rest in _rows(Address, "address", customers))
+
+
+def _catch_alls(customers: frozenset[str] | None) -> Iterator[RecipientRow]:
     for key, subdomains, *rest, name in _rows(CatchAll, "subdomains", customers, "domain__name"):
-        yield _RecipientRow(key, CatchAll.recipient_of(name, subdomains=subdomains), *rest)
+        yield RecipientRow(key, CatchAll.recipient_of(name, subdomains=subdomains), *rest)
 
 
 def _rows(
@@ -216,9 +275,7 @@ def _rows(
         yield key, named, is_active, *once, *others
 
 
-def _store(
-    model: type[Address] | type[CatchAll], rows: Sequence[_RecipientRow], facts: Mapping[str, RulesFact]
-) -> None:
+def _store(model: type[Address] | type[CatchAll], rows: Sequence[RecipientRow], facts: Mapping[str, RulesFact]) -> None:
     changed: dict[RulesFact, list[str]] = defaultdict(list)
     for row in rows:
         if row.rules != facts[row.pk]:
@@ -230,28 +287,11 @@ def _store(
         stored.filter(pk__in=list(free)).update(rules=fact)
 
 
-class _NamesOnly:
-    """What happens to mail for names without addresses: of which unmanaged rules receive it, or bounce it."""
-
-    def __init__(self, active: RuleSet, above: CatchAllsAbove) -> None:
-        self._above = above
-        delivering_rules = [rule for rule in active.foreign if rule.enabled and rule.delivery.delivers]
-        self._everybody = any(rule.is_for_everybody for rule in delivering_rules)
-        self._names = {
-            domain_of(recipient) for rule in delivering_rules for recipient in rule.recipient_set if recipient[0] != "."
-        }
-
-    def fact(self, name: str) -> RulesFact:
-        if self._everybody or name in self._names:
-            return RulesFact.FOREIGN
-        return RulesFact.ACCEPTED if self._above.accept(name) else RulesFact.NOTHING
-
-
 def _update_names(
-    rows: Sequence[_RecipientRow], facts: Mapping[str, RulesFact], others: _NamesOnly, customers: frozenset[str] | None
+    rows: Sequence[RecipientRow], facts: Mapping[str, RulesFact], known: LiveFacts, customers: frozenset[str] | None
 ) -> None:
     """Update only names whose facts differ, so that few rows are locked."""
-    at: dict[str, list[_RecipientRow]] = defaultdict(list)
+    at: dict[str, list[RecipientRow]] = defaultdict(list)
     for row in rows:
         at[row.domain_id].append(row)
     domains = Domain.objects.filter(region=settings.AWS_REGION).order_by("pk")
@@ -259,7 +299,7 @@ def _update_names(
         domains = domains.filter(customer__in=customers)
     for domain_id, name, noted in domains.values_list("pk", "name", "mail_rules"):
         rules = _by_name(at.get(domain_id, ()), facts)
-        if name not in rules and (fact := others.fact(name)) is not RulesFact.NOTHING:
+        if name not in rules and (fact := known.of_name(name)) is not RulesFact.NOTHING:
             rules[name] = fact
         if rules != noted:
             receiving_services.record_rules(domain_id=domain_id, rules=rules)

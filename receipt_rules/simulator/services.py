@@ -9,23 +9,21 @@ from accounts.people.selectors import Viewer, customer_names
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.dns.services import look_up
 from domains.domain_list.selectors import domains_for
-from domains.models.domains import Domain
-from domains.receiving.core import MxFact, Receiving, RulesFact, is_mail_manager, judge, mx_fact
+from domains.receiving.core import MxFact, Receiving, ReceivingFacts, RulesFact, is_mail_manager, judge, mx_fact
 from domains.records.core import can_receive, inbound_host
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
-from receipt_rules.forwarding.selectors import is_never_forwarded
-from receipt_rules.live.selectors import last_read
+from receipt_rules.live.selectors import is_set_up, last_read
 from receipt_rules.mail_path.core import Hop, HopState
 from receipt_rules.mail_path.selectors import path_of_route
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RoutingResult
-from receipt_rules.planner.core.rules import S3, RuleSet, domain_of, is_ours
-from receipt_rules.planner.services import DesiredState, read_desired_state
-from receipt_rules.receiving.core import CatchAllsAbove, delivery_of, halted_fact, held_fact, rules_fact, serving_entry
+from receipt_rules.planner.core.rules import S3, RuleSet, domain_of
+from receipt_rules.planner.services import read_desired_state
+from receipt_rules.receiving.services import LiveFacts
 from receipt_rules.receiving_stops.selectors import stopped_customers
-from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.route_lookup.selectors import Route, route_lookup
+from receipt_rules.simulator.core import accepted_by, kept_fact, undelivered
 from tenants.lifecycle.selectors import tenants_in_region
 
 MOST_RECIPIENTS = 100
@@ -138,8 +136,7 @@ def _host(domain: str, answer: Answer | None) -> MailHost:
 
 
 NOT_YOURS = "This isn't an address at one of your domains."
-NOBODYS = "None of your addresses or catch-alls receives this mail, and another receipt rule matches it."
-NO_ADDRESS = "None of your addresses or catch-alls receives this mail. SES rejects it once the MX record points here."
+NOT_YOURS = "This isn't an address at one of your domains."
 
 
 @dataclass(frozen=True)
@@ -153,33 +150,32 @@ class OwnSimulation:
     hops: tuple[Hop, ...] = ()
 
     @property
-    def is_stored(self) -> bool:
-        """Whether mail comes as far as the bucket: else nothing is delivered, whatever the endpoint is."""
-        return any(hop.key == "store" and hop.state is HopState.OK for hop in self.hops)
-
-    @property
-    def is_kept(self) -> bool:
-        """Return whether the endpoint gets nothing, because this deployment forwards no mail."""
-        meant = (self.route.endpoint or self.route.waits_for) if self.route else None
-        return meant is not None and is_never_forwarded(meant)
+    def is_delivered(self) -> bool:
+        """Return whether mail comes as far as an endpoint, and the endpoint accepts it."""
+        return any(hop.key == "end" and hop.state is HopState.OK for hop in self.hops)
 
 
 def own_simulations(*, viewer: Viewer, asked: Sequence[str]) -> tuple[OwnSimulation, ...]:
     """Simulate with live DNS and the rules as last read. Another customer's address counts as nobody's."""
-    read, now = last_read(), read_desired_state()
-    rules = read.rule_set if read else RuleSet("")
-    above = CatchAllsAbove(rules, now.holders.customer_of)
-    return tuple(_own_simulation(text, viewer, now, rules, above) for text in asked)
+    known = _Known()
+    return tuple(_own_simulation(text, viewer, known) for text in asked)
 
 
-def _own_simulation(
-    text: str, viewer: Viewer, now: DesiredState, rules: RuleSet, above: CatchAllsAbove
-) -> OwnSimulation:
+class _Known:
+    """The rules as last read, and the rows, for all simulated addresses."""
+
+    def __init__(self) -> None:
+        read = last_read()
+        self.state, self.rules = read_desired_state(), read.rule_set if read else RuleSet("")
+        self.facts = LiveFacts(self.rules, self.state, is_ours=is_set_up())
+
+
+def _own_simulation(text: str, viewer: Viewer, known: _Known) -> OwnSimulation:
     try:
         recipient = read_recipient(text).address
     except Refused as refused:
         return OwnSimulation(text, str(refused))
-    named = domains_for(viewer).filter(name=now.holders.nearest(domain_of(recipient)))
+    named = domains_for(viewer).filter(name=known.state.holders.nearest(domain_of(recipient)))
     domain = next((each for each in named if each.is_proven), None)  # a claim may have the same name
     if domain is None:
         return OwnSimulation(recipient, NOT_YOURS)
@@ -188,29 +184,23 @@ def _own_simulation(
         domain.receiving_facts(domain_of(recipient)),
         recipient=recipient,
         mx=_current_mx(domain_of(recipient), domain.region),
-        rules=_rules(recipient, route, domain, now, rules, is_accepted=above.accept(domain_of(recipient))),
+        rules=known.facts.of_route(route),
     )
-    found = judge(facts)
     if facts.rules is RulesFact.NOTHING:
-        is_accepted = any(rule.enabled and matching.match(rule, recipient) for rule in rules.rules)
-        found = replace(found, sentence=NOBODYS if is_accepted else NO_ADDRESS)
+        return _of_nobody(facts, route, domain.customer_id, known)
+    found = judge(facts)
     return OwnSimulation(recipient, receiving=found, route=route, hops=path_of_route(facts, found, route))
 
 
-def _rules(
-    recipient: str, route: Route, domain: Domain, now: DesiredState, rules: RuleSet, *, is_accepted: bool
-) -> RulesFact:
-    """`is_accepted`: by another customer's subdomain catch-all."""
-    if route.row is None or route.because == "off":
-        return RulesFact.ACCEPTED if is_accepted else RulesFact.NOTHING
-    covering_rules = [rule for rule in rules.rules if rule.enabled and matching.match(rule, recipient)]
-    if domain.customer_id in stopped_customers():
-        own = [rule for rule in covering_rules if is_ours(rule.name)]
-        return halted_fact(own, is_own=True, is_above=is_accepted)
-    found = rules_fact(covering_rules, delivery_of(route.row.recipient, now.desired))
-    return held_fact(
-        found, is_held=serving_entry(route.row.recipient, now.desired) in recipients_on_hold(stopped=now.stopped)
-    )
+def _of_nobody(facts: ReceivingFacts, route: Route, customer: str, known: _Known) -> OwnSimulation:
+    """Return what SES does with mail for an address that is off, or that none of the customer's rows receives."""
+    recipient, holder = facts.recipient, known.state.holders.customer_of
+    routing = matching.route(known.rules.rules, [recipient])
+    by = accepted_by(routing, recipient, is_own=lambda entry: holder(domain_of(entry)) == customer)
+    is_off = route.because == "off"
+    facts = replace(facts, rules=kept_fact(routing, recipient), kept_by=by, is_off=is_off)
+    found = undelivered(facts, routing, by=by, is_off=is_off) or judge(facts)
+    return OwnSimulation(recipient, receiving=found, route=route, hops=path_of_route(facts, found, route))
 
 
 def _current_mx(name: str, region: str) -> MxFact:

@@ -66,6 +66,7 @@ def _own(request: SignedIn) -> HttpResponse:
         found = services.own_simulations(viewer=request.user, asked=recipients[:MOST_MESSAGES]) if recipients else ()
     left_out = max(0, len(recipients) - MOST_MESSAGES)
     context = {"tab": "simulator", "text": text, "simulated": found, "left_out": left_out}
+    context["as_read"] = last_read() if found else None
     return TemplateResponse(request, template(request, "receipt_rules/simulator/own.html", "results"), context)
 
 

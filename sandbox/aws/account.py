@@ -1,10 +1,14 @@
-"""GetAccount, and configuration sets where moto's errors aren't v2's."""
+"""GetAccount, sending, and configuration sets where moto's errors aren't v2's."""
 
+import re
 from typing import Any
 
 from sandbox.aws.errors import already_exists, bad_request, not_found
-from sandbox.aws.extension import Answer, Request, v2
+from sandbox.aws.extension import Answer, Request, v1, v2
+from sandbox.aws.state import WORLD
 from sandbox.aws.tags import forget_tags, put_tags, tags_of
+
+_RECIPIENTS = re.compile(r"^(?=(to|cc):)", re.IGNORECASE | re.MULTILINE)
 
 
 @v2("GetAccount")
@@ -22,6 +26,17 @@ def get_account(ask: Request) -> Answer:
         },
         "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
     }
+
+
+@v1("SendRawEmail")
+def send_raw_email(ask: Request) -> Answer:
+    """moto refuses a To or Cc without a domain in the headers, also if Destinations are given; a belief decides."""
+    raw = bytes(ask.params["RawMessage"]["Data"]).decode("utf-8")
+    if WORLD.beliefs.header_recipients == "sent":
+        headers, blank, body = raw.partition("\r\n\r\n")
+        raw = f"{_RECIPIENTS.sub('X-Unread-', headers)}{blank}{body}"
+    sent = ask.backend.send_raw_email(ask.params.get("Source"), ask.texts("Destinations"), raw)
+    return {"MessageId": sent.id}
 
 
 @v2("CreateConfigurationSet")

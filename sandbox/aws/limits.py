@@ -40,6 +40,8 @@ class Beliefs:
     metric_values: str = "whole"
     # `*@example.com` as a recipient of a rule: "refused", or "literal" (an address whose local part is an asterisk)
     star_recipient: str = "refused"
+    # Mail that is sent with a To or Cc without a domain (`Cc: root`): "refused", or "sent"
+    header_recipients: str = "refused"
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -50,6 +52,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "lost_mail": ("rule_set", "rule"),
     "metric_values": ("whole", "parts"),
     "star_recipient": ("refused", "literal"),
+    "header_recipients": ("refused", "sent"),
 }
 
 

@@ -5,11 +5,12 @@ from email import policy
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
 from receiving.events import Arrival
-from receiving.forwards import NotForwarded, refuse_loop, rewritten
+from receiving.forwards import NotForwarded, is_of_message, refuse_loop, rewritten, with_own_recipient
 from receiving.messages import Letter
 from tests.receiving.conftest import REGION, Function
 from tests.receiving.servers import Site
@@ -69,3 +70,53 @@ def test_mail_is_forwarded_once_to_a_group_and_only_if_the_deployment_allows_it(
     # moto adds the message's To, which SES ignores if Destinations are given
     assert [message.destinations[:2] for message in sent] == [["a@x.example", "b@x.example"]]
     assert site.outcomes == {"billing@shop.com": "delivered"}
+
+
+def test_recipients_without_a_domain_get_another_header_and_the_rest_stays() -> None:
+    raw = b"From: a@x.example\r\nTo: x\r\nCc: root,\r\n daemon\r\nSubject: cron\r\n\r\nTo: in the body"
+    sent = email.message_from_bytes(with_own_recipient(raw, "billing@shop.com"))
+    assert (sent["To"], sent["Cc"], sent["Subject"]) == ("billing@shop.com", None, "cron")
+    assert sent["X-Original-To"] == "x"
+    assert sent["X-Original-Cc"].split() == ["root,", "daemon"]
+    assert sent.get_payload() == "To: in the body"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "is_of"),
+    [
+        ("InvalidParameterValue", "Missing final '@domain'", True),
+        ("InvalidParameterValue", "Domain of desk@else.example starts with a dot", False),
+        ("MessageRejected", "Message contains a virus", True),
+        ("MessageRejected", "Email address is not verified. The following identities failed: ours", False),
+        ("Throttling", "Maximum sending rate exceeded", False),
+    ],
+)
+def test_only_a_refusal_of_what_is_in_the_message_is_the_messages(code: str, text: str, *, is_of: bool) -> None:
+    refusal = ClientError({"Error": {"Code": code, "Message": text}}, "SendRawEmail")
+    assert is_of_message(refusal, ["Desk@else.example"]) is is_of
+
+
+@pytest.mark.parametrize("headers", [b"To: x\r\nCc: root\r\n", b"Cc: root\r\n", b"To: x\r\n", b"To: a@shop.com\r\n"])
+def test_mail_with_recipients_that_ses_refuses_is_forwarded(function: Function, site: Site, headers: bytes) -> None:
+    function.store(MESSAGE, b"From: cron@else.example\r\n" + headers + b"Subject: cron\r\n\r\nbody")
+    site.set_route("billing@shop.com", endpoint("desk", "email", forwardTo="a@x.example"))
+    function.client("ses").verify_email_identity(EmailAddress=OURS)
+    before = len(ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages)
+    function.changed(forward_from=OURS)(event("billing@shop.com"))
+    (sent,) = ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages[before:]
+    assert sent.destinations[0] == "a@x.example"
+    assert ("X-Original-" in sent.raw_data) == (headers != b"To: a@shop.com\r\n")
+    assert site.outcomes == {"billing@shop.com": "delivered"}
+
+
+def test_a_message_that_ses_refuses_anyway_is_held_and_is_no_failure_of_the_endpoint(
+    function: Function, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ClientError({"Error": {"Code": "InvalidParameterValue", "Message": "Bad header."}}, "SendRawEmail")
+
+    monkeypatch.setattr("receiving.handler.Receiver._send", refuse)
+    function.store(MESSAGE, RAW)
+    site.set_route("billing@shop.com", endpoint("desk", "email", forwardTo="a@x.example"))
+    function.changed(forward_from=OURS)(event("billing@shop.com"))
+    assert site.outcomes == {"billing@shop.com": "held"}

@@ -38,3 +38,20 @@ def test_an_asterisk_as_a_recipient_is_refused_or_literal(sandbox: Sandbox, beli
             ses.create_receipt_rule(RuleSetName="theirs", Rule=rule)
     else:
         ses.create_receipt_rule(RuleSetName="theirs", Rule=rule)
+
+
+@pytest.mark.parametrize("belief", CHOICES["header_recipients"])
+def test_a_copy_to_a_recipient_without_a_domain_is_refused_or_sent(sandbox: Sandbox, belief: str) -> None:
+    sandbox.control.set_beliefs(header_recipients=belief)
+    ses = aws.client("ses")
+    ses.verify_email_identity(EmailAddress="ours@shop.com")
+    mail: Any = {
+        "Source": "ours@shop.com",
+        "Destinations": ["a@x.example"],
+        "RawMessage": {"Data": b"From: ours@shop.com\r\nCc: root\r\n\r\nbody"},
+    }
+    if belief == "refused":
+        with pytest.raises(ClientError, match="InvalidParameterValue"):
+            ses.send_raw_email(**mail)
+    else:
+        assert ses.send_raw_email(**mail)["MessageId"]

@@ -18,6 +18,7 @@ from receipt_rules.planner.core.plans import Method, Plan, RuleSetNames, digest,
 from receipt_rules.planner.core.rules import (
     SES_LIMITS,
     ForeignRule,
+    Opaque,
     Rule,
     RuleDelivery,
     RuleLimits,
@@ -85,15 +86,21 @@ def check_active(actual: RuleSet, sets: RuleSetNames, unmanaged_set: RuleSet | N
         )
 
 
+def _why_not_taken_over(rule: ForeignRule) -> str:
+    if not rule.recipients:
+        return f"Rule {rule.name} has no recipient condition, so it applies to all mail. Change it in the SES console."
+    if rule.delivery.is_writable or any(isinstance(action, Opaque) for action in rule.delivery.actions):
+        return f"Rule {rule.name} has actions or options that we don't write. It stays unchanged."
+    return f"Rule {rule.name} delivers mail nowhere, so there is nothing to take over. Delete it in the SES console."
+
+
 def check_take_over(actual: RuleSet, take_over: frozenset[str], scope: frozenset[str] | None) -> None:
     for name in sorted(take_over):
         rule = actual.by_name.get(name)
         if not isinstance(rule, ForeignRule):
             raise Refused(f"{actual.name} has no unmanaged rule {name} to take over.")
         if not rule.may_be_taken_over:
-            raise Refused(
-                f"Rule {name} has no recipient condition, or actions that we don't write. It stays unchanged."
-            )
+            raise Refused(_why_not_taken_over(rule))
         if scope is not None and rule.recipient_set - scope:
             raise Refused(f"Rule {name} also serves other customers. An operator must plan this.")
 

@@ -40,8 +40,10 @@ def test_mail_arrives_if_the_mx_points_here_and_the_rules_store_it() -> None:
 
 @given(FACTS)
 def test_live_requires_every_condition(facts: ReceivingFacts) -> None:
-    holds = facts.can_receive and facts.is_wanted and facts.is_verified
-    assert judge(facts).is_live == (holds and facts.mx is Mx.HERE and facts.rules is RulesFact.CARRIED)
+    """A subdomain catch-all above receives the mail of a send-only domain too, and of one without addresses."""
+    holds = facts.can_receive and facts.is_verified
+    points_here = facts.mx is Mx.HERE or (facts.mx is Mx.SHARED and not facts.is_wanted)
+    assert judge(facts).is_live == (holds and points_here and facts.rules in (RulesFact.CARRIED, RulesFact.CAUGHT))
 
 
 @given(FACTS)
@@ -170,7 +172,8 @@ def test_a_failed_lookup_gives_could_not_tell() -> None:
         ({"rules": RulesFact.UNROUTED}, ReceivingState.UNDELIVERED),
         ({"rules": RulesFact.TLS_ONLY}, ReceivingState.TLS_ONLY),
         ({"is_verified": False}, ReceivingState.REJECTED),
-        ({"is_wanted": False}, ReceivingState.REJECTED),
+        ({"is_wanted": False, "rules": RulesFact.NOTHING}, ReceivingState.REJECTED),
+        ({"is_wanted": False}, ReceivingState.COULD_NOT_TELL),
         ({"rules": RulesFact.UNSURE}, ReceivingState.COULD_NOT_TELL),
         ({"rules": RulesFact.COPIED}, ReceivingState.COULD_NOT_TELL),
     ],

@@ -16,9 +16,13 @@ GROUP_OF = {ReceivingState.LIVE: "live", ReceivingState.COULD_NOT_TELL: "unclear
 
 @pytest.mark.parametrize("status", ["SUCCESS", "PENDING"])
 @pytest.mark.parametrize("mx", [each for each in MxFact if each])
-def test_each_filter_shows_the_addresses_with_the_matching_status(alices: Customer, mx: MxFact, status: str) -> None:
-    domain = make_verified("shop.com", customer=alices, mx_facts={"shop.com": mx}, identity_status=status)
-    for rules in RulesFact:
+@pytest.mark.parametrize("receives", [True, False])
+def test_each_filter_shows_the_addresses_with_the_matching_status(
+    alices: Customer, mx: MxFact, status: str, *, receives: bool
+) -> None:
+    fields = {"mx_facts": {"shop.com": mx}, "identity_status": status, "receives": receives}
+    domain = make_verified("shop.com", customer=alices, **fields)
+    for rules in set(RulesFact) - {RulesFact.CAUGHT}:  # only of a name
         make_address(f"{rules or 'nothing'}@shop.com", domain, rules=rules)
     staff = make_staff()
     shown = {

@@ -18,6 +18,7 @@ from receipt_rules.receiving_stops.selectors import stopped_customers
 from receipt_rules.rollback import services as rollback_services
 from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
+from tests.api_client import api_of
 from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.factories import (
     approve_and_run,
@@ -73,6 +74,47 @@ def test_a_customers_change_of_a_held_recipient_waits_for_the_release(sandbox: S
     auto_apply_services.work()
     assert rule_count("a@shop.com") == 0
     assert not PendingChange.objects.exists()
+
+
+def test_a_held_recipient_waits_alone_and_the_rest_of_the_customers_change_is_applied(sandbox: Sandbox) -> None:
+    _roll_back(sandbox)
+    customer = Address.objects.first().domain.customer  # type: ignore[union-attr]
+    other = make_verified("books.com", customer=customer)
+    for text in ("a@shop.com", "fresh@shop.com", "later@books.com"):
+        addresses_services.add_address(text=text, customer=customer, actor=None)
+    Address.objects.filter(address="a@shop.com").update(is_active=False)
+    auto_apply_services.work()
+    assert [rule_count(each) for each in ("a@shop.com", "fresh@shop.com", "later@books.com")] == [1, 1, 1]
+    left = PendingChange.objects.get()
+    assert (left.recipients, "rolled this back" in left.waits_because) == (["a@shop.com"], True)
+    assert not left.concerns(other.pk)
+    rows = api_of(make_member(customer)).get("/api/v2/email-addresses").json()["data"]
+    warned = {row["address"] for row in rows if "rolled this back" in (row.get("warning") or "")}
+    assert warned == {"a@shop.com"}
+    addresses_services.add_address(text="more@books.com", customer=customer, actor=None)
+    auto_apply_services.work()
+    assert rule_count("more@books.com") == 1
+    assert PendingChange.objects.get().recipients == ["a@shop.com"]
+    rollback_services.release(hold=RollbackHold.objects.get(), because="It is mended.", actor=make_operator())
+    auto_apply_services.work()
+    assert (rule_count("a@shop.com"), PendingChange.objects.exists()) == (0, False)
+
+
+def test_a_held_address_that_was_added_again_says_so_once_its_change_waits(sandbox: Sandbox) -> None:
+    shop = make_verified("shop.com", mx_facts={"shop.com": "here"})
+    make_address("b@shop.com", shop)
+    operator = set_up_receiving()
+    first = Snapshot.objects.latest("at")
+    addresses_services.add_address(text="jane@shop.com", customer=shop.customer, actor=None)
+    auto_apply_services.work()
+    approve_and_run(operator, PlanRequest(snapshot=first.pk), typed="inbound-mail")
+    assert rule_count("jane@shop.com") == 0
+    addresses_services.remove_address(address=Address.objects.get(address="jane@shop.com"), actor=None)
+    auto_apply_services.work()
+    addresses_services.add_address(text="jane@shop.com", customer=shop.customer, actor=None)
+    auto_apply_services.work()
+    row = Address.objects.select_related("domain").get(address="jane@shop.com")
+    assert (row.rules, row.receiving.state) == ("held", "held")
 
 
 def test_a_hold_ends_when_the_domain_is_transferred(sandbox: Sandbox) -> None:
