@@ -30,6 +30,7 @@ from inbound_admin.lib import isolation, lanes
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.alerts import services as alerts_services
+from receipt_rules.auto_apply.core import is_plain, number_changed
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, queue_work
 from receipt_rules.live import services as live_services
@@ -37,10 +38,10 @@ from receipt_rules.live.selectors import last_known
 from receipt_rules.live.services import Live, read_live, receives_here
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState
-from receipt_rules.planner.core.plans import Method, Plan, RuleSetNames
+from receipt_rules.planner.core.plans import Plan, RuleSetNames
 from receipt_rules.planner.core.rest import plan_of_rest
-from receipt_rules.planner.core.rules import Rule, RuleSet, broader_entries, domain_of
-from receipt_rules.planner.core.steps import Create, Delete, Step, Update
+from receipt_rules.planner.core.rules import RuleSet, broader_entries, domain_of
+from receipt_rules.planner.core.steps import Step
 from receipt_rules.planner.services import (
     DesiredState,
     PlanRequest,
@@ -196,19 +197,12 @@ def approval_reason(made: Plan, live: Live) -> str:
     """Return why the plan needs an operator; "" if it is in place, changes few addresses and only managed rules."""
     if not live.is_active:
         return _why_not_active()
-    if made.method is not Method.IN_PLACE or not all(_is_plain(step) for step in made.steps):
+    if not is_plain(made):
         return FOR_OPERATOR
     if made.transition_issues.gaps or newly_broken(made):
         return FOR_OPERATOR
-    number = max(len(made.consequences), _number_added(made))
+    number = number_changed(made)
     return TOO_MANY.format(number=number) if number > settings.RECEIVING_SMALL_CHANGE else ""
-
-
-def _number_added(made: Plan) -> int:
-    """Return how many recipients the rules get, also those whose mail a catch-all received until now."""
-    before = {each for step in made.steps if isinstance(step, Delete | Update) for each in step.old.recipients}
-    after = {each for step in made.steps if isinstance(step, Create | Update) for each in step.new.recipients}
-    return len(after - before)
 
 
 def _wait_reason_for_staff(live: Live) -> str:
@@ -218,12 +212,6 @@ def _wait_reason_for_staff(live: Live) -> str:
 
 def _why_not_active() -> str:
     return NOT_ACTIVE if last_known() else NOT_SET_UP
-
-
-def _is_plain(step: Step) -> bool:
-    if isinstance(step, Delete):
-        return isinstance(step.old, Rule)
-    return isinstance(step, Create | Update)
 
 
 def _stopped_before(change: PendingChange, *, is_stop: bool) -> str:
