@@ -1,8 +1,22 @@
-"""Which plans are plain, and how many addresses they change. Pure."""
+"""What a customer's change is about, which plans are plain, and how many addresses they change. Pure."""
+
+from collections.abc import Collection
 
 from receipt_rules.planner.core.plans import Method, Plan
-from receipt_rules.planner.core.rules import Rule
+from receipt_rules.planner.core.rules import Rule, broader_entries
 from receipt_rules.planner.core.steps import Create, Delete, Step, Update
+
+
+def changed_scope(recipients: Collection[str] | None, everything: frozenset[str]) -> frozenset[str]:
+    """Return what the customer changed, and their recipients that a broader or narrower entry covers with it.
+
+    `recipients` None: the change is about everything.
+    """
+    if recipients is None:
+        return everything
+    changed = frozenset(recipients)
+    near = {each for each in everything if not changed.isdisjoint(broader_entries(each))}
+    return everything & (changed | near | {above for each in changed for above in broader_entries(each)}) | changed
 
 
 def is_plain(made: Plan) -> bool:

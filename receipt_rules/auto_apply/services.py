@@ -30,7 +30,7 @@ from inbound_admin.lib import isolation, lanes
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.alerts import services as alerts_services
-from receipt_rules.auto_apply.core import is_plain, number_changed
+from receipt_rules.auto_apply.core import changed_scope, is_plain, number_changed
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, queue_work
 from receipt_rules.live import services as live_services
@@ -176,21 +176,12 @@ def _settle(change: PendingChange, made: Plan, held: Collection[str], state: Des
 
 def _request_for(change: PendingChange, live: Live, state: DesiredState) -> PlanRequest:
     everything = scope_of(frozenset([change.customer_id]), state, live.rule_set)
-    return PlanRequest(scope=_changed_scope(change, everything), customer=change.customer_id)
+    return PlanRequest(scope=changed_scope(change.recipients, everything), customer=change.customer_id)
 
 
 def _held_of(change: PendingChange, state: DesiredState) -> frozenset[str]:
     """Return what it changes that a rollback holds."""
     return recipients_on_hold(stopped=state.stopped).intersection(change.recipients or ())
-
-
-def _changed_scope(change: PendingChange, everything: frozenset[str]) -> frozenset[str]:
-    """Return what the customer changed, and their recipients that a broader or narrower entry covers with it."""
-    if change.recipients is None:
-        return everything
-    changed = frozenset(change.recipients)
-    near = {each for each in everything if not changed.isdisjoint(broader_entries(each))}
-    return everything & (changed | near | {above for each in changed for above in broader_entries(each)}) | changed
 
 
 def approval_reason(made: Plan, live: Live) -> str:
