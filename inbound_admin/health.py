@@ -1,4 +1,4 @@
-"""`/healthz`: checks the web process, the database, the worker and the AWS endpoint by a request to each; `/readyz`.
+"""`/healthz`: checks the web process, the database, the worker, AWS, and the key of the receiving function; `/readyz`.
 
 A late queue is reported but doesn't fail the check: removing web processes wouldn't help.
 """
@@ -13,12 +13,14 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
 from inbound_admin.lib import aws
 from inbound_admin.lib.database import CANNOT_WRITE, missing_migrations, sqlstate_of
 from inbound_admin.lib.errors import AwsBusy, AwsProblem
 from inbound_admin.lib.jobs import WORKER_SILENT_AFTER, late_lanes, worker_silent_for
+from receipt_rules.function_key.selectors import key_report
 
 AWS_ASKED_EVERY_SECONDS = 15
 WRITES_EVERY_SECONDS = 15  # in each process; in between, the last result is reported
@@ -110,6 +112,10 @@ def _worker() -> str:
     return "ok" if silent < WORKER_SILENT_AFTER else f"no heartbeat from the worker for {int(silent.total_seconds())} s"
 
 
+def _function() -> str:
+    return "its API key is refused: no mail is delivered" if key_report(timezone.now()).refused else "ok"
+
+
 def _queue() -> str:
     late = [f"the oldest job of {lane.queue} has waited {seconds} s" for lane, seconds in late_lanes().items()]
     return f"degraded: {', '.join(late)}" if late else "ok"
@@ -143,5 +149,5 @@ class _WriteProbe:
 
 
 _written = _WriteProbe()
-PROBES = {"database": _database, "disk": _disk, "worker": _worker, "aws": _aws}
+PROBES = {"database": _database, "disk": _disk, "worker": _worker, "aws": _aws, "function": _function}
 READY = {"database": _database, "disk": _disk, "migrations": _migrations}

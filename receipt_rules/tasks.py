@@ -86,6 +86,12 @@ def queue_hourly_drift_check(timestamp: int) -> None:
     queue_drift_check()
 
 
+@jobs.periodic("receipt_rules.watch_key", cron="* * * * *")
+def watch_function_key(timestamp: int) -> None:
+    """Every minute: check whether the function's API key is refused or expires soon. Reads our own rows."""
+    pipeline_services.check_function_key(now=timezone.now())
+
+
 @jobs.periodic("receipt_rules.watch", cron="*/10 * * * *")
 def watch_deliveries(timestamp: int) -> None:
     """Every ten minutes: check for lost mail and a failing function, and whether the function forwards mail.

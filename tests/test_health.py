@@ -23,7 +23,7 @@ from sandbox.process import Sandbox
 from tenants import jobs as tenants_jobs
 from tests.tenants.factories import make_tenant
 
-HEALTHY = {"web": "ok", "database": "ok", "disk": "ok", "worker": "ok", "aws": "ok", "queue": "ok"}
+HEALTHY = {"web": "ok", "database": "ok", "disk": "ok", "worker": "ok", "aws": "ok", "function": "ok", "queue": "ok"}
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,15 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.api_keys.core import OF_EVERYBODY, KeyState, Scope, is_use_worth_writing, key_state, scopes_named
+from accounts.api_keys.core import (
+    FUNCTION_SCOPES,
+    OF_EVERYBODY,
+    KeyState,
+    Scope,
+    is_use_worth_writing,
+    key_state,
+    scopes_named,
+)
 from accounts.members.core import hash_of
 from accounts.models.api_keys import ApiKey
 from accounts.models.people import User
@@ -22,7 +30,7 @@ from inbound_admin.lib.mail_names import mail_name
 _PREFIX, _SHOWN, _LONGEST = "ia_", 8, 120
 # The columns of a person that permissions need, since these are read before every call.
 _NEEDED = (
-    *("name", "starts", "secret_hash", "scopes", "last_used_at", "expires_at", "revoked_at"),
+    *("name", "starts", "secret_hash", "scopes", "last_used_at", "last_refused_at", "expires_at", "revoked_at"),
     *("user__is_active", "user__is_staff", "user__is_superuser", "user__email"),
 )
 
@@ -91,16 +99,33 @@ def revoke_api_keys(*, person: User) -> None:
 
 
 def use_api_key(*, secret: str, scopes: Iterable[Scope], now: datetime) -> ApiKey:
-    """Return the key if it has all these scopes. Raises BadKey or NotAllowed without revealing more than needed."""
-    hashed = hash_of(secret)
+    """Return the key if it has all these scopes. Raises BadKey or NotAllowed without revealing more than needed.
+
+    A refused call of the receiving function is stored with its key: without it, no mail is delivered.
+    """
+    hashed, wanted = hash_of(secret), tuple(scopes)
     found = ApiKey.objects.select_related("user").only(*_NEEDED).order_by().filter(secret_hash=hashed)
     key = next(iter(found), None)
-    if key is None or not hmac.compare_digest(key.secret_hash, hashed) or not key.user.is_active:
+    if key is None or not hmac.compare_digest(key.secret_hash, hashed):
+        raise BadKey("Unknown API key.")
+    try:
+        _may_be_used(key, wanted, now)
+    except Refused:
+        is_function = FUNCTION_SCOPES.intersection(wanted) and FUNCTION_SCOPES.intersection(key.scopes)
+        if is_function and is_use_worth_writing(now, key.last_refused_at):
+            ApiKey.objects.filter(pk=key.pk).update(last_refused_at=now)
+        raise
+    if is_use_worth_writing(now, key.last_used_at):
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    return key
+
+
+def _may_be_used(key: ApiKey, wanted: tuple[Scope, ...], now: datetime) -> None:
+    if not key.user.is_active:
         raise BadKey("Unknown API key.")
     state = key_state(now, expires_at=key.expires_at, revoked_at=key.revoked_at)
     if state is not KeyState.VALID:
         raise BadKey(f"This API key is {state}.", code=f"KEY_{state.upper()}")
-    wanted = tuple(scopes)
     if missing := [scope for scope in wanted if scope not in key.scopes]:
         is_out_of_reach = missing[0] in OF_EVERYBODY and not supports_everyone(key.user)
         sentence = f"This API key doesn't have the scope “{missing[0]}”."
@@ -108,9 +133,6 @@ def use_api_key(*, secret: str, scopes: Iterable[Scope], now: datetime) -> ApiKe
         raise NotAllowed(sentence, code="SCOPE_MISSING")
     _may_have(key.user, wanted)
     _has_factor(key.user, key.scopes)
-    if is_use_worth_writing(now, key.last_used_at):
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
-    return key
 
 
 def _scopes(names: Iterable[str]) -> tuple[Scope, ...]:

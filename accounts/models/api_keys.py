@@ -24,6 +24,9 @@ class ApiKey(models.Model):
     scopes = ArrayField(models.CharField(max_length=10, choices=[(scope.value, scope.value) for scope in Scope]))
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, help_text="Accurate to the minute.")
+    last_refused_at = models.DateTimeField(
+        null=True, help_text="When a call of the receiving function with it was refused, accurate to the minute."
+    )
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
 

@@ -76,6 +76,7 @@ TASKS: Mapping[str, WorkLane] = {
     "receipt_rules.watch": WorkLane.LOOKS,
     "receipt_rules.forget_received": WorkLane.LOOKS,
     "receipt_rules.watch_active_set": WorkLane.LOOKS,
+    "receipt_rules.watch_key": WorkLane.LOOKS,
     "receipt_rules.work": WorkLane.PEOPLE,
     "tenants.associate": WorkLane.PEOPLE,
     "tenants.create": WorkLane.PEOPLE,

@@ -237,6 +237,17 @@ _KINDS = (
         checks_to_raise=2,
     ),
     AlertKind(
+        "function.key_refused",
+        "The API key of the inbound mail function is refused, so no mail is delivered",
+        "The inbound mail function has an API key that works",
+        checks_to_resolve=3,  # an old and a new function may call in turn
+    ),
+    AlertKind(
+        "function.key_expiring",
+        "The API key of the inbound mail function expires",
+        "The inbound mail function uses another API key",
+    ),
+    AlertKind(
         "amazon.unreachable",
         "AWS isn't responding",
         "AWS is responding again",

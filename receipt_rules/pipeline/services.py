@@ -19,6 +19,7 @@ from inbound_admin.lib.cloudwatch import MOST_QUERIES
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
+from receipt_rules.function_key.selectors import key_report, last_lookup
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.permissions import services as permissions_services
@@ -45,6 +46,10 @@ MOST_NAMED = 3  # endpoints, in the alert
 ERROR = "ERROR"  # the level as Lambda's logger writes it
 LOST_FOR = timedelta(hours=24)
 OPERATE = "receipt_rules.operate_rules"
+NO_LOOKUP = (
+    "In that time no route lookup was answered, so no mail was delivered: the function doesn't reach this site, or "
+    "its API key isn't one of ours. Its log has the answer; docs/receiving.md says how to replace the key."
+)
 TRIED_AGAIN = "SES retries for up to 36 hours, then the message is lost."
 
 
@@ -91,10 +96,32 @@ def check_for_lost_mail(*, now: datetime) -> Health:
 
 def _check_function(now: datetime) -> None:
     errors = int(sum(one.total for one in _functions(now - timedelta(hours=1), now) if one.metric == "Errors"))
-    failed = (
-        f"The function failed {errors} times in the last hour. {_failing_endpoints(now - timedelta(hours=1))}".strip()
+    failed = f"The function failed {errors} times in the last hour. {_failing_because(now - timedelta(hours=1), now)}"
+    _observe("function.failing", bool(errors), failed.strip(), "medium", now)
+
+
+def check_function_key(*, now: datetime) -> None:
+    """Update the alerts for the function's API key: before it expires, and once a call with it is refused."""
+    found = key_report(now)
+    _observe("function.key_refused", bool(found.refused), found.refused, "high", now)
+    _observe(
+        "function.key_expiring",
+        bool(found.stage),
+        found.expiring,
+        "medium" if found.stage == 1 else "high",
+        now,
+        harmed=found.stage,  # a later stage is sent again
     )
-    _observe("function.failing", bool(errors), failed, "medium", now)
+
+
+def _failing_because(since: datetime, now: datetime) -> str:
+    """Return the cause: a refused key, no lookup that reached us, or else the endpoints that don't accept mail."""
+    if refused := key_report(now).refused:
+        return refused
+    last = last_lookup()
+    if last is None or last < since:
+        return NO_LOOKUP
+    return _failing_endpoints(since)
 
 
 def _failing_endpoints(since: datetime) -> str:
@@ -120,11 +147,13 @@ def _where(rules: Sequence[str]) -> str:
     return "SES counts failures without a retry for the whole rule set only, not for each rule."
 
 
-def _observe(kind: str, firing: bool, why: str, severity: str, now: datetime) -> None:
+def _observe(
+    kind: str, firing: bool, why: str, severity: str, now: datetime, *, harmed: int | None = None
+) -> None:
     about = Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}")
     audience = alerts_core.Staff(OPERATE)
     alerts_services.observe(
-        kind=kind, about=about, firing=firing, why=why, severity=severity, audience=audience, now=now
+        kind=kind, about=about, firing=firing, why=why, severity=severity, audience=audience, harmed=harmed, now=now
     )
 
 

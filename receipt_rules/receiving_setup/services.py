@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from django.conf import settings
 from django.db.models import Q
+from django.utils import timezone
 
 from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domains_in_region
@@ -17,6 +18,7 @@ from domains.records.core import can_receive
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsMissing, AwsProblem, Refused
 from receipt_rules.deliveries.services import role_for
+from receipt_rules.function_key.selectors import key_report
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live.core import block_everybody
 from receipt_rules.live.selectors import last_read
@@ -47,6 +49,7 @@ ROLE = "Set RECEIVING_BUCKET_ROLE to a role that SES can assume, or use a bucket
 NO_RULES = "It depends on the receipt rules, which we couldn't read."
 UNCLEAR = "has conditions that we can't evaluate."
 TRIED = "SES tests it whenever a rule is written; the run shows its response."
+CREATE_KEY = "Create one with manage.py create_api_key, scopes route and report (docs/first-hour.md)."
 _Check = Callable[[str, RuleSet], SetupFinding]
 
 
@@ -208,6 +211,7 @@ def check_setup() -> tuple[SetupFinding, ...]:
         region,
         of_set,
         *places,
+        *_function_key(),
         *stack_findings(),
         of_keys,
         _ip_filters(),
@@ -295,6 +299,15 @@ def _tls() -> tuple[SetupFinding, ...]:
     )
     repair = "Publish MTA-STS for these domains and host the policy, or set RECEIVING_TLS_REQUIRED=0."
     return (SetupFinding("TLS", SetupVerdict.COULD_NOT_TELL, sentence, repair),)
+
+
+def _function_key() -> tuple[SetupFinding, ...]:
+    """Check the key with which the function looks up each message's endpoint. Reads our own rows."""
+    found = key_report(timezone.now())
+    if problem := found.refused or found.missing or found.expiring:
+        repair = CREATE_KEY if found.missing and not found.refused else ""
+        return (SetupFinding("API key", SetupVerdict.WRONG, problem, repair),)
+    return (SetupFinding("API key", SetupVerdict.RIGHT, found.fine),) if found.fine else ()
 
 
 def _last_run() -> tuple[SetupFinding, ...]:
