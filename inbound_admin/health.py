@@ -122,12 +122,21 @@ def _queue() -> str:
 
 
 def _aws() -> str:
-    """Call STS, which has no rate limit of ours, and cache the result for some seconds."""
+    """Call STS, which has no rate limit of ours, and cache the result for some seconds. Compare the account."""
     known = cache.get("healthz.aws")
     if known is None:
         known = _ask_sts()
         cache.set("healthz.aws", known, AWS_ASKED_EVERY_SECONDS)
-    return str(known)
+    return str(known) if known != "ok" else _ask_home()
+
+
+def _ask_home() -> str:
+    """Names no account: this page needs no sign-in."""
+    try:
+        return "another AWS account or region than the database's" if aws.elsewhere() else "ok"
+    except AwsProblem as problem:
+        log.error("health probe failed", probe="aws", error=str(problem))
+        return "AWS isn't responding or rejects our credentials"
 
 
 def _ask_sts() -> str:

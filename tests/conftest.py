@@ -65,6 +65,12 @@ def add_staff_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RequestFactory, "__init__", with_reason)
 
 
+@pytest.fixture(autouse=True)
+def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare account and region with the database's only in the tests of that, since it is one more call and query."""
+    monkeypatch.setattr(aws, "elsewhere", lambda: "")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quick_removal() -> Iterator[None]:
     """Remove what a committing test leaves by our own means."""

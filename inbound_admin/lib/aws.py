@@ -5,6 +5,7 @@ botocore escapes: every failure is an `AwsProblem` with AWS's own code and reque
 """
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
@@ -31,7 +32,7 @@ from botocore.parsers import ResponseParserError
 from django.conf import settings
 from django.db import connection
 
-from inbound_admin.lib import aws_rate_limit, counters, errors, lanes, slow_work
+from inbound_admin.lib import aws_home, aws_rate_limit, counters, errors, lanes, slow_work
 from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ log = structlog.get_logger(__name__)
 _patience: ContextVar[float | None] = ContextVar("aws_patience", default=None)
 _request_ids: ContextVar[list[str] | None] = ContextVar("aws_request_ids", default=None)
 _accounts: dict[tuple[str, str], str] = {}
+_at_home: dict[tuple[str, str], float] = {}  # when region and account were last compared with the database's
+HOME_ASKED_EVERY_SECONDS = 60.0
 
 
 @contextmanager
@@ -155,6 +158,7 @@ def calling(service: Service, doing: str) -> AbstractContextManager[Any]:
 @contextmanager
 def _calling(service: Service, doing: str) -> Iterator[Any]:
     _refuse_in_transaction()
+    _refuse_elsewhere(doing)
     with _place(doing):
         if service in PACED:
             _wait_for_turn(doing)
@@ -248,10 +252,29 @@ def aws_time() -> datetime:
     return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
 
+def elsewhere() -> str:
+    """Return why region or account aren't those of our data; "" if they are. Raises AwsProblem if AWS can't tell."""
+    key = (settings.AWS_REGION, settings.AWS_ENDPOINT_URL)
+    if time.monotonic() - _at_home.get(key, float("-inf")) < HOME_ASKED_EVERY_SECONDS:
+        return ""
+    problem = aws_home.problem_of(settings.AWS_REGION, account_id)
+    if not problem:
+        _at_home[key] = time.monotonic()
+    return problem
+
+
+def _refuse_elsewhere(doing: str) -> None:
+    """Refuse a call to another account or region: its answers would be believed, and our work would be done there."""
+    if problem := elsewhere():
+        log.error("refused to call AWS", doing=doing, problem=problem)
+        raise AwsDenied(f"We couldn't {doing}: {errors.ELSEWHERE}")
+
+
 def drop_clients() -> None:
     """Drop the cached clients. The next call creates new ones. For tests and forked workers."""
     _client.cache_clear()
     _accounts.clear()
+    _at_home.clear()
 
 
 def _wait_for_turn(doing: str) -> None:

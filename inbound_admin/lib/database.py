@@ -41,6 +41,11 @@ def is_outage(error: BaseException) -> bool:
     return is_gone(error) or sqlstate_of(error) in CANNOT_WRITE
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text: PostgreSQL's has the statement and hints below it."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def set_keepalive(connection: BaseDatabaseWrapper, **_: Any) -> None:
     """Receiver of `connection_created`. It has no effect on a Unix socket."""
     with connection.cursor() as cursor:

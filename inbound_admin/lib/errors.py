@@ -9,6 +9,7 @@ from inbound_admin.lib.foreign_text import escaped
 NO_PERMISSION = "AWS denied access. Our credentials lack the permission {needs}. Add it to their IAM policy. ({code})"
 DENIED = "AWS denied access. Check our credentials. ({code})"
 NOT_CONFIGURED = "AWS credentials or region aren't configured. {error}"
+ELSEWHERE = "the AWS credentials or AWS_REGION aren't those of this database. Nothing was read or changed."
 QUOTA_STEP = "Request an increase from AWS."
 QUOTA_USED = f"an AWS quota is used up. {QUOTA_STEP} ({{code}})"
 
@@ -16,6 +17,7 @@ REFUSED_BY_AMAZON = "Amazon refused our request. Only our team can fix this."
 _FOR_CUSTOMERS = (
     (re.compile(r"AWS denied access\..*?\(\w*\)"), REFUSED_BY_AMAZON),
     (re.compile(r"AWS credentials or region aren't configured\..*"), REFUSED_BY_AMAZON),
+    (re.compile(re.escape(ELSEWHERE)), REFUSED_BY_AMAZON),
     (re.compile(r"an AWS quota is used up\..*?\(\w*\)"), "our AWS quota is used up. Only our team can fix this."),
 )
 _TRY_AGAIN = re.compile(r"(?: This page may be out of date\.)? Try again in a (?:moment|minute)\.")

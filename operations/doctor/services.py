@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from domains.dns.core import LookupStatus, Question
 from domains.dns.services import look_up
-from inbound_admin.lib import aws
+from inbound_admin.lib import aws, aws_home
 from inbound_admin.lib.database import missing_migrations
 from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable, Refused
 from inbound_admin.lib.jobs import WORKER_SILENT_AFTER, worker_silent_for
@@ -134,6 +134,9 @@ def _identity() -> SetupFinding:
     except AwsProblem as problem:
         repair = "Check the network and the credentials that boto3 finds (environment, shared files, role)."
         return SetupFinding("AWS", SetupVerdict.WRONG, problem.in_full, repair)
+    if problem := aws_home.problem_of(settings.AWS_REGION, lambda: account):
+        repair = f"Correct AWS_REGION or the credentials. If the deployment moved: manage.py aws_account --accept {account}"
+        return SetupFinding("AWS", SetupVerdict.WRONG, problem, repair)
     return SetupFinding("AWS", SetupVerdict.RIGHT, f"Account {account}, region {settings.AWS_REGION}.")
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from procrastinate import App
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
@@ -26,7 +27,9 @@ from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
-from inbound_admin.lib import jobs
+from inbound_admin.lib import aws, jobs
+from inbound_admin.lib.database import first_line, missing_migrations
+from inbound_admin.lib.errors import AwsProblem
 from inbound_admin.lib.lanes import WorkLane
 
 log = structlog.get_logger(__name__)
@@ -85,6 +88,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        _refuse_to_start()
         gc.collect()
         gc.freeze()  # of what stays: else half of a customer's change at a large region is spent looking for garbage
         assert isinstance(app.connector, DjangoConnector)  # noqa: S101 - the Django app has no other  # nosec B101
@@ -94,6 +98,28 @@ class Command(BaseCommand):
             ended = asyncio.run(_run(replaced, places, options["name"], options["shutdown_graceful_timeout"]))
         if ended:
             raise CommandError(f"The worker part for {', '.join(ended)} ended unexpectedly, so the worker stops.")
+
+
+def _refuse_to_start() -> None:
+    """Raise CommandError where jobs would be taken that this worker can't do, or would end without their work.
+
+    An AWS that doesn't answer is no reason: jobs wait for it.
+    """
+    try:
+        missing = missing_migrations()
+        problem = aws.elsewhere() if not missing else ""
+    except DatabaseError as error:
+        raise CommandError(f"The database doesn't respond. Check DATABASE_URL. {first_line(error)}") from error
+    except AwsProblem as unknown:
+        log.warning("couldn't check which AWS account this is", problem=unknown.in_full)
+        return
+    if missing:
+        raise CommandError(f"{missing} migrations are not applied. Run manage.py migrate, then start the worker.")
+    if problem:
+        raise CommandError(
+            f"{problem} This worker would do jobs of the database there, so it doesn't start. Correct AWS_REGION or the "
+            "credentials, or run manage.py aws_account if the deployment moved."
+        )
 
 
 def slots_for(lanes: Sequence[WorkLane] = ()) -> tuple[Slots, ...]:
@@ -132,8 +158,15 @@ async def _run(app: App, places: Sequence[Slots], name: str, grace: float | None
         outcomes = await asyncio.gather(*parts, return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, Exception):
-            log.error("a part of the worker failed", problem=repr(outcome))
+            log.error("a part of the worker failed", problem=_cause_of(outcome))
     return sorted(part.get_name() for part in over if part is not waits)
+
+
+def _cause_of(problem: BaseException) -> str:
+    """Return the innermost cause: Procrastinate's own error only says that it is one of the database."""
+    while problem.__cause__ is not None:
+        problem = problem.__cause__
+    return f"{type(problem).__name__}: {first_line(problem)}"
 
 
 async def _take_up_soon(app: App) -> None:
@@ -143,7 +176,7 @@ async def _take_up_soon(app: App) -> None:
         try:
             found = await app.connector.execute_query_all_async(jobs.TAKE_UP, **jobs.TAKE_UP_SOON)
         except ConnectorException as problem:  # the parts end over it, or the database is back next time
-            log.warning("couldn't check for jobs of dead workers", problem=repr(problem))
+            log.warning("couldn't check for jobs of dead workers", problem=_cause_of(problem))
             continue
         if found:
             log.warning(
