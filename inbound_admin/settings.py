@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import django_stubs_ext
-import environ
 from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from inbound_admin.lib.environment import Environment
 from inbound_admin.lib.lanes import run_in_lane
 from inbound_admin.lib.logs import logging_config, name_the_job
 from sandbox.local import plan
@@ -16,7 +16,7 @@ django_stubs_ext.monkeypatch()  # lets Django's generic classes have type argume
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+env = Environment()
 env.read_env(BASE_DIR / ".env")
 
 # --- this deployment -------------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ TEMPLATES = [
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 COTTON_DIR = "components"
 
-DATABASES = {"default": env.db("DATABASE_URL", default="postgres:///inbound_admin")}
+DATABASES = {"default": env.database("DATABASE_URL", default="postgres:///inbound_admin")}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # A database that stops answering is noticed within half a minute, not after hours. lib/database.py has the database's
@@ -371,6 +371,8 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 COUNTS_DAYS = env.int("COUNTS_DAYS", default=400)
 CHANGES_DAYS = env.int("CHANGES_DAYS", default=0)
 
-LOGGING = logging_config(json=env.bool("LOG_JSON", default=not (DEBUG or SANDBOX)), level=env.str("LOG_LEVEL", "INFO"))
+LOGGING = logging_config(
+    json=env.bool("LOG_JSON", default=not (DEBUG or SANDBOX)), level=env.level("LOG_LEVEL", default="INFO")
+)
 
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # the operator decides about the later steps of HSTS

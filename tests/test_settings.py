@@ -62,3 +62,43 @@ def test_the_database_timeouts_come_from_the_url_or_the_defaults() -> None:
     expression = f"{options}['tcp_user_timeout'], {options}['connect_timeout']"
     assert print_settings(expression, DATABASE_URL="postgres://x@y/z") == "25000 10"
     assert print_settings(expression, DATABASE_URL="postgres://x@y/z?tcp_user_timeout=60000") == "60000 10"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("WORKER_JOBS", "abc", "WORKER_JOBS is “abc”. It must be a whole number."),
+        ("AWS_CALLS_PER_SECOND", "one", "AWS_CALLS_PER_SECOND is “one”. It must be a number."),
+        ("STAFF_MFA_REQUIRED", "enabled", "STAFF_MFA_REQUIRED is “enabled”. It must be 1 or 0."),
+        ("SANDBOX", "ture", "SANDBOX is “ture”. It must be 1 or 0."),
+        ("LOG_LEVEL", "verbose", "LOG_LEVEL is “VERBOSE”. It must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL."),
+        ("EMAIL_URL", "mail.acme.com", "EMAIL_URL can't be read. Enter a URL, such as smtp+tls://"),
+        ("EMAIL_URL", "", "EMAIL_URL can't be read."),
+        ("DATABASE_URL", "mysql://x:secret@y/z", "DATABASE_URL isn't the URL of a PostgreSQL database"),
+        ("DATABASE_URL", "nonsense", "DATABASE_URL isn't the URL of a PostgreSQL database"),
+        ("DATABASE_URL", "", "DATABASE_URL isn't the URL of a PostgreSQL database"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_refused_in_one_sentence(name: str, value: str, sentence: str) -> None:
+    command = [sys.executable, "manage.py", "check"]
+    environment = {**os.environ, "SANDBOX": "1", name: value}
+    done = subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith(sentence)
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "secret" not in done.stderr
+
+
+def test_a_number_or_switch_left_blank_has_its_default() -> None:
+    assert print_settings("s.WORKER_JOBS, s.OPEN_SIGN_UP", WORKER_JOBS="", OPEN_SIGN_UP=" ") == "4 False"
+
+
+@pytest.mark.parametrize("command", ["reseal", "worker", "migrate", "doctor"])
+def test_a_command_ends_in_one_sentence_where_the_database_is_gone(command: str) -> None:
+    environment = {**os.environ, "SANDBOX": "1", "DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", command], check=False, cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "The database doesn't respond" in done.stderr + done.stdout

@@ -11,7 +11,9 @@ from django.db import connection, transaction
 # Written as SQL, because this package imports no app. A test compares the names with the models.
 DATA = ("domains_domain", "tenants_tenant")
 HAS_DATA = " OR ".join(f"EXISTS (SELECT FROM {table} WHERE region {{0}} %s)" for table in DATA)
-ELSEWHERE = "SELECT region, count(*) FROM domains_domain WHERE region <> %s GROUP BY region ORDER BY count(*) DESC LIMIT 3"
+ELSEWHERE = (
+    "SELECT region, count(*) FROM domains_domain WHERE region <> %s GROUP BY region ORDER BY count(*) DESC LIMIT 3"
+)
 STORED = "SELECT account, is_accepted FROM aws_home WHERE region = %s"
 FIRST = """
     INSERT INTO aws_home (region, account) VALUES (%s, %s)

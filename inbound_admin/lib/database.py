@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import BooleanField, F, Func, Q, Value
@@ -18,6 +18,7 @@ DEAD_PEER = """
 
 
 CANNOT_WRITE = {"53100": "the disk of the database is full", "25006": "the database is read-only"}  # by SQLSTATE
+UNKNOWN_NAME = ("42P01", "42703")  # SQLSTATE of a table or column that isn't there
 # SQLSTATE classes of a server that shuts down, restarts or ends our session, and of a broken connection.
 GONE = ("57P", "08")
 
@@ -44,6 +45,15 @@ def is_outage(error: BaseException) -> bool:
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text: PostgreSQL's has the statement and hints below it."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def sentence_of(error: DatabaseError) -> str:
+    """Return what to do about a database that is gone or not migrated; "" for every other error."""
+    if is_gone(error):
+        return f"The database doesn't respond. Check DATABASE_URL. {first_line(error)}"
+    if sqlstate_of(error) in UNKNOWN_NAME and (missing := missing_migrations()):
+        return f"{missing} migrations are not applied. Run manage.py migrate."
+    return ""
 
 
 def set_keepalive(connection: BaseDatabaseWrapper, **_: Any) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from django.conf import settings
-from django.core.checks import ERROR, run_checks
+from django.core.checks import ERROR, WARNING, CheckMessage, run_checks
 from django.db import DatabaseError
 from django.utils import timezone
 
@@ -19,6 +19,7 @@ from inbound_admin.lib.database import missing_migrations
 from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable, Refused
 from inbound_admin.lib.jobs import WORKER_SILENT_AFTER, worker_silent_for
 from operations.doctor import gateway
+from operations.sealed_secrets.services import unreadable_secrets
 from receipt_rules.receiving_setup import services as receiving_setup_services
 from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict
 
@@ -62,6 +63,7 @@ def examine() -> Iterator[SetupFinding]:
     yield database
     if database.verdict is not SetupVerdict.RIGHT:
         return  # it holds the SES rate limit, so no further call is possible
+    yield _secrets()
     yield _worker()
     yield _dns()
     identity = _identity()
@@ -73,11 +75,19 @@ def examine() -> Iterator[SetupFinding]:
 
 
 def _settings() -> Iterator[SetupFinding]:
-    found = [each for each in run_checks(include_deployment_checks=True) if each.level >= ERROR]
+    """Report warnings too: `check --deploy` calls each of them a reason not to go into production."""
+    found = [each for each in run_checks(include_deployment_checks=True) if _counts(each)]
     if not found:
         yield SetupFinding("Settings", SetupVerdict.RIGHT, "All system checks pass.")
     for each in found:
         yield SetupFinding("Settings", SetupVerdict.WRONG, each.msg, each.hint or "")
+
+
+def _counts(message: CheckMessage) -> bool:
+    """In the sandbox and with silenced checks, only errors are faults: it is no deployment."""
+    if message.is_silenced():
+        return False
+    return message.level >= (ERROR if settings.SANDBOX else WARNING)
 
 
 def _site_url() -> SetupFinding:
@@ -98,6 +108,17 @@ def _database() -> SetupFinding:
         repair = "Run manage.py migrate."
         return SetupFinding("Database", SetupVerdict.WRONG, f"{missing} migrations are not applied.", repair)
     return SetupFinding("Database", SetupVerdict.RIGHT, "The database responds and all migrations are applied.")
+
+
+def _secrets() -> SetupFinding:
+    """Open stored secrets of each kind: after a restore with another key, no mail is delivered to their endpoints."""
+    if kinds := unreadable_secrets():
+        sentence = (
+            f"No key opens the stored secrets of these: {', '.join(kinds)}. Mail to such endpoints isn't delivered."
+        )
+        repair = "Set the SEALING_KEY (or SECRET_KEY) with which they were stored, or add it to SEALING_KEY_FALLBACKS."
+        return SetupFinding("Stored secrets", SetupVerdict.WRONG, sentence, repair)
+    return SetupFinding("Stored secrets", SetupVerdict.RIGHT, "The keys open what is stored.")
 
 
 def _worker() -> SetupFinding:
@@ -135,7 +156,9 @@ def _identity() -> SetupFinding:
         repair = "Check the network and the credentials that boto3 finds (environment, shared files, role)."
         return SetupFinding("AWS", SetupVerdict.WRONG, problem.in_full, repair)
     if problem := aws_home.problem_of(settings.AWS_REGION, lambda: account):
-        repair = f"Correct AWS_REGION or the credentials. If the deployment moved: manage.py aws_account --accept {account}"
+        repair = (
+            f"Correct AWS_REGION or the credentials. If the deployment moved: manage.py aws_account --accept {account}"
+        )
         return SetupFinding("AWS", SetupVerdict.WRONG, problem, repair)
     return SetupFinding("AWS", SetupVerdict.RIGHT, f"Account {account}, region {settings.AWS_REGION}.")
 

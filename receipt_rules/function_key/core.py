@@ -7,7 +7,9 @@ from enum import StrEnum
 
 WARNED_DAYS = (30, 7, 1)  # before a key in use expires: a notice at each
 USED_LATELY = timedelta(days=1)
-REPLACE = "Create another key, store it for the function, then revoke this one. See “Replace the key” in docs/receiving.md."
+REPLACE = (
+    "Create another key, store it for the function, then revoke this one. See “Replace the key” in docs/receiving.md."
+)
 NO_KEY = "No valid API key has the scopes “route” and “report”, so the function can't deliver mail."
 
 

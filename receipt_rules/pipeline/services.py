@@ -147,9 +147,7 @@ def _where(rules: Sequence[str]) -> str:
     return "SES counts failures without a retry for the whole rule set only, not for each rule."
 
 
-def _observe(
-    kind: str, firing: bool, why: str, severity: str, now: datetime, *, harmed: int | None = None
-) -> None:
+def _observe(kind: str, firing: bool, why: str, severity: str, now: datetime, *, harmed: int | None = None) -> None:
     about = Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}")
     audience = alerts_core.Staff(OPERATE)
     alerts_services.observe(

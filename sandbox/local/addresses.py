@@ -1,11 +1,11 @@
-"""The address of the running sandbox, kept in a file for other commands."""
+"""The addresses of the running sandbox and site, kept in a file for other commands."""
 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-NAMES = ("AWS_ENDPOINT_URL", "DNS_RESOLVERS")
+NAMES = ("AWS_ENDPOINT_URL", "DNS_RESOLVERS", "SITE_URL")
 
 
 @contextmanager
@@ -13,7 +13,7 @@ def kept(local: Path, environment: Mapping[str, str]) -> Iterator[None]:
     """Keep the file while inside. A killed run leaves it, so readers check whether the sandbox answers."""
     file = _file(local)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({name: environment[name] for name in NAMES}))
+    file.write_text(json.dumps({name: environment[name] for name in NAMES if name in environment}))
     try:
         yield
     finally:

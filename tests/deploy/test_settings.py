@@ -20,7 +20,7 @@ VALUES = {
     "DATABASE_URL": os.environ.get("DATABASE_URL", ""),
     "ALLOWED_HOSTS": "inbound.example.com",
     "SITE_URL": "https://inbound.example.com",
-    "EMAIL_URL": "smtp+tls://user:password@smtp.example.com:587",
+    "EMAIL_URL": "smtp+tls://user:password@mail.acme.example:587",
     "DEFAULT_FROM_EMAIL": "inbound-admin@example.com",
     "AWS_REGION": "eu-west-1",
 }

@@ -3,6 +3,7 @@
 import time
 from argparse import ArgumentParser
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
 
     def _do(self, options: dict[str, Any]) -> None:
         legacy_import = legacy_import_services.store_import(
-            files=_contents(options["files"]), because=options["because"], actor=None
+            files=_contents(options["files"], self.stdout.write), because=options["because"], actor=None
         )
         if not _work_until(legacy_import, LegacyImportState.CHECKING):
             raise CommandError(f"{legacy_import.pk} is waiting for another import. Its page shows the progress.")
@@ -77,9 +78,25 @@ def _work_until(legacy_import: LegacyImport, state: LegacyImportState) -> bool:
     return False
 
 
-def _contents(paths: list[Path]) -> dict[str, bytes]:
+def _contents(paths: list[Path], say: Callable[[str], None]) -> dict[str, bytes]:
+    """Read every file that was named. One that can't be read, or isn't a table, refuses the import as a whole."""
+    files = [path for path in paths if not path.is_dir()]
+    if unknown := [str(file) for file in files if file.suffix.lower() not in TABLES]:
+        raise CommandError(f"Only {' and '.join(TABLES)} can be imported: {', '.join(unknown)}. Nothing was imported.")
     try:
-        files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
-        return {str(file): file.read_bytes() for file in files if file.suffix.lower() in TABLES}
+        for folder in (path for path in paths if path.is_dir()):
+            files += _tables_in(folder, say)
+        return {str(file): file.read_bytes() for file in files}
     except OSError as error:
-        raise CommandError(f"The import could not be read: {error}") from error
+        raise CommandError(f"The import could not be read: {error}. Nothing was imported.") from error
+
+
+def _tables_in(folder: Path, say: Callable[[str], None]) -> list[Path]:
+    """Return the tables in the folder, and say what else is in it. Raises OSError."""
+    inside = sorted(folder.iterdir())
+    found = [each for each in inside if each.suffix.lower() in TABLES and not each.is_dir()]
+    if not found:
+        raise CommandError(f"{folder} has no {' or '.join(TABLES)} file. Nothing was imported.")
+    if others := [each.name for each in inside if each not in found]:
+        say(f"Not read in {folder}: {', '.join(others)}")
+    return found

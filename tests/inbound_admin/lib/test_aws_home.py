@@ -54,18 +54,19 @@ def home() -> list[Any]:
         return list(cursor.fetchall())
 
 
-def test_the_first_account_is_stored_and_another_is_refused(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_account_is_stored_and_another_is_refused(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     make_domain("shop.com")
     ask()
     assert home() == [("eu-west-1", OURS)]
     of_account(OTHER, monkeypatch)
     before = sandbox.control.call_counts()
     for service in ("sesv2", "s3"):
-        with pytest.raises(AwsDenied, match="aren't those of this database. Nothing was read"), aws.calling(
-            service,  # type: ignore[call-overload]  # either
-            "ask",
+        with (
+            pytest.raises(AwsDenied, match="aren't those of this database. Nothing was read"),
+            aws.calling(
+                service,  # type: ignore[call-overload]  # either
+                "ask",
+            ),
         ):
             pytest.fail("called")
     assert sandbox.control.call_counts() == before

@@ -10,6 +10,8 @@ from pytest_django import Settings
 from operations.doctor.services import clock_finding
 from receipt_rules.receiving_setup.core import SetupVerdict
 from sandbox.process import Sandbox
+from tests.factories import make_customer
+from tests.receipt_rules.factories import make_endpoint
 from tests.test_health import closed_port, record_heartbeat
 
 pytestmark = pytest.mark.django_db
@@ -88,3 +90,23 @@ def test_a_missing_site_url_is_a_fault(sandbox: Sandbox, settings: Settings) -> 
     assert "fault  SITE_URL: Not set" in run_doctor()
     settings.SITE_URL = "https://panel.example.com"
     assert "ok  SITE_URL: Links in emails use https://panel.example.com." in run_doctor()
+
+
+def test_warnings_of_a_deployment_are_faults(sandbox: Sandbox, settings: Settings) -> None:
+    settings.SANDBOX = False
+    settings.ALLOWED_HOSTS, settings.DEFAULT_FROM_EMAIL = ["localhost"], "x@localhost"
+    output = run_doctor()
+    assert "All system checks pass" not in output
+    assert "fault  Settings: ALLOWED_HOSTS is not set" in output
+    assert "fault  Settings: DEFAULT_FROM_EMAIL is not set" in output
+
+
+def test_secrets_that_no_key_opens_are_a_fault(sandbox: Sandbox, settings: Settings) -> None:
+    settings.SEALING_KEY = "the one of before"
+    make_endpoint(make_customer(), config={"url": "https://shop.com/hook", "headers": {"X": "secret"}})
+    assert "ok  Stored secrets: The keys open what is stored." in run_doctor()
+    settings.SEALING_KEY = ""
+    output = run_doctor()
+    assert "fault  Stored secrets: No key opens the stored secrets of these: endpoints." in output
+    settings.SEALING_KEY_FALLBACKS = ["the one of before"]
+    assert "ok  Stored secrets" in run_doctor()

@@ -83,3 +83,29 @@ def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text("[]")
     with pytest.raises(CommandError, match="must be one object"):
         run_command(str(tmp_path / "old.json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "contents"), [("addresses.tsv", "a\tb"), ("missing.txt", None), ("missing.csv", None)]
+)
+def test_a_file_that_is_missing_or_no_table_refuses_the_whole_import(
+    file: str, tmp_path: Path, name: str, contents: str | None
+) -> None:
+    other = tmp_path / "others" / name
+    other.parent.mkdir()
+    if contents is not None:
+        other.write_text(contents)
+    with pytest.raises(CommandError, match=rf"{name}.*Nothing was imported"):
+        run_command(file, str(other), "--preview")
+    assert not LegacyImport.objects.exists()
+
+
+def test_a_folder_names_what_is_not_read_and_refuses_to_be_empty(sandbox: Sandbox, file: str, tmp_path: Path) -> None:
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "empty").mkdir()
+    output = run_command(str(tmp_path), "--preview")
+    assert f"Not read in {tmp_path}: empty, notes.txt" in output
+    assert "6 rows: 6 new." in output
+    with pytest.raises(CommandError, match=r"empty has no \.csv or \.json file"):
+        run_command(str(tmp_path / "empty"))
