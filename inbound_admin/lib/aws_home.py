@@ -9,11 +9,17 @@ from collections.abc import Callable
 from django.db import connection, transaction
 
 # Written as SQL, because this package imports no app. A test compares the names with the models.
-DATA = ("domains_domain", "tenants_tenant")
-HAS_DATA = " OR ".join(f"EXISTS (SELECT FROM {table} WHERE region {{0}} %s)" for table in DATA)
-ELSEWHERE = (
-    "SELECT region, count(*) FROM domains_domain WHERE region <> %s GROUP BY region ORDER BY count(*) DESC LIMIT 3"
-)
+HERE = """
+    SELECT EXISTS (SELECT FROM domains_domain WHERE region = %(region)s)
+        OR EXISTS (SELECT FROM tenants_tenant WHERE region = %(region)s)
+"""
+ANYWHERE_ELSE = """
+    SELECT EXISTS (SELECT FROM domains_domain WHERE region <> %(region)s)
+        OR EXISTS (SELECT FROM tenants_tenant WHERE region <> %(region)s)
+"""
+WHERE = """
+    SELECT region, count(*) FROM domains_domain WHERE region <> %s GROUP BY region ORDER BY count(*) DESC LIMIT 3
+"""
 STORED = "SELECT account, is_accepted FROM aws_home WHERE region = %s"
 FIRST = """
     INSERT INTO aws_home (region, account) VALUES (%s, %s)
@@ -27,10 +33,10 @@ ACCEPT = """
 
 def region_problem(region: str) -> str:
     """Return why this isn't the region of our data; "" if it is, or if there is no data yet."""
-    if _has_data("=", region) or not _has_data("<>", region) or _stored(region)[1]:
+    if _has_data(HERE, region) or not _has_data(ANYWHERE_ELSE, region) or _stored(region)[1]:
         return ""
     with connection.cursor() as cursor:
-        cursor.execute(ELSEWHERE, [region])
+        cursor.execute(WHERE, [region])
         found = [f"{number:,} domain{'' if number == 1 else 's'} in {where}" for where, number in cursor.fetchall()]
     has = " and ".join(found) or "tenants in another region"
     return f"AWS_REGION is {region or 'empty'}, but the database has {has} and nothing there."
@@ -41,7 +47,7 @@ def account_problem(region: str, account: str) -> str:
     stored, _ = _stored(region)
     if stored == account:
         return ""
-    if stored and _has_data("=", region):
+    if stored and _has_data(HERE, region):
         return f"The AWS credentials belong to account {account}, but the database is about account {stored}."
     with connection.cursor() as cursor:
         cursor.execute(FIRST, [region, account, stored])
@@ -67,7 +73,7 @@ def _stored(region: str) -> tuple[str, bool]:
         return cursor.fetchone() or ("", False)
 
 
-def _has_data(how: str, region: str) -> bool:
+def _has_data(question: str, region: str) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {HAS_DATA.format(how)}", [region] * len(DATA))
+        cursor.execute(question, {"region": region})
         return bool(cursor.fetchone()[0])

@@ -155,11 +155,11 @@ def _identity() -> SetupFinding:
     except AwsProblem as problem:
         repair = "Check the network and the credentials that boto3 finds (environment, shared files, role)."
         return SetupFinding("AWS", SetupVerdict.WRONG, problem.in_full, repair)
-    if problem := aws_home.problem_of(settings.AWS_REGION, lambda: account):
+    if other := aws_home.problem_of(settings.AWS_REGION, lambda: account):
         repair = (
             f"Correct AWS_REGION or the credentials. If the deployment moved: manage.py aws_account --accept {account}"
         )
-        return SetupFinding("AWS", SetupVerdict.WRONG, problem, repair)
+        return SetupFinding("AWS", SetupVerdict.WRONG, other, repair)
     return SetupFinding("AWS", SetupVerdict.RIGHT, f"Account {account}, region {settings.AWS_REGION}.")
 
 

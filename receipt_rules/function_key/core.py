@@ -53,14 +53,14 @@ def report(keys: Sequence[KeyUse], now: datetime) -> KeyReport:
 
 def _refused(keys: Sequence[KeyUse]) -> str:
     """A refusal counts until a key is accepted: the function then has a key that works."""
-    refused = [key for key in keys if key.refused_at is not None]
-    last = max(refused, key=lambda key: key.refused_at or datetime.min, default=None)
-    if last is None or last.refused_at is None:
+    refused = sorted((key.refused_at, number) for number, key in enumerate(keys) if key.refused_at is not None)
+    if not refused:
         return ""
-    if any(key.used_at is not None and key.used_at >= last.refused_at for key in keys):
+    moment, last = refused[-1][0], keys[refused[-1][1]]
+    if any(key.used_at is not None and key.used_at >= moment for key in keys):
         return ""
     because = f": {last.problem}" if last.problem else ""
-    at = f"{last.refused_at:%-d %B %Y %H:%M} UTC"
+    at = f"{moment:%-d %B %Y %H:%M} UTC"
     return f"The function's API key {last.name} was refused on {at}{because}. No mail is delivered with it. {REPLACE}"
 
 

@@ -117,8 +117,8 @@ def _refuse_to_start() -> None:
         raise CommandError(f"{missing} migrations are not applied. Run manage.py migrate, then start the worker.")
     if problem:
         raise CommandError(
-            f"{problem} This worker would do jobs of the database there, so it doesn't start. Correct AWS_REGION or the "
-            "credentials, or run manage.py aws_account if the deployment moved."
+            f"{problem} This worker would do jobs of the database there, so it doesn't start. Correct AWS_REGION or "
+            "the credentials, or run manage.py aws_account if the deployment moved."
         )
 
 
