@@ -1,5 +1,6 @@
 """Reads settings from the environment. A value that can't be read is refused by the name of its setting."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -56,7 +57,9 @@ class Environment(environ.Env):  # type: ignore[misc]  # it has no types
 def _read(var: str, wanted: str, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Name the setting, not its value, which has a password."""
     try:
-        return read()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # environ prints the parts of a URL that it doesn't know
+            return read()
     except (ImproperlyConfigured, ValueError, KeyError) as error:
         raise ImproperlyConfigured(f"{var} can't be read. Enter a URL, {wanted}.") from error
 
