@@ -10,14 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.exceptions import ConnectorException
 
 from domains import jobs as domains_jobs
 from inbound_admin.lib import jobs
 from inbound_admin.lib.lanes import WorkLane
-from inbound_admin.management.commands.worker import slots_for, threads_for
+from inbound_admin.management.commands.worker import _cause_of, slots_for, threads_for
 from sandbox.process import Sandbox
 from tests.browser.worker import running_worker
 from tests.domains.factories import make_domain
@@ -115,3 +118,17 @@ def test_a_stalled_pause_job_is_retried_within_seconds_by_any_worker() -> None:
         until(lambda: state_of("tenants.status") == "succeeded", 25)
         worker.terminate()
         assert worker.wait(timeout=20) == 0
+
+
+def test_the_log_has_the_cause_and_not_only_that_it_was_the_database() -> None:
+    cause = psycopg.errors.UndefinedTable('relation "procrastinate_jobs" does not exist\nLINE 1: SELECT')
+    problem = ConnectorException("\n    Database error.\n    ")
+    problem.__cause__ = cause
+    assert _cause_of(problem) == 'UndefinedTable: relation "procrastinate_jobs" does not exist'
+
+
+@pytest.mark.django_db
+def test_a_worker_of_a_database_that_is_not_migrated_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inbound_admin.management.commands.worker.missing_migrations", lambda: 3)
+    with pytest.raises(CommandError, match=r"^3 migrations are not applied\. Run manage\.py migrate"):
+        call_command("worker")
