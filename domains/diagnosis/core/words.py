@@ -77,6 +77,8 @@ _SEVERITY = {
     "dns.spreading": Severity.WAIT,
     "amazon.behind": Severity.WAIT,
     "amazon.lost": Severity.WAIT,
+    "dns.delegation.silent": Severity.UNKNOWN,
+    "dns.alias.silent": Severity.UNKNOWN,
     "dns.server.silent": Severity.UNKNOWN,
     "dns.server.failing": Severity.UNKNOWN,
     "dns.lookup_failed": Severity.UNKNOWN,
