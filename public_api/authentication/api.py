@@ -72,7 +72,7 @@ class AuthVerifiedOut(Out):
     message: str
     next_steps: list[str] = Field(
         description="For each required record that isn't correct or couldn't be checked, what the domain's page says; "
-        "then what is wrong with receiving, and whether SES stopped checking. While there is nothing to publish, what the "
+        "then what is wrong with receiving, and whether SES stopped checking. If there is nothing to do yet, what the "
         "domain waits for. Empty if nothing is left to do and SES has verified the domain"
     )
     last_checked: datetime | None
