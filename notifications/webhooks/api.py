@@ -74,7 +74,7 @@ class WebhookRemovedOut(Out):
 class SecretOut(Out):
     id: str
     secret: str | None = Field(description="Null only in the response to a repeated Idempotency-Key")
-    secret_message: str | None = Field(None, description=REPEATED)
+    secret_message: Annotated[str | None, Field(description=REPEATED)] = None
     old_secret_until: datetime | None = Field(description="Until then messages are signed with the old secret too")
 
 

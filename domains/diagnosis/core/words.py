@@ -282,6 +282,7 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
         "while_gone": _KEPT if record.purpose in (Purpose.OWNERSHIP, Purpose.SIGNING) else _WHY[record.purpose],
         "others": rivals,
         **_of_hosts(record, cause, rivals, boxes),
+        "lost": f"{subject} is at {findings.clean_text(cause.at, 100)}." if cause.at else f"{subject} wasn't found.",
         **_of_offer(record, cause),
         **_of_broken(record, cause),
         **_of_policy(record, cause),
