@@ -139,9 +139,14 @@ def verify_auth(request: HttpRequest, domain_id: str) -> AuthVerifiedOut:
         ses_status=_ses(domain),
         summary=_summary(records),
         message=sentence,
-        next_steps=next_steps(domain) or _waiting(domain, status, caller(request)),
+        next_steps=_steps(domain, status, caller(request)),
         last_checked=domain.last_dns_check,
     )
+
+
+def _steps(domain: Domain, status: Published, user: User) -> list[str]:
+    found = next_steps(domain)
+    return found if found and domain.stage != Stage.STARTING else [*found, *_waiting(domain, status, user)]
 
 
 def _waiting(domain: Domain, status: Published, user: User) -> list[str]:
