@@ -199,14 +199,14 @@ def failing_vendor(fault: str) -> Callable[[Host], None]:
     return make
 
 
-def failing_alias(key: str) -> Callable[[Host], None]:
-    """Replace the record with a CNAME whose target's servers answer with an error."""
+def failing_alias(key: str, fault: str = "servfail") -> Callable[[Host], None]:
+    """Replace the record with a CNAME whose target's servers fail."""
 
     def make(host: Host) -> None:
         record = host.record(key)
         host.withdraw(*(each.key for each in host.records if each.name == record.name))
         host.store.add_zone("vendor.example", ("ns1.vendor.example",))
-        host.store.set_fault("vendor.example", "servfail")
+        host.store.set_fault("vendor.example", fault)
         host.add(record.name, "CNAME", "policy.vendor.example")
 
     return make
