@@ -154,7 +154,7 @@ def _waiting(domain: Domain, status: Published, user: User) -> list[str]:
     if status == "verified":
         return []
     if domain.stage == Stage.READY:
-        return [f"Amazon SES hasn't verified {domain} yet. Leave the records as they are, and repeat this call later."]
+        return [f"Amazon SES hasn't verified {domain} yet. Leave the records unchanged, and repeat this call later."]
     problem = aws_sentence(domain.stage_problem, to=user, retried=True)
     if domain.stage == Stage.STARTING:
         setup = f"{domain} is being set up in Amazon SES."

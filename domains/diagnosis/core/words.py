@@ -282,7 +282,6 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
         "while_gone": _KEPT if record.purpose in (Purpose.OWNERSHIP, Purpose.SIGNING) else _WHY[record.purpose],
         "others": rivals,
         **_of_hosts(record, cause, rivals, boxes),
-        "lost": f"{subject} is at {findings.clean_text(cause.at, 100)}." if cause.at else f"{subject} wasn't found.",
         **_of_offer(record, cause),
         **_of_broken(record, cause),
         **_of_policy(record, cause),
@@ -343,8 +342,10 @@ def _of_offer(record: Record, cause: Cause) -> dict[str, str]:
     """Return steps with the line to publish, or the reason why none is offered."""
     merged = findings.clean_text(record.value, LONGEST_VALUE)
     is_double = cause.code == "dns.rival.spf"
+    subject = sentences.subject(record)
     keep = sentences.one_spf(record, findings.clean_values(cause.found), f"this value: {merged}") if is_double else ()
     return {
+        "lost": f"{subject} is at {findings.clean_text(cause.at, 100)}." if cause.at else f"{subject} wasn't found.",
         "merged": merged,
         "fix": findings.clean_text(record.withheld) or f"Replace the current value with: {merged}",
         "keep": keep[0].removesuffix(".") if keep else "",
