@@ -105,6 +105,21 @@ def test_a_repeated_call_returns_the_first_response(alice: Api) -> None:
     ok(alice.post(ENDPOINTS, EMAIL | {"name": "you"}, Idempotency_Key="k2"), 201)
 
 
+def test_a_repeated_call_that_created_a_secret_says_how_to_get_a_new_one(alice: Api) -> None:
+    wanted = {"name": "Hook", "url": "https://hooks.example.com/a"}
+    first = ok(alice.post("/api/v2/webhooks", wanted, Idempotency_Key="k"), 201)
+    again = ok(alice.post("/api/v2/webhooks", wanted, Idempotency_Key="k"), 201)
+    assert first["secret"]
+    assert "secretMessage" not in first
+    assert (again["id"], again["secret"]) == (first["id"], None)
+    assert "POST /api/v2/webhooks/{id}/secret" in again["secretMessage"]
+    rotated = ok(alice.post(f"/api/v2/webhooks/{first['id']}/secret", {}, Idempotency_Key="r"))
+    lost = ok(alice.post(f"/api/v2/webhooks/{first['id']}/secret", {}, Idempotency_Key="r"))
+    assert rotated["secret"] not in ("", None, first["secret"])
+    assert (lost["secret"], lost["oldSecretUntil"]) == (None, rotated["oldSecretUntil"])
+    assert lost["secretMessage"] == again["secretMessage"]
+
+
 def test_a_repeated_refusal_returns_the_first_response(alice: Api) -> None:
     first = refused(alice.post(ENDPOINTS, EMAIL | {"config": {}}, Idempotency_Key="k"), 400, "ENDPOINT_CONFIG")
     again = alice.post(ENDPOINTS, EMAIL | {"config": {}}, Idempotency_Key="k")

@@ -30,7 +30,7 @@ _RETYPED = frozenset(
         *("dns.value.other_token", "dns.value.ip", "dns.value.mx_alias", "dns.value.prefixed", "dns.value.differs"),
         *("dns.value.name_inside", "dns.value.spf_part", "dns.value.pasted_key"),
         *("dns.name.underscore_forgotten", "dns.value.keys_swapped", "dns.value.amazon_other_host"),
-        *("dns.value.impossible_host", "dns.alias.dangling", "dns.dmarc.own_reports"),
+        *("dns.value.impossible_host", "dns.alias.dangling", "dns.dmarc.own_reports", "dns.delegation.ns_record"),
         *("dns.rival.null_mx", "dns.rival.forwarding", "dns.rival.mail_from_mx"),
     )
 )

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, reads
 from domains.domain_list.api import domain_of
-from domains.history.selectors import answers_of
+from domains.history.selectors import answers_of, as_held
 from domains.models.history import ObservedAnswer
 from inbound_admin.lib.api.schemas import Out, Page, Paged, Text, page_of
 from inbound_admin.lib.api.validation import require_choice
@@ -48,7 +48,7 @@ def list_dns_history(request: HttpRequest, domain_id: str, query: Annotated[Answ
     require_choice(kind, RECORD_TYPES, "type", occurring=answers_of(domain, kind=kind))
     found = answers_of(domain, name=query.name or "", kind=kind)
     rows, pagination = page_of(found, query)
-    return Page[AnswerOut](data=[AnswerOut(**_fields(row)) for row in rows], pagination=pagination)
+    return Page[AnswerOut](data=[AnswerOut(**_fields(as_held(row, domain))) for row in rows], pagination=pagination)
 
 
 def _fields(row: ObservedAnswer) -> dict[str, Any]:

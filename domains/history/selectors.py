@@ -76,21 +76,36 @@ def history_of(domain: Domain, *, now: datetime, moments: tuple[datetime, dateti
 
 def spans_of(domain: Domain, *, since: datetime) -> list[Span]:
     """Return the answers that were valid at any time since then."""
-    rows = domain.observed_answers.filter(Q(until=None) | Q(until__gt=since)).order_by("since", "pk")
-    return [_span(row) for row in rows]
+    rows = _of_holder(domain).filter(Q(until=None) | Q(until__gt=since)).order_by("since", "pk")
+    return [_span(as_held(row, domain)) for row in rows]
+
+
+def _of_holder(domain: Domain) -> QuerySet[ObservedAnswer]:
+    """Return the answers of the present customer's time: after a transfer, earlier ones are the former customer's."""
+    held = domain.held_since
+    return domain.observed_answers.filter(Q(until=None) | Q(until__gt=held)) if held else domain.observed_answers.all()
+
+
+def as_held(row: ObservedAnswer, domain: Domain) -> ObservedAnswer:
+    """Return the row, as if its answer began with the present customer's time."""
+    if held := domain.held_since:
+        row.since = max(row.since, held)
+        row.last_seen = row.last_seen if row.last_seen and row.last_seen >= held else None
+    return row
 
 
 def answers_of(domain: Domain, *, name: str = "", kind: str = "") -> QuerySet[ObservedAnswer]:
     """Return the answers, newest first, optionally of one name or type. The viewer must be allowed
     to see the domain.
     """
-    rows = domain.observed_answers.order_by("-since", "-pk")
+    rows = _of_holder(domain).order_by("-since", "-pk")
     return rows.filter(exactly(name=name.lower().rstrip(".") or None, type=kind.upper() or None))
 
 
 def export_rows(domain: Domain) -> Iterator[dict[str, str]]:
     """Yield one row per answer with its period, as evidence to pass on."""
-    for row in domain.observed_answers.order_by("name", "type", "resolver", "since"):
+    for stored in _of_holder(domain).order_by("name", "type", "resolver", "since"):
+        row = as_held(stored, domain)
         yield {
             "name": row.name,
             "type": row.type,

@@ -99,6 +99,7 @@ class Domain(models.Model):
     proven_at = models.DateTimeField(
         null=True, blank=True, help_text="When DNS or staff proved that the customer owns it."
     )
+    held_since = models.DateTimeField(null=True, blank=True)  # when support moved it to this customer
     unproven_warned_at = models.DateTimeField(
         null=True, blank=True, help_text="When its owners were warned of the removal."
     )
@@ -377,8 +378,7 @@ class Domain(models.Model):
 
     def set_wish(self, actor: Any, because: str) -> None:
         """Set who requested the change that the worker carries out, and with which API key. The caller saves."""
-        self.wanted_by, self.wanted_because = actor, because
-        self.wanted_with_key = getattr(actor, "acts_by_key", "")
+        self.wanted_by, self.wanted_because, self.wanted_with_key = actor, because, getattr(actor, "acts_by_key", "")
 
     @property
     def wish_actor(self) -> Any:

@@ -125,6 +125,7 @@ TRANSFER_FIELDS = (
     "former_dkim_key",
     "moved_at",
     "moved_from",
+    "held_since",
     "proven_at",
     "unproven_warned_at",
     *FIELDS,
@@ -223,14 +224,14 @@ def _record_former_holder(domain: Domain, before: Customer) -> datetime | None:
     """Kept until the rules are read and deliver as desired. After several transfers, the first customer's routes may
     remain. Return since when the former customer held it.
     """
-    held_since = domain.proven_at
+    proven_before, domain.held_since = domain.proven_at, timezone.now()
     if domain.moved_at is None:
-        domain.moved_at, domain.moved_from = timezone.now(), before
+        domain.moved_at, domain.moved_from = domain.held_since, before
     if domain.proven_at is not None:
         domain.proven_at = timezone.now()  # by staff; earlier mail stays the former customer's
     domain.unproven_warned_at = None  # the new customer has had no warning
     domain.routes_unchecked, domain.routes_problem, domain.routes_look_at = True, "", None
-    return held_since
+    return proven_before
 
 
 def _clear_own_wishes(locked: Domain) -> None:

@@ -184,10 +184,7 @@ def check_usability(*, text: str, customer: Customer) -> Usability:
     except Refused as problem:
         if problem.code != "DOMAIN_ALREADY_REGISTERED":
             raise
-        refused, name = (
-            TAKEN,
-            parse_domain(text).domain,
-        )  # the same text for the customer's own, so it does not reveal the owner
+        refused, name = str(problem), parse_domain(text).domain  # of another's, it doesn't say whose it is
     questions = (Question(name.ascii, "MX"), Question(name.ascii, "CNAME"), Question(name.zone, "NS"))
     mx, aliases, servers = (_values(answers) for answers in _look_up_each(questions, customer.pk))
     if mx is None or aliases is None:

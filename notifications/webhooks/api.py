@@ -20,6 +20,7 @@ router = call_router("Webhooks")
 Format = Literal["standard", "slack"]
 Name = Annotated[Text, Field(min_length=1, max_length=120)]
 MOST_EVENTS = 50
+REPEATED = "How to get a new secret. Only in the response to a repeated Idempotency-Key, which lacks the secret"
 
 
 class WebhookOut(Out):
@@ -42,6 +43,7 @@ class WebhookOut(Out):
     created_at: datetime
     may_manage: bool
     secret: str | None = Field(None, description="Returned once, when it is created")
+    secret_message: str | None = Field(None, description=REPEATED)
 
 
 class WebhookWanted(In):
@@ -71,7 +73,8 @@ class WebhookRemovedOut(Out):
 
 class SecretOut(Out):
     id: str
-    secret: str
+    secret: str | None = Field(description="Null only in the response to a repeated Idempotency-Key")
+    secret_message: Annotated[str | None, Field(description=REPEATED)] = None
     old_secret_until: datetime | None = Field(description="Until then messages are signed with the old secret too")
 
 

@@ -202,11 +202,18 @@ def member(request: SignedIn, customer_id: str, membership_id: int) -> HttpRespo
     if not own and not context["manages"]:
         raise Http404
     if request.method == "POST":
-        return _change(request, customer, membership, own=own)
+        try:
+            return _change(request, customer, membership, own=own)
+        except Refused as refused:
+            if refused.code != "LAST_OWNER":
+                raise
+            context["refused"] = str(refused)
     sent = people_selectors.pending_invitations(customer).filter(invited_by=membership.user_id)
     context |= {"form": RoleForm(None, membership=membership), "sent_invitations": sent.count()}
     context["share_links"] = links_made_by(membership.user, customer)
-    return TemplateResponse(request, "accounts/customers/member.html", context)
+    return TemplateResponse(
+        request, "accounts/customers/member.html", context, status=422 if "refused" in context else 200
+    )
 
 
 def _change(request: SignedIn, customer: Customer, membership: Membership, *, own: bool) -> HttpResponse:

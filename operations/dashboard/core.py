@@ -60,7 +60,7 @@ class CaseFacts:
     """`stopped`: SES stopped checking. `problem`: why the setup or deletion is delayed.
 
     `rejected`: the receiving status if mail doesn't arrive, `rejected_word` its label, `rejected_by_us`: a rule or our
-    team is the cause. `lame`: the diagnosis of a nameserver that doesn't answer, with what to do. `deadline`: until
+    team is the cause. `lame`: the diagnosis of nameservers that don't answer, with what to do. `deadline`: until
     when SES keeps the domain. `awaits_diagnosis`: one is running, which may find what the records don't show. `off`:
     set if the customer's sending isn't on. `is_gone`: SES no longer has the identity.
     """
@@ -213,10 +213,10 @@ def _by_rejected_mail(facts: CaseFacts) -> tuple[str, str, str] | None:
 
 
 def _by_nameserver(facts: CaseFacts) -> tuple[str, str, str] | None:
-    if facts.lame and facts.state in IN_DNS:
-        steps = "\n".join(facts.lame)
-        return facts.lame[0], CUSTOMER, f"{steps}\n\nThe DNS records for {facts.domain} are published."
-    return None
+    if not facts.lame or facts.state not in (*IN_DNS, State.COULD_NOT_CHECK):
+        return None
+    published = f"The DNS records for {facts.domain} are published." if facts.state in IN_DNS else ""
+    return facts.lame[0], CUSTOMER, "\n\n".join(filter(None, ("\n".join(facts.lame), published)))
 
 
 def _by_state(facts: CaseFacts) -> tuple[str, str, str]:

@@ -146,6 +146,7 @@ def unverified_domains(viewer: Viewer) -> list[Domain]:
 
 
 LAME, ZONE_APPENDED = "dns.server.lame", "dns.value.zone_appended"
+UNSERVED = ("dns.delegation.ns_record", "dns.delegation.silent", "dns.alias.silent")
 TO_FIX = (State.WAITING, State.WRONG, State.AT_RISK)  # a failed lookup isn't among them
 
 
@@ -214,7 +215,8 @@ def _is_by_us(domain: Domain, each: Receiving) -> bool:
 
 def _lame(found: Diagnosis | None) -> tuple[str, ...]:
     findings = found.findings if found else ()
-    return next(((each.verdict, *each.steps) for each in findings if each.code == LAME), ())
+    named = (each for each in findings if each.code == LAME or (each.code in UNSERVED and each.stops))
+    return next(((each.verdict, *each.steps) for each in named), ())
 
 
 def _deadline(domain: Domain, left: Sequence[RecordRow]) -> datetime | None:

@@ -72,7 +72,8 @@ class AuthVerifiedOut(Out):
     message: str
     next_steps: list[str] = Field(
         description="For each required record that isn't correct or couldn't be checked, what the domain's page says; "
-        "then what is wrong with receiving, and whether SES stopped checking. Empty if nothing is left to do"
+        "then what is wrong with receiving, and whether SES stopped checking. If there is nothing to do yet, what the "
+        "domain waits for. Empty if nothing is left to do and SES has verified the domain"
     )
     last_checked: datetime | None
 
@@ -138,9 +139,27 @@ def verify_auth(request: HttpRequest, domain_id: str) -> AuthVerifiedOut:
         ses_status=_ses(domain),
         summary=_summary(records),
         message=sentence,
-        next_steps=next_steps(domain),
+        next_steps=_steps(domain, status, caller(request)),
         last_checked=domain.last_dns_check,
     )
+
+
+def _steps(domain: Domain, status: Published, user: User) -> list[str]:
+    found = next_steps(domain)
+    return found if found and domain.stage != Stage.STARTING else [*found, *_waiting(domain, status, user)]
+
+
+def _waiting(domain: Domain, status: Published, user: User) -> list[str]:
+    """Return what an unfinished domain waits for: a client that reads no next step stops asking."""
+    if status == "verified":
+        return []
+    if domain.stage == Stage.READY:
+        return [f"Amazon SES hasn't verified {domain} yet. Leave the records unchanged, and repeat this call later."]
+    problem = aws_sentence(domain.stage_problem, to=user, retried=True)
+    if domain.stage == Stage.STARTING:
+        setup = f"{domain} is being set up in Amazon SES."
+        return [" ".join(filter(None, (setup, problem, "Repeat this call in a moment to get the records to publish.")))]
+    return [problem or f"{domain} isn't set up. Repeat this call in a moment."]
 
 
 def _begun(domain: Domain, user: User) -> str:

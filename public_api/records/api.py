@@ -353,7 +353,8 @@ def _step(row: RecordRow) -> str:
     is_plain = not row.is_unchecked and row.finding is None and row.code in ("", "dns.absent", "dns.not_checked")
     if is_plain and record.value:
         return f"Publish {named} with the value {record.with_priority}."
-    value = f"The value is {record.with_priority}." if record.value else record.withheld
+    is_told = bool(record.value) and record.value in row.reason  # a second value would contradict the advice
+    value = record.withheld if not record.value else "" if is_told else f"The value is {record.with_priority}."
     return " ".join(filter(None, (f"{named}:", row.reason, value)))
 
 

@@ -78,7 +78,7 @@ class ReceivedMailOut(Out):
 
 
 class DeliveryQuery(Paged):
-    search: Text = Field("", description="A whole address, domain or message ID")
+    search: Text = Field("", description="A whole address, domain or message ID", examples=["orders@shop.example.com"])
     outcome: Literal["", "delivered", "failed", "waiting", "held", "unrouted"] = Field(
         "", description="The last reported result"
     )

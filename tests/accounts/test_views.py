@@ -316,10 +316,17 @@ def test_an_owner_changes_a_role_and_removes_a_member(acme: Customer, alice: Use
     assert list(acme.members.all()) == [alice]
 
 
-def test_the_last_owner_sees_why_they_cannot_leave(acme: Customer, alice: User) -> None:
-    response = signed_in(alice).post(url("member", acme.pk, alice.memberships.get().pk), {"do": "remove"})
+@pytest.mark.parametrize("sent", [{"do": "remove"}, {"do": "role", "role": "member"}])
+def test_the_last_owner_reads_on_the_form_why_not_and_is_led_to_the_members(
+    acme: Customer, alice: User, sent: dict[str, str]
+) -> None:
+    response = signed_in(alice).post(url("member", acme.pk, alice.memberships.get().pk), sent)
     assert response.status_code == 422
     assert "alice@acme.example is the last owner of Acme. Make another member an owner first." in text(response)
+    assert f'href="{url("detail", acme.pk)}">Members of Acme</a>' in response.content.decode()
+    assert "Leave Acme?" in text(response)
+    assert "Request failed" not in text(response)
+    assert alice.memberships.get().role == MemberRole.OWNER
 
 
 def test_a_post_without_an_action_is_422(acme: Customer, alice: User) -> None:

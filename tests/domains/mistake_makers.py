@@ -172,6 +172,46 @@ def sub_zone(host: Host) -> None:
     host.store.add_zone(f"_domainkey.{host.zone}", ("ns.vendor.example",))
 
 
+def entered_as_ns(key: str, after: str = "") -> Callable[[Host], None]:
+    """Enter the record's value with type NS, which delegates to a host that is no nameserver. `after`: appended."""
+
+    def make(host: Host) -> None:
+        record = host.record(key)
+        host.withdraw(*(each.key for each in host.records if each.name == record.name))
+        host.add(record.name, "NS", f"{record.value}{after}")
+
+    return make
+
+
+def dead_vendor(host: Host) -> None:
+    """Delegate `_domainkey` to servers that don't exist, above the keys in this zone."""
+    host.add(f"_domainkey.{host.zone}", "NS", "ns1.gone-vendor.example", force=True)
+    host.add(f"_domainkey.{host.zone}", "NS", "ns2.gone-vendor.example", force=True)
+
+
+def failing_vendor(fault: str) -> Callable[[Host], None]:
+    """Delegate `_domainkey` to a vendor's servers that exist and fail."""
+
+    def make(host: Host) -> None:
+        sub_zone(host)
+        host.store.set_fault(f"_domainkey.{host.zone}", fault, "ns.vendor.example")
+
+    return make
+
+
+def failing_alias(key: str, fault: str = "servfail") -> Callable[[Host], None]:
+    """Replace the record with a CNAME whose target's servers fail."""
+
+    def make(host: Host) -> None:
+        record = host.record(key)
+        host.withdraw(*(each.key for each in host.records if each.name == record.name))
+        host.store.add_zone("vendor.example", ("ns1.vendor.example",))
+        host.store.set_fault("vendor.example", fault)
+        host.add(record.name, "CNAME", "policy.vendor.example")
+
+    return make
+
+
 def doubled_in_its_own_zone(host: Host) -> None:
     """Make the subdomain its own zone, where that host appended its name."""
     sub, record = host.facts.domain.ascii, host.record("identity")

@@ -205,6 +205,15 @@ BY_HAND = (
     Scene("M51", "dns.alias.dname", made.dname, "mail.example.com"),
     Scene("M30", "dns.value.mx_alias", made.mx_alias),
     Scene("M34", "dns.delegation.sub_zone", made.sub_zone),
+    Scene("M34", "dns.delegation.silent", made.dead_vendor, about="no such servers"),
+    *(
+        Scene("M34", "dns.delegation.silent", made.failing_vendor(fault), about=fault)
+        for fault in ("servfail", "refused", "lame", "silent")
+    ),
+    Scene("M13", "dns.delegation.ns_record", made.entered_as_ns("dkim-1"), about="dkim"),
+    Scene("M13", "dns.delegation.ns_record", made.entered_as_ns("dkim-2", ".example.com"), about="appended"),
+    Scene("M44", "dns.alias.silent", made.failing_alias("identity"), about="identity"),
+    Scene("M44", "dns.alias.silent", made.failing_alias("dmarc"), about="dmarc"),
     Scene("M35", "dns.domain.lapsed", made.lapsed),
     Scene("M36", "dns.change.gone", made.gone),
     Scene("M36", "dns.change.nameservers", made.moved_host),

@@ -30,8 +30,10 @@ from domains.diagnosis.core.places import (
     at_domain,
     damaged_there,
     in_the_way,
+    is_entered_as_ns,
     misplaced,
     underscore_questions,
+    unread,
 )
 from domains.diagnosis.core.policies import INSIDE_SPF, ignored_terms, strict_policy, unwelcome_reports
 from domains.dns.core import Answer, LookupStatus, Question, question_for
@@ -99,6 +101,8 @@ def _explain_lost(record: Record, case: Case) -> Cause | None:
     if verified:
         return Cause("dns.change.gone", record, until=verified)
     if zone := _zone_of_its_own(record, case):
+        if is_entered_as_ns(record, zone, case):
+            return Cause("dns.delegation.ns_record", record, zone.servers, at=zone.zone)
         return Cause("dns.delegation.sub_zone", record, zone.servers, at=zone.zone, data=((IN_ZONE, zone.zone),))
     since = case.history.said_added_at
     if since and _serial_is_unchanged(case) and case.now - since >= PUBLISHED_WITHIN:
@@ -298,8 +302,9 @@ def _judge(record: Record, case: Case, compared: list[tuple[Answer, Compared]], 
     host = _state(compared)
     found = _found(compared)
     if host is LinkState.UNKNOWN:
-        errors = tuple(dict.fromkeys(answer.error for answer, _ in compared))
-        return JudgedRecord(record, host, LinkState.NOT_REACHED, (), (Cause("dns.lookup_failed", record, errors),))
+        cause = unread(record, case, [answer for answer, _ in compared])
+        known = LinkState.BROKEN if cause.code == "dns.delegation.ns_record" else host
+        return JudgedRecord(record, known, LinkState.NOT_REACHED, (), (cause,))
     if host is LinkState.BROKEN:
         strict = strict_policy(record, case, signed) if record.key == "dmarc" else ()
         return JudgedRecord(record, host, LinkState.NOT_REACHED, found, (*_broken(record, case, compared), *strict))

@@ -9,7 +9,7 @@ name counts as this domain's only if nobody could use it there (`_may_belong_to_
 have it. Otherwise nobody is told to edit or remove it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from domains.checking.core.comparison import ONE_BOX_CODE, PASTED_KEY_CODE, compare, names_inside
@@ -17,6 +17,7 @@ from domains.checking.core.nearness import is_in_other_type, is_pasted_key
 from domains.diagnosis.core import observations
 from domains.diagnosis.core.findings import OCCUPIED, Case, Cause
 from domains.diagnosis.core.observations import (
+    Cut,
     ProbePlace,
     contains_record,
     is_key,
@@ -25,7 +26,7 @@ from domains.diagnosis.core.observations import (
     is_unique,
     mx_hosts,
 )
-from domains.dns.core import Answer, LookupStatus, Question, question_for
+from domains.dns.core import ANSWERED, Answer, LookupStatus, Question, question_for
 from domains.records.core import Record, is_inbound
 
 
@@ -233,3 +234,25 @@ def accepts_underscores(case: Case) -> bool:
     return any(
         seen.values or seen.aliases for each in underscore_questions(case) for seen in case.seen.host_answers(each)
     )
+
+
+def unread(record: Record, case: Case, answers: Sequence[Answer]) -> Cause:
+    """Return why all lookups of a record failed. A delegation or an alias that was read may never be mended by itself.
+
+    Whether its servers are silent for good isn't known, so the steps name both cases.
+    """
+    cut = case.seen.cut_of(record.name)
+    if cut and is_entered_as_ns(record, cut, case):
+        return Cause("dns.delegation.ns_record", record, cut.servers, at=cut.zone)
+    if cut:
+        return Cause("dns.delegation.silent", record, cut.servers, at=cut.zone)
+    refused = [answer.aliases for answer in answers if answer.aliases and answer.error.startswith(ANSWERED)]
+    if refused and record.type != "CNAME":
+        return Cause("dns.alias.silent", record, refused[0][-1:])
+    return Cause("dns.lookup_failed", record, tuple(dict.fromkeys(answer.error for answer in answers)))
+
+
+def is_entered_as_ns(record: Record, cut: Cut, case: Case) -> bool:
+    """Return True if the NS record at the record's own name has the record's value, maybe with the zone appended."""
+    value = record.value.rstrip(".").lower()
+    return cut.zone == record.name and not {value, f"{value}.{case.domain.zone}"}.isdisjoint(cut.servers)

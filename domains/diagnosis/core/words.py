@@ -77,6 +77,8 @@ _SEVERITY = {
     "dns.spreading": Severity.WAIT,
     "amazon.behind": Severity.WAIT,
     "amazon.lost": Severity.WAIT,
+    "dns.delegation.silent": Severity.UNKNOWN,
+    "dns.alias.silent": Severity.UNKNOWN,
     "dns.server.silent": Severity.UNKNOWN,
     "dns.server.failing": Severity.UNKNOWN,
     "dns.lookup_failed": Severity.UNKNOWN,
@@ -340,8 +342,10 @@ def _of_offer(record: Record, cause: Cause) -> dict[str, str]:
     """Return steps with the line to publish, or the reason why none is offered."""
     merged = findings.clean_text(record.value, LONGEST_VALUE)
     is_double = cause.code == "dns.rival.spf"
+    subject = sentences.subject(record)
     keep = sentences.one_spf(record, findings.clean_values(cause.found), f"this value: {merged}") if is_double else ()
     return {
+        "lost": f"{subject} is at {findings.clean_text(cause.at, 100)}." if cause.at else f"{subject} wasn't found.",
         "merged": merged,
         "fix": findings.clean_text(record.withheld) or f"Replace the current value with: {merged}",
         "keep": keep[0].removesuffix(".") if keep else "",

@@ -115,7 +115,8 @@ def _explain_operation(operation: dict[str, Any]) -> None:
         operation["description"] = text.replace("API_WAIT_SECONDS", f"{settings.API_WAIT_SECONDS:g} seconds")
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path" or _has_pattern(parameter["schema"]):
-            parameter["example"] = example_of(parameter["name"], parameter["schema"])
+            own = parameter["schema"].get("examples") or [example_of(parameter["name"], parameter["schema"])]
+            parameter["example"] = own[0]
     if named := REQUESTS.get(operation["operationId"]):
         content = operation["requestBody"]["content"]["application/json"]
         content["examples"] = {name: {"value": value} for name, value in named.items()}

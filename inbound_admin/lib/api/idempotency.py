@@ -4,6 +4,7 @@ The row is stored before the call, the response after it. A call whose process d
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,6 +17,10 @@ from inbound_admin.lib.errors import Conflict, Malformed
 
 HEADER = "Idempotency-Key"
 REASON_MISSING = "REASON_MISSING"  # nothing was changed, and the same call works once it has a reason
+SHOWN_BEFORE = (
+    "The secret was only in the first response to this Idempotency-Key. If you don't have it, create a new one: "
+    "POST /api/v2/webhooks/{id}/secret, with another Idempotency-Key or none."
+)
 LONGEST = 255
 KEPT_HOURS = 24
 DEAD_AFTER = 120  # seconds: no call takes longer
@@ -61,10 +66,9 @@ def begin(request: HttpRequest, caller: str) -> Begun | HttpResponse | None:
 def finish(call: Begun, answer: HttpResponse, *, secret: str = "") -> None:
     """Store the response, unless the call may be retried: 5xx, 429, or one that lacks the reason of staff.
 
-    A `secret` in the response is shown once and not stored: the repeated response has it empty.
+    A `secret` in the response is shown once and not stored: the repeated response says so instead.
     """
-    body = answer.content.decode()
-    body = body.replace(secret, "") if secret else body
+    body = _without(secret, answer.content) if secret else answer.content.decode()
     with connection.cursor() as cursor:
         if answer.status_code >= 500 or answer.status_code == 429 or _lacks_reason(answer):
             cursor.execute("DELETE FROM api_calls WHERE caller = %s AND key = %s", [call.caller, call.key])
@@ -73,6 +77,13 @@ def finish(call: Begun, answer: HttpResponse, *, secret: str = "") -> None:
             "UPDATE api_calls SET status = %s, body = %s WHERE caller = %s AND key = %s",
             [answer.status_code, body, call.caller, call.key],
         )
+
+
+def _without(secret: str, content: bytes) -> str:
+    sent = sent_json(content)
+    members = sent.items() if isinstance(sent, dict) else ()
+    kept = {name: None if value == secret else value for name, value in members}
+    return json.dumps(kept | {"secretMessage": SHOWN_BEFORE}).replace(secret, "")
 
 
 def _lacks_reason(answer: HttpResponse) -> bool:

@@ -212,6 +212,36 @@ def menu_scenes(facts: IdentityFacts, records: Sequence[Record], code: str) -> I
             yield record, host.diagnose(server, address)
 
 
+@pytest.mark.parametrize("code", ["dns.delegation.ns_record", "dns.delegation.silent", "dns.alias.silent"])
+def test_a_mistake_that_no_wait_mends_has_steps(code: str) -> None:
+    for scene in (each for each in SCENES if each.code == code):
+        findings = [each for each in diagnose_scene(scene).findings if each.code == code]
+        assert findings
+        for finding in findings:
+            assert any(word in " ".join(finding.steps) for word in ("elete the NS record", "remove it"))
+            assert "No action needed" not in finding.then
+            assert finding.data_value("value") in finding.steps[0] + finding.steps[-1]
+
+
+@pytest.mark.parametrize(("fault", "code"), [("silent", "dns.lookup_failed"), ("servfail", "dns.alias.silent")])
+def test_a_target_that_did_not_answer_in_time_may_answer_later(fault: str, code: str) -> None:
+    scene = Scene("", "", made.failing_alias("identity", fault), about=fault)
+    (finding,) = (each for each in diagnose_scene(scene).findings if each.record_key == "identity")
+    assert finding.code == code
+
+
+@pytest.mark.parametrize("fault", ["silent", "servfail"])
+def test_a_failure_without_a_delegation_is_only_waited_for(fault: str) -> None:
+    """Nothing says that its cause lasts: the nameservers fail for one name."""
+
+    def make(host: Host) -> None:
+        host.store.set_fault(host.record("dkim-1").name, fault)
+
+    (finding,) = diagnose_scene(Scene("", "", make, about=fault)).findings
+    assert (finding.code, finding.steps) == ("dns.lookup_failed", ())
+    assert "No action needed" in finding.then
+
+
 def test_a_record_that_blocks_a_cname_is_deleted_first_and_its_value_shown() -> None:
     scene = Scene("M24", "dns.rival.other_type", made.text_at_key(f"https://{DKIM[0]}.dkim.amazonses.com"))
     finding = next(each for each in diagnose_scene(scene).findings if each.code == scene.code)

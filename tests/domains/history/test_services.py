@@ -9,6 +9,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from domains import tasks
 from domains.checking import services as checking_services
 from domains.dns.core import Answer, LookupStatus, Question
+from domains.history import selectors as history_selectors
 from domains.history import services as history_services
 from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
@@ -155,3 +156,25 @@ def test_old_ended_answers_are_deleted_and_current_ones_kept(sandbox: Sandbox, s
     with time_machine.travel(NOW + timedelta(days=31), tick=False):
         tasks.forget_old(0)
     assert domain.observed_answers.count() == current
+
+
+def test_after_a_transfer_the_history_begins_with_the_new_holder(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    check_at(domain, 0)
+    publish(sandbox, domain)
+    check_at(domain, 2)
+    moved = NOW + 3 * HOUR
+    before = history_selectors.history_of(domain, now=moved)
+    assert before.start == NOW
+    Domain.objects.filter(pk=domain.pk).update(held_since=moved)
+    domain.refresh_from_db()
+    found = history_selectors.history_of(domain, now=moved + HOUR)
+    assert found.start == moved
+    assert found.events
+    assert {event.at for event in found.events} == {moved}
+    rows = list(history_selectors.export_rows(domain))
+    assert len(rows) == domain.observed_answers.filter(until=None).count()
+    assert not any(NOW.strftime("%Y-%m-%dT%H") in value for row in rows for value in row.values())
+    listed = [history_selectors.as_held(row, domain) for row in history_selectors.answers_of(domain)]
+    assert {row.since for row in listed} == {moved}
+    assert all(row.status == LookupStatus.FOUND for row in listed if row.name == history(domain)[0].name)

@@ -82,6 +82,7 @@ def test_a_transfer_leaves_the_history_with_the_former_customer(olga: User) -> N
     overrides_services.release(domain=domain, actor=olga)
     domain.refresh_from_db()
     assert domain.customer == bob
+    assert domain.held_since == domain.moved_at  # the DNS history that Bob sees begins here
     seen = {who: list(changes_of("domain", domain.id, of_customers=[who.id])) for who in (alice, bob)}
     assert [change.what for change in seen[alice]] == ["domain.moved_out", "domain.held"]
     assert [change.what for change in seen[bob]] == ["domain.released", "domain.moved_in"]

@@ -135,6 +135,15 @@ def test_an_unresponsive_nameserver_is_for_the_customer_to_fix() -> None:
     assert "don’t need to do anything" not in found.reply
 
 
+def test_a_delegation_to_dead_nameservers_is_for_the_customer_though_no_record_could_be_checked() -> None:
+    dead = ("_domainkey.shop.com is delegated to the nameservers ns1.gone.example.", "Delete the NS records.")
+    found = summary_of(replace(FINE, state=State.COULD_NOT_CHECK, lame=dead))
+    assert (found.wrong, found.who) == (dead[0], "The customer")
+    assert "Delete the NS records." in found.reply
+    assert "are published" not in found.reply
+    assert summary_of(replace(FINE, state=State.COULD_NOT_CHECK)).who == "Our team"
+
+
 def test_a_domain_at_risk_has_a_deadline_and_a_stopped_one_needs_a_restart() -> None:
     reply = summary_of(replace(BROKEN, state=State.AT_RISK, deadline=datetime(2026, 12, 3, 2, 15, tzinfo=UTC))).reply
     assert "Amazon SES keeps it until about 3 December 2026, 02:15 UTC" in reply

@@ -7,6 +7,9 @@ from django.utils import timezone
 
 from accounts.models.people import Customer
 from domains.models.domains import Domain
+from domains.models.record_checks import RecordCheck
+from domains.ownership import core as ownership_core
+from public_api.records.api import next_steps
 from sandbox.process import Sandbox
 from tests.api_client import Api, api_of, ok, refused, run_jobs_while_waiting
 from tests.domains.factories import make_domain, make_zone, publish, set_identity_status
@@ -210,6 +213,43 @@ def test_the_claim_record_that_could_not_be_checked_is_not_to_be_published(
     (step,) = body["nextSteps"]
     assert "couldn't check" in step
     assert "Publish" not in step
+
+
+def test_the_proof_of_a_claim_leaves_a_next_step(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
+    sandbox.control.add_zone("claim.com")
+    claim = make_domain("claim.com", customer=customer, stage="claim", claim_token="t0ken", claim_reason="rival")
+    challenge = ownership_core.challenge(claim.parsed, claim.claim_token)
+    sandbox.control.add_record("claim.com", challenge.name, challenge.type, challenge.value)
+    body = ok(alice.patch(f"/api/v2/domains/{claim.pk}/auth"))
+    assert (body["overallStatus"], body["message"]) == (
+        "pending",
+        "Ownership is proven. The domain is being set up.",
+    )
+    step = body["nextSteps"][-1]
+    assert step.startswith("claim.com is being set up in Amazon SES.")
+    assert "Repeat this call in a moment" in step
+
+
+def test_correct_records_that_ses_has_not_seen_leave_a_next_step(alice: Api, shop: Domain, sandbox: Sandbox) -> None:
+    publish(sandbox, shop)
+    set_identity_status("shop.com", ownership="Pending", dkim="Pending", mail_from="Pending")
+    body = verify(alice, shop)
+    assert body["overallStatus"] == "pending"
+    assert body["summary"]["requiredRecords"] == body["summary"]["verifiedRequiredRecords"]
+    (step,) = body["nextSteps"]
+    assert "Amazon SES hasn't verified shop.com yet." in step
+
+
+def test_a_step_with_another_value_for_another_place_names_no_second_value(shop: Domain) -> None:
+    """At the domain itself the value has a prefix. Without it, it proves nothing."""
+    record = next(each for each in shop.records if each.key == "identity")
+    other = f"amazonses:{record.value}"
+    sentence = f"The record wasn't found. Add a TXT record at shop.com itself: {other}"
+    known = {"state": "wrong", "code": "dns.name.underscore", "sentence": sentence, "checked_at": timezone.now()}
+    RecordCheck.objects.update_or_create(domain=shop, key="identity", defaults=known)
+    step = next(each for each in next_steps(shop) if "_amazonses" in each)
+    assert step.endswith(other)
+    assert step.count(record.value) == 1
 
 
 def test_a_check_ends_a_diagnosis_that_was_kept(alice: Api, shop: Domain, sandbox: Sandbox) -> None:
