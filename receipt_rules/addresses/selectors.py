@@ -146,7 +146,7 @@ _POINTS_HERE = _mx_is(MxFact.HERE) | (_mx_is(MxFact.SHARED) & Q(domain__receives
 _ARRIVES = _POINTS_HERE & Q(rules=RulesFact.CARRIED) & _HERE & _VERIFIED
 _UNCLEAR = _HERE & (
     (_mx_is(MxFact.UNKNOWN) & Q(rules__in=DELIVERED) & _RECEIVES)
-    | (_mx_is(MxFact.UNSEEN) & Q(rules__in=(*DELIVERED, RulesFact.FOREIGN)) & _VERIFIED)
+    | (_mx_is(MxFact.UNSEEN) & Q(rules__in=(*DELIVERED, RulesFact.FOREIGN, RulesFact.ENDING)) & _VERIFIED)
     | (_mx_is(*MX_POINTS_HERE) & Q(rules=RulesFact.UNSURE) & _VERIFIED)
 )
 SHOWN = {

@@ -86,11 +86,15 @@ def recipients_of(endpoint: Endpoint) -> tuple[str, ...]:
     return tuple(each for each in (config.get("address"), *config.get("addresses", ())) if each)
 
 
-def own_recipients_of(endpoint: Endpoint) -> tuple[str, ...]:
-    """Return the recipients, in lower case, at names that the endpoint's customer holds; no query for a webhook."""
-    pairs = [_pair(endpoint, address) for address in recipients_of(endpoint)]
-    own = _at_own_domains(pairs) if pairs else set()
-    return tuple(address for customer, address in pairs if (customer, address) in own)
+def own_recipients_of(endpoints: Iterable[Endpoint]) -> dict[str, tuple[str, ...]]:
+    """Return by endpoint ID its recipients, in lower case, at names that its customer holds.
+
+    One query for all; none if no endpoint forwards mail.
+    """
+    pairs = {each.pk: [_pair(each, address) for address in recipients_of(each)] for each in endpoints}
+    every = {pair for some in pairs.values() for pair in some}
+    own = _at_own_domains(every) if every else set()
+    return {key: tuple(pair[1] for pair in some if pair in own) for key, some in pairs.items()}
 
 
 def forwarding_rows(endpoint: Endpoint) -> list[Forwarding]:

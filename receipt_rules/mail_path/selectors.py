@@ -75,7 +75,8 @@ def looping(endpoints: Iterable[Endpoint | None]) -> frozenset[str]:
     ways = [(each.pk, each) for each in {e.pk: e for e in endpoints if e is not None}.values()]
     found: set[str] = set()
     for _ in range(MOST_FORWARDS):
-        targets = [(origin, at, address) for origin, at in ways for address in own_recipients_of(at)]
+        own = own_recipients_of(at for _, at in ways)
+        targets = [(origin, at, address) for origin, at in ways for address in own[at.pk]]
         if not targets:
             break
         routes = route_lookup(address for _, _, address in targets)

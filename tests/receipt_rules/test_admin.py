@@ -37,7 +37,7 @@ def run_action(client: Client, action: str, *rows: Model) -> str:
 
 
 def test_every_fact_about_an_addresss_rules_has_words() -> None:
-    assert set(RULES_WORDS) == set(RulesFact) - {RulesFact.NOTHING}
+    assert set(RULES_WORDS) == set(RulesFact) - {RulesFact.NOTHING, RulesFact.CAUGHT}  # CAUGHT: only of a name
 
 
 @pytest.mark.parametrize("model", SHOWN)
