@@ -21,7 +21,10 @@ LESS_EXACT = frozenset(
 )
 # A nameserver that does not answer is reported as a note, with what to ask the DNS host.
 OF_SERVERS = frozenset(
-    {"dns.server.lame", "dns.server.late", "dns.server.silent", "dns.server.failing", "dns.dnssec.broken"}
+    {
+        *("dns.server.lame", "dns.server.late", "dns.server.silent", "dns.server.failing", "dns.dnssec.broken"),
+        "dns.delegation.silent",
+    }
 )
 
 

@@ -204,7 +204,7 @@ def test_the_lists_need_the_same_number_of_queries_for_many_rows(
     for url, queries in (
         (reverse("receipt_rules:addresses"), 19),
         (reverse("receipt_rules:endpoints"), 13),
-        (inbound, 37),
+        (inbound, 39),
     ):
         alice_client.get(url)
         with django_assert_num_queries(queries):
