@@ -12,9 +12,9 @@ _WORDS = read_toml(Path(__file__).with_name("words.toml"), dict[str, dict[str, s
 WORDS = keyed((f"{about}.{done}", words) for about, verbs in _WORDS.items() for done, words in verbs.items())
 # What changes, events and alerts are about: each `Subject.type`.
 OBJECT_TYPES = frozenset(
-    "account address amazon bucket bulk catch_all customer difference domain drift endpoint expectation forwarding "
-    "function migration moving_in person probe quota received received_mail receiving record rule_set runs tenant "
-    "webhook".split()
+    "account address amazon aws_account bucket bulk catch_all customer difference domain drift endpoint expectation "
+    "forwarding function migration moving_in person probe quota received received_mail receiving record rule_set runs "
+    "tenant webhook".split()
 )
 NAMES = {
     "dkim_signing": "DKIM signing",

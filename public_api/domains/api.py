@@ -244,7 +244,7 @@ class DomainChangedOut(Out):
 
 
 class MailFrom(LenientIn):
-    elsewhere = dict.fromkeys(("sendOnly", "isCatchAllEnabled", "catchAllEndpointId", "receiveDmarcEmails"), "PUT")
+    only_put = frozenset(("sendOnly", "isCatchAllEnabled", "catchAllEndpointId", "receiveDmarcEmails"))
     mail_from_domain: Text | None = Field(None, description="A label in front of the domain, or the full name")
 
 

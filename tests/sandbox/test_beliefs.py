@@ -54,4 +54,5 @@ def test_a_copy_to_a_recipient_without_a_domain_is_refused_or_sent(sandbox: Sand
         with pytest.raises(ClientError, match="InvalidParameterValue"):
             ses.send_raw_email(**mail)
     else:
+        assert belief == "sent"
         assert ses.send_raw_email(**mail)["MessageId"]

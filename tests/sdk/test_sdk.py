@@ -114,4 +114,5 @@ def test_the_convenience_methods_work(call: Call) -> None:
     assert (both["domain"]["domain"], both["endpoint"]["type"]) == ("shop.com", "webhook")
     assert both["endpoint"]["config"]["timeout"] == 30000
     forwarder = call("createForwarder", "a@shop.com", "me@home.example")
+    assert isinstance(forwarder, dict), forwarder  # a string is the message of an error
     assert (forwarder["type"], forwarder["config"]["email"]) == ("email", "me@home.example")

@@ -114,6 +114,7 @@ def _explain_operation(operation: dict[str, Any]) -> None:
     if text := operation.get("description"):
         operation["description"] = text.replace("API_WAIT_SECONDS", f"{settings.API_WAIT_SECONDS:g} seconds")
     for parameter in operation.get("parameters", ()):
+        parameter.pop("examples", None)  # a list, as in a schema, where it stays; of a parameter, OpenAPI has a map
         if parameter["in"] == "path" or _has_pattern(parameter["schema"]):
             own = parameter["schema"].get("examples") or [example_of(parameter["name"], parameter["schema"])]
             parameter["example"] = own[0]

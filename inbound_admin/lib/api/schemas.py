@@ -187,13 +187,13 @@ Moment = Annotated[datetime, Field(strict=False), BeforeValidator(_text_alone)]
 
 
 class LenientIn(In):
-    """A body: an unknown member is ignored, but not one that another method of the same path changes.
+    """A body: an unknown member is ignored, but not one of `only_put`, which PUT of the same path changes.
 
-    `elsewhere`: such a member, and that method. With 200 a client would believe that its change was made.
+    With 200 a client would believe that its change was made.
     """
 
     model_config = ConfigDict(extra="ignore")
-    elsewhere: ClassVar[Mapping[str, str]] = {}
+    only_put: ClassVar[frozenset[str]] = frozenset()
 
     @model_validator(mode="before")
     @classmethod
@@ -201,9 +201,8 @@ class LenientIn(In):
         if not isinstance(given, dict):
             return given
         fields = {field.alias or name: field for name, field in cls.model_fields.items()}
-        if misplaced := next((name for name in given if name in cls.elsewhere and given[name] is not None), ""):
-            method = cls.elsewhere[misplaced]
-            raise malformed(f"body.{misplaced}", f"is changed by {method}, not by this call", code=f"USE_{method}")
+        if misplaced := next((name for name in given if name in cls.only_put and given[name] is not None), ""):
+            raise malformed(f"body.{misplaced}", "is changed by PUT, not by this call", code="USE_PUT")
         if info.context is not None:
             ignore_members(info.context["request"], [name for name in given if name not in fields])
         return {

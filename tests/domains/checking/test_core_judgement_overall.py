@@ -166,7 +166,7 @@ def test_a_summary_names_the_subdomain_that_causes_it(names: list[str], expected
     assert naming_subdomains("Publish the MX record.", names, "shop.com") == expected
 
 
-NO_ADDRESS = (RulesFact.NOTHING, RulesFact.FOREIGN, RulesFact.ACCEPTED)
+NO_ADDRESS = (RulesFact.NOTHING, RulesFact.FOREIGN, RulesFact.ACCEPTED, RulesFact.CAUGHT)
 
 
 @pytest.mark.parametrize("rules", [each for each in RulesFact if each not in NO_ADDRESS])

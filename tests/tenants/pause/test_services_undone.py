@@ -217,6 +217,6 @@ def test_a_pause_that_was_undone_before_an_update_is_found_by_the_next_pass(undo
     Tenant.objects.filter(pk=undone.pk).update(standing="active", status_problem="")
     status_pass_services.read_all(now=timezone.now())
     undone.refresh_from_db()
-    assert (undone.standing, undone.pause_is_undone, bool(undone.status_problem)) == ("pausing", True, True)
+    assert (undone.standing, undone.pause_is_undone, bool(undone.status_problem)) == ("undone", True, True)
     assert open_alerts() == ["tenant.pause_undone"]
     assert tell(undone) == []
