@@ -13,7 +13,6 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.records.views import domain_for
 from domains.sending_status.selectors import sending_in
 from inbound_admin.lib.http import SignedIn
-from inbound_admin.lib.lists import kept_count
 from notifications.alerts.selectors import unacknowledged_count
 from operations.checklist.selectors import checklist
 from operations.dashboard import selectors
@@ -39,7 +38,7 @@ def overview(request: SignedIn) -> HttpResponse:
         ),
         "counts": counts,
         "alerts_unanswered": unanswered,  # the frame of the page shows it too, and the outage
-        "total": kept_count(domain_list_selectors.domains_for(request.user)),
+        "total": filters.total_of(counts),
     }
     if staff:
         charts, since = selectors.charts(now=now)
