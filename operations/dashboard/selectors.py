@@ -179,11 +179,8 @@ def case_facts(domain: Domain, found: Diagnosis | None = None, *, awaits_diagnos
 
 
 def _off(domain: Domain) -> SendingOff | None:
-    tenant = lifecycle_selectors.tenant_of(domain.customer)
-    if tenant is None or not (tenant.account_stopped or tenant.mail_standing != "active"):
-        return None
-    banner = lifecycle_selectors.banner_for(tenant)
-    return SendingOff(tenant.standing, banner.title, banner.told, banner.goes_on) if banner else None
+    standing, banner = lifecycle_selectors.sending_banner(domain.customer)
+    return SendingOff(standing, banner.title, banner.told, banner.goes_on) if banner else None
 
 
 _OF_THE_IDENTITY = (Purpose.OWNERSHIP, Purpose.SIGNING)

@@ -226,19 +226,8 @@ def search(*, viewer: Viewer, filters: TenantListFilters) -> QuerySet[Tenant]:
 
 
 _LISTED = (
-    *(
-        "name",
-        "customer__name",
-        "stage",
-        "standing",
-        "policy",
-        "ses_policy",
-        "risk",
-        "open_high",
-        "open_low",
-        "read_at",
-    ),
-    *("stage_problem", "status_problem", "read_problem", "amazon_status", "bounce_rate", "complaint_rate"),
+    *("name", "customer__name", "stage", "standing", "policy", "ses_policy", "risk", "open_high", "open_low"),
+    *("read_at", "stage_problem", "status_problem", "read_problem", "amazon_status", "bounce_rate", "complaint_rate"),
     "reputation_read__findings_at",
 )
 
@@ -330,6 +319,15 @@ _HERE = {each: f"here__{each}" for each in _OF_NOTICE}
 def banner_for(tenant: Tenant) -> Banner | None:
     """The caller has fetched the tenant with its customer, for its viewer."""
     return banner_of(tenant.notice)
+
+
+def sending_banner(customer: Customer) -> tuple[str, Banner | None]:
+    """Return the tenant's standing ("" without one) and the banner; None while nothing stops the customer's sending."""
+    tenant = tenant_of(customer)
+    if tenant is None:
+        return "", banner_of(CustomerNotice(customer.name, "", account_stopped=account_is_stopped()))
+    is_off = tenant.account_stopped or tenant.mail_standing != TenantStatus.ACTIVE
+    return tenant.standing, banner_for(tenant) if is_off else None
 
 
 def identity_in(tenant: Tenant, name: str) -> TenantResource | None:

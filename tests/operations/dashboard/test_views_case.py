@@ -10,6 +10,8 @@ from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject
 from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain
+from tenants.customer_notices.core import NOBODY_SENDS
+from tenants.models.tenants import SesAccount
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.tenants.factories import make_tenant
@@ -101,6 +103,25 @@ def test_a_suspension_is_the_headline_and_part_of_the_reply(client: Client, doma
     assert "Amazon SES has suspended sending for Alice Ltd" in head[: head.index("<dl")]
     assert "Suspended by AWS" in head
     assert "Only Amazon can lift a suspension" in head[head.index("<textarea") :]
+
+
+@pytest.mark.parametrize("has_tenant", [False, True])
+def test_the_reply_says_that_nobody_sends_while_the_account_is_stopped(
+    client: Client, domain: Domain, has_tenant: bool
+) -> None:
+    """A customer that isn't migrated has no tenant, and reads the same in the banner."""
+    if has_tenant:
+        make_tenant(domain.customer)
+    Domain.objects.filter(pk=domain.pk).update(**IN_ORDER)
+    client.force_login(make_staff(Role.SUPPORT))
+    url = reverse("operations:case", args=[domain.pk])
+    account = SesAccount.objects.create(region="eu-west-1", enforcement="SHUTDOWN", sends=True)
+    text = client.get(url, {"diagnosed": "1"}).text
+    reply = text[text.index('id="case-reply"') : text.index("</textarea>")]
+    assert (NOBODY_SENDS in reply, "don’t need to do anything" in reply) == (True, False)
+    account.delete()
+    text = client.get(url, {"diagnosed": "1"}).text
+    assert NOBODY_SENDS not in text
 
 
 def test_an_unverified_domain_cannot_send_yet(client: Client, domain: Domain) -> None:
