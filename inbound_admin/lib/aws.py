@@ -158,8 +158,8 @@ def calling(service: Service, doing: str) -> AbstractContextManager[Any]:
 @contextmanager
 def _calling(service: Service, doing: str) -> Iterator[Any]:
     _refuse_in_transaction()
-    _refuse_elsewhere(doing)
     with _place(doing):
+        _refuse_elsewhere(doing)  # it may wait for STS
         if service in PACED:
             _wait_for_turn(doing)
         with _translating(doing):

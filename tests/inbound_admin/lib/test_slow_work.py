@@ -11,8 +11,10 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from pytest_django import Settings
 
-from inbound_admin.lib import slow_work
+from inbound_admin.lib import aws, slow_work
+from inbound_admin.lib.errors import AwsBusy
 from inbound_admin.lib.slow_work import TooManyAtOnce
+from sandbox.process import Sandbox
 
 pytestmark = pytest.mark.django_db
 
@@ -123,6 +125,31 @@ def test_visitors_of_a_share_link_share_one_slot(other_connection: "psycopg.Conn
     with pytest.raises(TooManyAtOnce):
         in_a_request(run)
     assert not refused("alice")
+
+
+def test_a_request_without_a_free_slot_does_not_wait_for_sts(
+    other_connection: "psycopg.Connection[Any]", sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new process compares its account with the database's at the first call, and STS may not answer."""
+    asked: list[int] = []
+
+    def compare() -> str:
+        asked.append(held_locks())
+        return ""
+
+    monkeypatch.setattr(aws, "elsewhere", compare)
+
+    def run() -> None:
+        with aws.calling("s3", "read a message"):
+            pass
+
+    before = held_locks()
+    in_a_request(run)
+    assert asked == [before + 2], "STS was asked without a slot"
+    take_slots_elsewhere(other_connection, "all", 3)
+    with pytest.raises(AwsBusy, match="The service is busy"):
+        in_a_request(run)
+    assert len(asked) == 1
 
 
 def test_workers_and_commands_need_no_slot(other_connection: "psycopg.Connection[Any]") -> None:
