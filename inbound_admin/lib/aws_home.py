@@ -1,7 +1,8 @@
 """The AWS account and region that this database is about, so that answers of another account are never believed.
 
 The account of a region is stored at the first contact. It is replaced only while the region has no domain and no
-tenant, or by `manage.py aws_account --accept`. A region without data is refused where another region has some.
+tenant, or by `manage.py aws_account --accept`. A region without data is refused where another region has some, unless
+it is accepted: by that command, or because it had data of its account. So its last domain can go, and another come.
 """
 
 from collections.abc import Callable
@@ -23,8 +24,9 @@ WHERE = """
 STORED = "SELECT account, is_accepted FROM aws_home WHERE region = %s"
 FIRST = """
     INSERT INTO aws_home (region, account) VALUES (%s, %s)
-    ON CONFLICT (region) DO UPDATE SET account = excluded.account WHERE aws_home.account = %s
+    ON CONFLICT (region) DO UPDATE SET account = excluded.account, is_accepted = false WHERE aws_home.account = %s
 """
+IN_USE = "UPDATE aws_home SET is_accepted = true WHERE region = %s AND account = %s"
 ACCEPT = """
     INSERT INTO aws_home (region, account, is_accepted) VALUES (%s, %s, true)
     ON CONFLICT (region) DO UPDATE SET account = excluded.account, is_accepted = true
@@ -43,15 +45,20 @@ def region_problem(region: str) -> str:
 
 
 def account_problem(region: str, account: str) -> str:
-    """Return why this isn't the account of our data; "" if it is. The first one of a region is stored."""
-    stored, _ = _stored(region)
+    """Return why this isn't the account of our data; "" if it is. The first one of a region is stored.
+
+    A region that has data of its account is accepted for the time when it has none.
+    """
+    stored, is_accepted = _stored(region)
+    has_data = _has_data(HERE, region)
     if stored == account:
+        if has_data and not is_accepted:
+            _execute(IN_USE, region, account)
         return ""
-    if stored and _has_data(HERE, region):
+    if stored and (has_data or (is_accepted and _has_data(ANYWHERE_ELSE, region))):
         return f"The AWS credentials belong to account {account}, but the database is about account {stored}."
-    with connection.cursor() as cursor:
-        cursor.execute(FIRST, [region, account, stored])
-    return "" if _stored(region)[0] == account else account_problem(region, account)
+    _execute(FIRST, region, account, stored)
+    return account_problem(region, account)
 
 
 def problem_of(region: str, account: Callable[[], str]) -> str:
@@ -71,6 +78,11 @@ def _stored(region: str) -> tuple[str, bool]:
     with connection.cursor() as cursor:
         cursor.execute(STORED, [region])
         return cursor.fetchone() or ("", False)
+
+
+def _execute(statement: str, *values: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
 
 
 def _has_data(question: str, region: str) -> bool:

@@ -1,6 +1,7 @@
 """Another AWS account or region than the database's is refused: its answers are not believed."""
 
 from collections.abc import Iterator
+from importlib import import_module
 from io import StringIO
 from typing import Any
 
@@ -112,6 +113,58 @@ def test_a_region_without_our_data_is_refused(data: Any, settings: Settings) -> 
         assert aws.elsewhere() == (
             "AWS_REGION is us-east-1, but the database has 1 domain in eu-west-1 and nothing there."
         )
+
+
+def test_a_region_whose_last_domain_was_removed_is_still_ours(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two regions in one database: a new domain of the second can be added after all of its old ones are gone."""
+    make_domain("shop.com")
+    settings.AWS_REGION = "us-east-1"
+    last = make_domain("last.com", region="us-east-1")
+    ask()
+    last.delete()
+    ask()
+    assert (aws.elsewhere(), health._ask_home()) == ("", "ok")
+    worker._refuse_to_start()
+    of_account(OTHER, monkeypatch)
+    assert f"the database is about account {OURS}" in aws.elsewhere(), "another account was never used in it"
+    settings.AWS_REGION = "eu-central-1"
+    assert "AWS_REGION is eu-central-1" in aws.elsewhere(), "a region that was never used"
+
+
+def test_the_accepted_account_of_a_region_is_replaced_while_there_is_no_data_at_all(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = make_domain("shop.com")
+    ask()
+    last.delete()
+    of_account(OTHER, monkeypatch)
+    assert aws.elsewhere() == ""
+    make_domain("another.com", region="us-east-1")
+    assert "AWS_REGION is eu-west-1" in aws.elsewhere(), "the other account was never used with data of ours"
+
+
+def test_the_update_accepts_an_empty_region_that_ran_before() -> None:
+    """A region that SES was called in by two accounts isn't accepted, nor is one with another account than stored."""
+    accept = import_module("inbound_admin.migrations.0005_regions_in_use").ACCEPT
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE aws_pace, aws_home")
+        cursor.execute(
+            """
+            INSERT INTO aws_pace (account, region, free_at) SELECT account, region, now()
+            FROM (VALUES ('1', 'ran'), ('1', 'new'), ('1', 'two'), ('2', 'two'), ('1', 'moved')) AS t (account, region);
+            INSERT INTO aws_home (region, account) VALUES ('ran', '1'), ('two', '1'), ('moved', '2'), ('silent', '1')
+            """
+        )
+        cursor.execute(accept)
+        cursor.execute("SELECT region, account, is_accepted FROM aws_home ORDER BY region")
+        found = cursor.fetchall()
+    accepted, others = [("new", "1", True), ("ran", "1", True)], [("moved", "2"), ("silent", "1"), ("two", "1")]
+    assert found == sorted(accepted + [(*each, False) for each in others])
+    make_domain("shop.com", region="eu-west-1")
+    refused = {region for region, *_ in found if aws_home.region_problem(region)}
+    assert refused == {"moved", "silent", "two"}
 
 
 @pytest.mark.parametrize("wrong", ["account", "region"])
