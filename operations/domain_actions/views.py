@@ -18,7 +18,8 @@ from operations.domain_actions import services
 from operations.domain_actions.core import MOST
 from operations.domain_actions.forms import NamesForm, WordsForm
 from operations.domain_actions.selectors import kinds_for, predict
-from tenants.lifecycle.selectors import sees_tenants
+from operations.pause.services import MOST_TENANTS
+from tenants.lifecycle.selectors import sees_tenants, tenants_for_staff
 
 PAUSE_ACTION = "pause"
 
@@ -95,8 +96,9 @@ def _pause_their_tenants(request: SignedIn) -> HttpResponse:
         raise PermissionDenied
     chosen = _selected(request)
     domains = domains_for(request.user).filter(pk__in=[] if chosen is None else chosen.order_by().values("pk"))
-    tenants = sorted(set(domains.exclude(customer__tenants=None).values_list("customer__tenants", flat=True)))
+    found = tenants_for_staff(request.user).filter(customer__in=domains.values("customer")).order_by("pk")
+    tenants = found.values_list("pk", flat=True)[: MOST_TENANTS + 1]  # the page refuses one too many; a URL has a limit
     query = QueryDict(mutable=True)
     query.update({"do": PAUSE_ACTION})
-    query.setlist("tenant", tenants)
+    query.setlist("tenant", list(tenants))
     return redirect(f"{reverse('operations:pause_many')}?{query.urlencode()}")
