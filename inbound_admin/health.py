@@ -113,7 +113,7 @@ def _worker() -> str:
 
 
 def _function() -> str:
-    return "its API key is refused: no mail is delivered" if key_report(timezone.now()).refused else "ok"
+    return "its API key is refused: no mail is delivered" if key_report(timezone.now()).stops_mail else "ok"
 
 
 def _queue() -> str:

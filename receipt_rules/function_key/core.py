@@ -34,10 +34,14 @@ class KeyUse:
 
 @dataclass(frozen=True)
 class KeyReport:
-    """Sentences, each "" if it doesn't apply. `stage`: which of the notices before the expiry is due."""
+    """Sentences, each "" if it doesn't apply. `stage`: which of the notices before the expiry is due.
+
+    `stops_mail`: the refused key may be the one that the function uses.
+    """
 
     missing: str = ""
     refused: str = ""
+    stops_mail: bool = False
     expiring: str = ""
     stage: int = 0
     fine: str = ""
@@ -48,7 +52,8 @@ def report(keys: Sequence[KeyUse], now: datetime) -> KeyReport:
     working = [key for key in keys if key.problem is None and key.has_both_scopes]
     stage, expiring = max((_expiring(key, now) for key in _in_use(keys, now)), default=(0, ""))
     missing, refused = "" if working else NO_KEY, _refused(keys)
-    return KeyReport(missing, refused, expiring, stage, _fine(working) if working else "")
+    stops_mail = bool(refused) and any(_stops_mail(key, working) for key in keys)
+    return KeyReport(missing, refused, stops_mail, expiring, stage, _fine(working) if working else "")
 
 
 def _refused(keys: Sequence[KeyUse]) -> str:
@@ -62,6 +67,18 @@ def _refused(keys: Sequence[KeyUse]) -> str:
     because = f": {last.problem}" if last.problem else ""
     at = f"{moment:%-d %B %Y %H:%M} UTC"
     return f"The function's API key {last.name} was refused on {at}{because}. No mail is delivered with it. {REPLACE}"
+
+
+def _stops_mail(key: KeyUse, working: Sequence[KeyUse]) -> bool:
+    """Return whether a refused key may be the function's.
+
+    It isn't if a key that works was used after this one's last use, within a day before the refusal: the function has
+    another key, and somebody called with an old one. Each further refusal counts from its own time.
+    """
+    if key.refused_at is None or (key.used_at is not None and key.used_at >= key.refused_at):
+        return False
+    since = max(filter(None, (key.used_at, key.refused_at - USED_LATELY)))
+    return not any(each.used_at is not None and each.used_at > since for each in working)
 
 
 def _in_use(keys: Sequence[KeyUse], now: datetime) -> list[KeyUse]:

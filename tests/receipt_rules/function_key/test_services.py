@@ -120,6 +120,54 @@ def test_a_refused_key_is_an_alert_and_a_fault_until_another_is_accepted(
     assert "function.key_refused" not in after
 
 
+@pytest.mark.parametrize(
+    ("good_used", "old_used", "stops"),
+    [
+        (timedelta(minutes=5), None, False),
+        (timedelta(hours=23), timedelta(days=40), False),
+        (timedelta(hours=25), timedelta(days=40), True),
+        (timedelta(minutes=5), timedelta(minutes=2), True),  # the function still used the old one
+        (None, timedelta(days=40), True),
+    ],
+)
+def test_one_call_with_an_old_key_is_an_alert_and_no_fault_while_the_function_has_a_good_one(
+    olga: User, good_used: timedelta | None, old_used: timedelta | None, stops: bool
+) -> None:
+    now = timezone.now()
+    good, old = make_key(olga, name="good"), make_key(olga, name="old")
+    for key, ago in ((good, good_used), (old, old_used)):
+        if ago is not None:
+            look_up(key.secret, at=now - ago)
+    revoke_api_key(key=old.key, actor=olga)
+    refused(old.secret, at=now)
+    assert "API key old (" in watch()["function.key_refused"].why
+    assert (health._function() != "ok") is stops
+    assert key_report(now + timedelta(days=9)).stops_mail is stops, "nothing was refused since"
+
+
+def test_a_good_key_that_is_no_longer_used_excuses_no_later_refusal(olga: User) -> None:
+    now = timezone.now()
+    good, old = make_key(olga, name="good"), make_key(olga, name="old")
+    look_up(good.secret, at=now)
+    revoke_api_key(key=old.key, actor=olga)
+    refused(old.secret, at=now + timedelta(minutes=5))
+    assert not key_report(now).stops_mail
+    refused(old.secret, at=now + timedelta(hours=25))
+    assert key_report(now).stops_mail
+
+
+def test_a_call_with_an_old_key_hides_no_refusal_of_the_functions_key(olga: User) -> None:
+    now = timezone.now()
+    other, stray, ours = (make_key(olga, name=name) for name in ("other", "stray", "ours"))
+    look_up(other.secret, at=now - timedelta(hours=2))
+    look_up(ours.secret, at=now - timedelta(hours=1))
+    for key in (ours, stray):
+        revoke_api_key(key=key.key, actor=olga)
+    refused(ours.secret, at=now - timedelta(minutes=10))
+    refused(stray.secret, at=now)
+    assert key_report(now).stops_mail
+
+
 def test_a_customers_key_at_route_lookup_alarms_nobody() -> None:
     member = make_member(make_customer("Alice"))
     made = create_api_key(user=member, name="x", scopes=["read"], actor=None)
