@@ -67,6 +67,7 @@ def list_(request: SignedIn) -> HttpResponse:
     counts = selectors.counts(viewer=request.user, filters=filters)
     found = selectors.listed(viewer=request.user, filters=filters)
     page = page_of(found, request, total=filters.total_of(counts))
+    account = selectors.account_here()
     context = {
         "page": page,
         "rows": [TenantRow(tenant) for tenant in page],
@@ -75,7 +76,8 @@ def list_(request: SignedIn) -> HttpResponse:
         "counts": counts,
         "total": bool(page.object_list) or selectors.tenants_for(request.user).exists(),
         "capacity": selectors.capacity(),
-        "account_stopped": selectors.account_is_stopped(),
+        "account": account,
+        "account_stopped": account is not None and account.is_stopped,
         "may_manage": request.user.has_perm("tenants.manage_tenant"),
         "may_pause": request.user.has_perm("tenants.pause_tenant"),
     }

@@ -354,6 +354,8 @@ class SesAccount(models.Model):
         help_text="SES's NextToken where the pass over all tenants goes on; empty: at the top.",
     )
     pass_began_at = models.DateTimeField(null=True, help_text="When that pass began at the top.")
+    pass_problem = models.TextField(blank=True, db_default="", help_text="Why the last pass couldn't list the tenants.")
+    pass_failing_since = models.DateTimeField(null=True, help_text="When the first of such passes in a row failed.")
 
     def __str__(self) -> str:
         return self.region

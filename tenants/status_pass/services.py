@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from inbound_admin.lib import aws, isolation
@@ -31,7 +32,7 @@ def read_all(*, now: datetime) -> int:
     """Read the account and the tenants. Returns the number. Raises AwsProblem; earlier pages are stored."""
     account = ses_account_services.read_account()
     began = account.pass_began_at if account.pass_place and account.pass_began_at else timezone.now()
-    listed = _read_listed(account, began)
+    listed = _read_listed_or_say(account, began)
     return listed + _read_unlisted(began, now)
 
 
@@ -72,6 +73,18 @@ def _is_same(tenant: Tenant, entity: Entity, asked_at: datetime) -> bool:
         entity.staff,
         entity.amazon,
     )
+
+
+def _read_listed_or_say(account: SesAccount, began: datetime) -> int:
+    """Store a failure, too: until the next pass that succeeds, staff see that all statuses may be out of date."""
+    row = SesAccount.objects.filter(pk=account.pk)
+    try:
+        number = _read_listed(account, began)
+    except AwsProblem as problem:
+        row.update(pass_problem=str(problem), pass_failing_since=Coalesce("pass_failing_since", timezone.now()))
+        raise
+    row.exclude(pass_problem="").update(pass_problem="", pass_failing_since=None)
+    return number
 
 
 def _read_listed(account: SesAccount, began: datetime) -> int:

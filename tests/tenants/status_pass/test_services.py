@@ -4,17 +4,21 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
+from accounts.roles import Role
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsBusy, AwsProblem
+from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsProblem
 from sandbox.aws.state import regions
 from sandbox.process import Sandbox
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.models.tenants import SesAccount, Tenant
 from tenants.status.core import TenantStatus
 from tenants.status_pass import services as status_pass_services
+from tests.factories import make_staff
 from tests.tenants.factories import set_up_tenant
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +42,29 @@ def test_a_failed_page_changes_no_tenant(sandbox: Sandbox, monkeypatch: pytest.M
     with pytest.raises(AwsProblem):
         status_pass_services.read_all(now=timezone.now())
     assert Tenant.objects.get(pk=tenant.pk).standing == TenantStatus.ACTIVE
+
+
+def test_staff_see_since_when_no_status_could_be_read(
+    sandbox: Sandbox, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each tenant keeps its last status meanwhile, which may no longer be true."""
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    set_up_tenant()
+    client.force_login(make_staff(Role.SUPPORT))
+    url, unread = reverse("tenants:list"), "statuses-unread"
+    assert unread not in client.get(url).text
+    since = []
+    for _ in range(2):
+        sandbox.control.add_fault("denied", "ListReputationEntities")
+        with pytest.raises(AwsDenied):
+            status_pass_services.read_all(now=timezone.now())
+        since.append(SesAccount.objects.get().pass_failing_since)
+    assert since[0] == since[1] is not None
+    page = client.get(url).text
+    assert unread in page
+    assert "AWS denied access" in page
+    status_pass_services.read_all(now=timezone.now())
+    assert unread not in client.get(url).text
 
 
 def _queries_of_a_pass() -> int:
