@@ -24,7 +24,7 @@ from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
 from operations.models import ItemState, MigrationItem
 from receipt_rules.addresses.selectors import addresses_for, endpoints_for
-from receipt_rules.live.selectors import LastRead, Meter, ReceivingOutage, capacity_as_read, forecast, last_read
+from receipt_rules.live.selectors import LastRead, Meter, ReceivingOutage, capacity_as_read, last_read
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from receipt_rules.runs.selectors import may_see_rules
 from tenants.lifecycle import selectors as lifecycle_selectors
@@ -103,9 +103,8 @@ METER_PAGES = {
 def capacity_summary(*, now: datetime) -> CapacitySummary:
     """Compute from the rules as last read from SES. Without a read there is no forecast."""
     own, read = lifecycle_selectors.capacity(), last_read()
-    meters = (*_rule_meters(read), Meter("Tenants", own.count, own.quota))
-    left = next((meter.left for meter in meters if meter.name == "Recipients"), None)
-    ends = "" if left is None else forecast(left=left, now=now)
+    of_rules, ends = _rule_meters(read, now)
+    meters = (*of_rules, Meter("Tenants", own.count, own.quota))
     pages = tuple((meter, METER_PAGES.get(meter.name, "receipt_rules:rules")) for meter in meters)
     return CapacitySummary(pages, ends, own.monthly_cost, read.at if read else None)
 
@@ -374,11 +373,11 @@ def _former_holder_items() -> Iterator[AttentionItem]:
         yield AttentionItem(number, one if number == 1 else several, "domains:list", query, tone="bad")
 
 
-def _rule_meters(read: LastRead | None) -> tuple[Meter, ...]:
+def _rule_meters(read: LastRead | None, now: datetime) -> tuple[tuple[Meter, ...], str]:
     if read is None:
-        return (Meter("Identities", domain_list_selectors.domains_in_region().count(), settings.SES_IDENTITIES),)
-    full = capacity_as_read(read)
-    return (full.rules, full.recipients, full.identities)
+        return (Meter("Identities", domain_list_selectors.domains_in_region().count(), settings.SES_IDENTITIES),), ""
+    full, ends = capacity_as_read(read, now=now)
+    return (full.rules, full.recipients, full.identities), ends
 
 
 def _levels(counted: Sequence[counters.Count], label: str) -> plots.Points:

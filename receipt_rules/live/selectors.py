@@ -271,24 +271,28 @@ class Capacity:
 
 def capacity(live: RuleSet) -> Capacity:
     """Return the capacity of a rule set."""
-    return _capacity(len(live.rules), len(live.ours), sum(len(rule.recipients) for rule in live.ours))
+    named = sum(len(rule.recipients) for rule in live.ours)
+    return _capacity(len(live.rules), len(live.ours), named, kept_count(Domain.objects.all()))
 
 
-def capacity_as_read(read: LastRead) -> Capacity:
-    """Return the capacity of the rules as last read, from the stored counts."""
+def capacity_as_read(read: LastRead, *, now: datetime) -> tuple[Capacity, str]:
+    """Return the capacity of the rules as last read, from the stored counts, and when it runs out, as `demand` does."""
     row = read.row
+    identities, *added = kept_counts(Domain.objects.all(), *_added_lately(now))
     if row.own_rules is None or row.own_recipients is None:  # from before they were kept
-        return capacity(read.rule_set)
-    return _capacity(row.rules, row.own_rules, row.own_recipients)
+        full = capacity(read.rule_set)
+    else:
+        full = _capacity(row.rules, row.own_rules, row.own_recipients, identities)
+    return full, _forecast(sum(added), left=full.recipients.left, now=now)
 
 
-def _capacity(rules: int, own_rules: int, named: int) -> Capacity:
+def _capacity(rules: int, own_rules: int, named: int, identities: int) -> Capacity:
     foreign = rules - own_rules
     ours = max(0, settings.SES_RULES_PER_SET - foreign)
     return Capacity(
         rules=Meter("Rules", rules, settings.SES_RULES_PER_SET),
         recipients=Meter("Recipients", named, ours * settings.SES_RECIPIENTS_PER_RULE),
-        identities=Meter("Identities", kept_count(Domain.objects.all()), settings.SES_IDENTITIES),
+        identities=Meter("Identities", identities, settings.SES_IDENTITIES),
         foreign_rules=foreign,
         has_shared_prefixes=not settings.RECEIVING_PREFIX_EACH_DOMAIN,
         domains_each_prefix=ours,
@@ -370,13 +374,11 @@ def _held_at(names: Collection[str]) -> dict[str, str]:
     return dict(rows.values_list("name", "customer_id"))
 
 
-def forecast(*, left: int, now: datetime) -> str:
-    """Return when capacity runs out at the rate of the last 30 days; "" if nothing was added."""
-    return _forecast(sum(kept_counts(*_added_lately(now))), left=left, now=now)
-
-
 def demand(*, left: int, now: datetime) -> tuple[int, str]:
-    """Return how many addresses and catch-alls are on, which is what the meter approaches, and the forecast."""
+    """Return how many addresses and catch-alls are on, which is what the meter approaches, and when it's full.
+
+    The latter at the rate of the last 30 days; "" if nothing was added.
+    """
     active = [model.objects.filter(is_active=True) for model in (Address, CatchAll)]
     addresses, catch_alls, *added = kept_counts(*active, *_added_lately(now))
     return addresses + catch_alls, _forecast(sum(added), left=left, now=now)

@@ -155,13 +155,13 @@ def test_the_capacity_counts_rules_recipients_and_identities() -> None:
 
 def test_the_forecast_follows_the_growth_of_the_last_month() -> None:
     now = timezone.now()
-    assert live_selectors.forecast(left=1000, now=now) == ""
+    assert live_selectors.demand(left=1000, now=now) == (0, "")
     domain = make_verified("shop.com")
     for name in "abc":
         make_address(f"{name}@shop.com", domain)
-    assert f"{now + timedelta(days=100):%-d %B %Y}" in live_selectors.forecast(left=10, now=now)
-    assert "for years" in live_selectors.forecast(left=100_000, now=now)
-    assert live_selectors.demand(left=100_000, now=now) == (3, live_selectors.forecast(left=100_000, now=now))
+    assert f"{now + timedelta(days=100):%-d %B %Y}" in live_selectors.demand(left=10, now=now)[1]
+    active, ends = live_selectors.demand(left=100_000, now=now)
+    assert (active, "for years" in ends) == (3, True)
 
 
 def test_the_customers_sharing_a_rule_are_listed() -> None:
