@@ -5,7 +5,9 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from accounts.api_keys.services import create_api_key
 from accounts.models.people import Customer
+from accounts.roles import Role
 from domains.jobs import queue_set_up
 from inbound_admin.lib import aws
 from receipt_rules.auto_apply import services as auto_apply_services
@@ -17,6 +19,7 @@ from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest, plan_changes
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain
+from tests.factories import make_staff
 from tests.messages import message_text
 from tests.receipt_rules.factories import (
     approve_and_run,
@@ -281,6 +284,7 @@ def revoke_ses_permissions() -> str:
 
 def test_an_operator_previews_and_grants_the_permissions_for_ses(olga_client: Client, mixed: None) -> None:
     arn = revoke_ses_permissions()
+    create_api_key(user=make_staff(Role.OPERATOR), name="function", scopes=("route", "report"), actor=None)
     policy_url = reverse("receipt_rules:bucket_policy") + "?bucket=inbound-mail"
     permission_url = reverse("receipt_rules:function_permission") + f"?function={arn}"
     page = olga_client.get(reverse("receipt_rules:check"))
