@@ -248,7 +248,7 @@ def deliver_again(*, mail: ReceivedMail, actor: User, because: str = "") -> None
         before={"outcome": mail.outcome},
         after={"endpoint": str(goes_to)},
     )
-    gateway.invoke(arn, redelivery_event(mail.message_id, [mail.recipient], mail.received_at))
+    gateway.invoke(arn, redelivery_event(mail.message_id, [mail.recipient], mail.received_at, problem=mail.problem))
 
 
 def redelivery_endpoint(mail: ReceivedMail) -> Endpoint:
@@ -296,7 +296,8 @@ def decide_owner(*, mail: ReceivedMail, customer: Customer, because: str, actor:
         if customer.pk not in owner_choices(locked):
             raise Refused(f"{customer} didn't hold the domain at that time.", code="NOT_A_HOLDER")
         was_undecided, locked.customer = locked.is_undecided, customer
-        locked.is_undecided, locked.problem = False, ""
+        locked.is_undecided = False
+        locked.problem = locked.problem if locked.outcome == DeliveryOutcome.HELD else ""
         locked.save(update_fields=("customer", "is_undecided", "problem"))
         audit_services.record(
             "received_mail.decided",
