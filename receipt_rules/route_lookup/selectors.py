@@ -37,7 +37,9 @@ class Route:
     former: FormerRoute | None = None  # delivered as before the domain was transferred or its deletion began
     rivals: frozenset[str] = frozenset()  # customer IDs: the name changed hands at that moment
     held: tuple[str, str] = ("", "")  # the domain that holds the name now and its customer, IDs
-    has_shared_name: bool = False  # another customer holds a name above: a rule of theirs may bring this mail too
+    has_shared_name: bool = (
+        False  # another customer holds or held a name here: a rule of theirs may bring this mail too
+    )
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -99,6 +101,10 @@ class _Known:
     def is_shared(self, name: str) -> bool:
         """Return whether another customer than the holder of the name holds a name above it."""
         return len({each.customer for each in self.held(name)}) > 1
+
+    def may_come_twice(self, name: str) -> bool:
+        """Return whether rules of two customers may bring a message: it is shared, or was when SES received it."""
+        return len({each.customer for each in self.tenures_of(name)}) > 1
 
 
 _Asked = tuple[str, datetime | None]  # recipient, and when SES received the message; None: as if now
@@ -184,7 +190,7 @@ def _route_of(recipient: str, owner: Owner, at: datetime | None, known: _Known) 
             found = replace(found, because="former")
         if is_shared and found.row is not None and not found.row.domain.receives:  # nobody wants this mail here
             found = Route(recipient, customer=found.customer)
-    return replace(found, has_shared_name=is_shared, held=domain)
+    return replace(found, has_shared_name=known.may_come_twice(name), held=domain)
 
 
 def _with_former_routes(routes: Sequence[Route], owners: Sequence[Owner], asked: Sequence[_Asked]) -> list[Route]:
@@ -279,14 +285,18 @@ def _stop(customer: str) -> Subquery:
 
 
 def _changed_names(asked: Iterable[_Asked], held: Mapping[str, Sequence[Tenure]]) -> set[str]:
-    """Return the names whose former holders matter: those below the nearest that was held already at that time."""
+    """Return the names whose former holders matter: those below the nearest that was held already at that time, and
+    those above that have changed hands since: a rule of the former holder may bring the message too.
+    """
     found: set[str] = set()
     for recipient, at in asked:
+        is_held = False
         for name in name_and_parents(domain_of(recipient)) if at else ():
             since = held[name][0].since if name in held else None
-            if at and since and since <= at - CLOCKS_DIFFER:
-                break
-            found.add(name)
+            was_held = at is not None and since is not None and since <= at - CLOCKS_DIFFER
+            if not was_held and (since or not is_held):
+                found.add(name)
+            is_held = is_held or was_held
     return found
 
 
@@ -306,7 +316,7 @@ def _select_columns(rows: QuerySet[Any], own: str) -> QuerySet[Any]:
     """Select only the columns that a route needs: a domain's row is wide, and this runs for every message."""
     domain = ("domain__name", "domain__customer", "domain__receives")
     endpoint = ("name", "type", "sealed_config", "is_active", "customer", "s3_bucket", "s3_prefix")
-    shown = (own, "is_active", *domain, *(f"endpoint__{field}" for field in endpoint))
+    shown = (own, "is_active", "rules", *domain, *(f"endpoint__{field}" for field in endpoint))
     return rows.select_related("domain", "endpoint").only(*shown).order_by()
 
 
