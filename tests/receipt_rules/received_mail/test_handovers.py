@@ -1,8 +1,7 @@
 """Mail of a domain that changes hands: it stays its owner's, in one row that says what happened, and nobody else's."""
 
 import random
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -11,60 +10,27 @@ import time_machine
 from django.utils import timezone
 
 from accounts.models.people import Customer
-from domains.models.domains import Domain, Stage
+from domains.models.domains import Domain
 from domains.overrides.services import transfer
-from domains.ownership_claims.services import approve_claim
 from inbound_admin.lib.errors import Refused
 from notifications.models.alerts import Alert
-from receipt_rules.addresses.services import merge_addresses, remove_all
-from receipt_rules.models.addresses import Address, CatchAll, FormerHolder
+from receipt_rules.addresses.services import remove_all
+from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
-from receipt_rules.received_mail.core import VIRUS
 from receipt_rules.received_mail.selectors import received_for, retried_mail
 from receipt_rules.received_mail.services import decide_owner, record_deliveries, redelivery_endpoint
 from receipt_rules.route_lookup.core import CLOCKS_DIFFER
 from receipt_rules.route_lookup.selectors import Route, possible_owners, route_lookup, stores_of
-from receipt_rules.transfers import services as transfers_services
 from sandbox.aws.state import WORLD
 from sandbox.process import Sandbox
-from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.factories import make_address, make_endpoint, make_operator, make_report, make_verified
+from tests.receipt_rules.received_mail.conftest import NOON, TO
 
-pytestmark = pytest.mark.django_db
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-TO = "a@shop.com"
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 _reports = count()  # a later report is newer, also while the clock stands still
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOON, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def alices() -> Customer:
-    return make_customer("Alice Ltd")
-
-
-@pytest.fixture
-def bobs() -> Customer:
-    return make_customer("Bob Ltd")
-
-
-@pytest.fixture
-def desk(alices: Customer) -> Endpoint:
-    return make_endpoint(alices, name="Desk", s3_prefix="alice/")
-
-
-@pytest.fixture
-def shop(alices: Customer, desk: Endpoint) -> Domain:
-    domain = make_verified("shop.com", customer=alices)
-    make_address(TO, domain, endpoint=desk)
-    return domain
 
 
 def move(domain: Domain, to: Customer) -> None:
@@ -270,85 +236,6 @@ def test_mail_just_before_a_proof_is_the_new_holders_if_nobody_held_the_name(
     orphan = ReceivedMail.objects.get(message_id="old")
     assert (orphan.customer, orphan.domain, orphan.is_undecided) == (None, domain, False)
     assert possible_owners(TO, orphan.received_at) == {bobs.pk}
-
-
-@pytest.fixture
-def slow_transactions(clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let what follows a change of hands take ten seconds: nobody else sees the change meanwhile."""
-
-    def merge_slowly(domain: Domain) -> None:
-        clock.shift(10)
-        merge_addresses(domain)
-
-    monkeypatch.setattr(transfers_services, "merge_addresses", merge_slowly)
-
-
-@pytest.mark.usefixtures("slow_transactions")
-def test_mail_that_comes_in_during_a_long_transfer_is_the_former_holders(
-    shop: Domain, alices: Customer, bobs: Customer, desk: Endpoint, clock: time_machine.Traveller
-) -> None:
-    clock.shift(60)
-    came = timezone.now() + timedelta(seconds=5)
-    move(shop, bobs)
-    assert shop.proven_at == timezone.now() == FormerHolder.objects.get().until
-    assert attempt(came, outcome="delivered").endpoint == desk
-    assert only_row().customer == alices
-
-
-@pytest.mark.usefixtures("slow_transactions")
-def test_mail_that_comes_in_during_a_long_proof_is_the_former_holders(
-    shop: Domain, alices: Customer, bobs: Customer, desk: Endpoint, clock: time_machine.Traveller
-) -> None:
-    CatchAll.objects.create(domain=shop, subdomains=True, endpoint=desk)
-    claimed = make_domain("track.shop.com", customer=bobs, stage=Stage.STARTING, proven_at=None)
-    clock.shift(60)
-    came = timezone.now() + timedelta(seconds=5)
-    approve_claim(domain=claimed, actor=make_operator(), because="They showed the contract")
-    claimed.refresh_from_db()
-    assert claimed.proven_at == timezone.now()
-    (route,) = route_lookup(["x@track.shop.com"], received_at=came)
-    assert (route.customer, route.endpoint) == (alices.pk, desk)
-
-
-def test_mail_that_comes_in_during_a_long_deletion_is_the_former_holders(
-    shop: Domain, bobs: Customer, desk: Endpoint, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    CatchAll.objects.create(domain=shop, subdomains=True, endpoint=desk)
-    track = make_verified("track.shop.com", customer=bobs)
-    monkeypatch.setattr(transfers_services, "queue_customer_change", lambda *_, **__: clock.shift(10))
-    clock.shift(60)
-    came = timezone.now() + timedelta(seconds=5)
-    track.delete()
-    assert route_lookup(["x@track.shop.com"], received_at=came)[0].customer == bobs.pk
-
-
-@pytest.mark.parametrize("is_of_parent", [False, True])
-def test_a_message_that_two_rules_brought_is_still_claimed_after_the_name_changed_hands(
-    shop: Domain, alices: Customer, bobs: Customer, clock: time_machine.Traveller, is_of_parent: bool
-) -> None:
-    track = make_verified("track.shop.com", customer=bobs)
-    clock.shift(60)
-    came = timezone.now()
-    clock.shift(60)
-    assert route_lookup(["x@track.shop.com"], received_at=came)[0].has_shared_name
-    move(*((shop, bobs) if is_of_parent else (track, alices)))
-    assert route_lookup(["x@track.shop.com"], received_at=came)[0].has_shared_name
-    clock.shift(60)
-    assert not route_lookup(["x@track.shop.com"], received_at=timezone.now())[0].has_shared_name
-
-
-def test_a_message_with_a_virus_is_not_delivered_once_staff_decide(
-    shop: Domain, alices: Customer, bobs: Customer, desk: Endpoint, sandbox: Sandbox, clock: time_machine.Traveller
-) -> None:
-    clock.shift(60)
-    came = timezone.now()
-    move(shop, bobs)
-    held = make_report(TO, outcome="held", problem=VIRUS, message="m", received_at=came, at=timezone.now())
-    record_deliveries(reports=[held], now=timezone.now())
-    assert only_row().is_undecided
-    decide_owner(mail=only_row(), customer=alices, because="The sender says so", actor=make_staff())
-    assert WORLD.mail.jobs[0].event["inboundAdmin"]["deliver"]["verdicts"] == {"virus": "FAIL"}
-    assert (only_row().outcome, only_row().problem) == (DeliveryOutcome.HELD, VIRUS)
 
 
 @pytest.mark.parametrize("seed", range(8))
