@@ -231,10 +231,11 @@ def _record_former_holder(domain: Domain, before: Customer) -> None:
     domain.routes_unchecked, domain.routes_problem, domain.routes_look_at = True, "", None
 
 
-def _move_proof(domain: Domain, before: Customer) -> None:
+def _end_tenure(domain: Domain, before: Customer) -> None:
     """Earlier mail stays the former customer's. Until the commit, route lookup gives them later mail too: call it last,
     because the two times may differ by no more than clocks do.
     """
+    holder_changed.send(sender=Domain, domain=domain, former=before)
     if domain.proven_at is None:
         return
     since, domain.proven_at = domain.proven_at, timezone.now()
@@ -284,8 +285,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
             announcements_services.update_former_key_alert(locked)
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
-        holder_changed.send(sender=Domain, domain=locked, former=before)
-        _move_proof(locked, before)
+        _end_tenure(locked, before)
     domain.customer = to
     _notify(before, f"{domain} was moved out of {before}", f"Support moved {domain} out of your organisation.")
     _notify(to, f"{domain} was moved to {to}", f"Support moved {domain} into your organisation.")
