@@ -94,10 +94,10 @@ def watch_function_key(timestamp: int) -> None:
 
 @jobs.periodic("receipt_rules.watch", cron="*/10 * * * *")
 def watch_deliveries(timestamp: int) -> None:
-    """Every ten minutes: check for lost mail and a failing function, and whether the function forwards mail.
-
-    A failed check is repeated next time.
+    """Every ten minutes: check for lost mail and a failing function, whether the function forwards mail, and which
+    messages wait for a decision of staff. A failed check is repeated next time.
     """
+    received_mail_services.update_undecided_alert()
     try:
         pipeline_services.check_for_lost_mail(now=timezone.now())
     except AwsProblem as problem:

@@ -89,6 +89,8 @@ class Receiver:
         return found
 
     def _without_endpoint(self, mail: "_Mail", route: Route) -> list[Outcome]:
+        if mail.arrival.has_virus and not self._deployment.delivers_viruses:
+            return [Outcome("held", (route["recipient"],), problem=VIRUS)]
         if refusal := route.get("refusal"):
             return [Outcome("failed", (route["recipient"],), problem=str(refusal))]
         if waits := bool(route["awaitsConfirmation"]):

@@ -22,7 +22,7 @@ from domains.identity import services as identity_services
 from domains.jobs import queue_checks
 from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.ownership.services import handover_shown, holder_changed, lock_zone, notify_owners
+from domains.ownership.services import handover_shown, holder_changed, lock_zone, notify_owners, tenure_ended
 from domains.records.core import EXPECTABLE, parse_expected_host
 from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
@@ -220,18 +220,27 @@ def _record_transfer(domain: Domain, before: Customer, *, because: str, actor: U
         audit_services.record(what, about=about, actor=None, because=BY_STAFF, bulk_id=bulk_id)
 
 
-def _record_former_holder(domain: Domain, before: Customer) -> datetime | None:
+def _record_former_holder(domain: Domain, before: Customer) -> None:
     """Kept until the rules are read and deliver as desired. After several transfers, the first customer's routes may
-    remain. Return since when the former customer held it.
+    remain.
     """
-    proven_before, domain.held_since = domain.proven_at, timezone.now()
+    domain.held_since = timezone.now()
     if domain.moved_at is None:
         domain.moved_at, domain.moved_from = domain.held_since, before
-    if domain.proven_at is not None:
-        domain.proven_at = timezone.now()  # by staff; earlier mail stays the former customer's
     domain.unproven_warned_at = None  # the new customer has had no warning
     domain.routes_unchecked, domain.routes_problem, domain.routes_look_at = True, "", None
-    return proven_before
+
+
+def _end_tenure(domain: Domain, before: Customer) -> None:
+    """Earlier mail stays the former customer's. Until the commit, route lookup gives them later mail too: call it last,
+    because the two times may differ by no more than clocks do.
+    """
+    holder_changed.send(sender=Domain, domain=domain, former=before)
+    if domain.proven_at is None:
+        return
+    since, domain.proven_at = domain.proven_at, timezone.now()
+    domain.save(update_fields=("proven_at",))
+    tenure_ended.send(sender=Domain, name=domain.name, customer_id=before.pk, since=since, until=domain.proven_at)
 
 
 def _clear_own_wishes(locked: Domain) -> None:
@@ -266,7 +275,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         if locked.is_held:
             locked.held_because = "Put on hold before it was transferred. Contact support."
         _clear_own_wishes(locked)
-        held_since = _record_former_holder(locked, before)
+        _record_former_holder(locked, before)
         locked.former_dkim_key = locked.own_dkim_key
         clear_override(locked)
         locked.save(update_fields=TRANSFER_FIELDS)
@@ -276,7 +285,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
             announcements_services.update_former_key_alert(locked)
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
-        holder_changed.send(sender=Domain, domain=locked, former=before, held_since=held_since)
+        _end_tenure(locked, before)
     domain.customer = to
     _notify(before, f"{domain} was moved out of {before}", f"Support moved {domain} out of your organisation.")
     _notify(to, f"{domain} was moved to {to}", f"Support moved {domain} into your organisation.")

@@ -65,8 +65,9 @@ CLEARED = {
     "former_dkim_key": False,
     "routes_unchecked": True,
 }
-# Sent with `domain`, in the transaction that proves or transfers it. A transfer adds `former` and their `held_since`.
+# Sent with `domain`, in the transaction that proves or transfers it, before `proven_at`. A transfer adds `former`.
 holder_changed = Signal()
+tenure_ended = Signal()  # sent with `name`, `customer_id`, `since` and `until` as the last part of a transfer
 handover_shown = Signal()  # sent with `domain` before staff transfer it or approve its claim; returns a sentence or ""
 _CLAIM = (
     "stage",
@@ -114,9 +115,9 @@ def prove(domain: Domain) -> None:
     row.
     """
     if domain.proven_at is None:
-        domain.proven_at = timezone.now()
         displace(domain.parsed, winner=domain.customer)
         holder_changed.send(sender=Domain, domain=domain)
+        domain.proven_at = timezone.now()  # last: until the commit, route lookup gives mail to the former holder
 
 
 def displace(name: DomainName, *, winner: Customer) -> None:

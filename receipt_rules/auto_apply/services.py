@@ -14,7 +14,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 
 from django.conf import settings
 from django.db import transaction
@@ -68,6 +68,7 @@ FOR_OPERATOR = "Our team needs to review this first, because it affects other ma
 TOO_MANY = "This changes {number} addresses at once. Our team reviews it first."
 LONGEST_COLLECTED = timedelta(minutes=1)
 STEPS_BETWEEN = 10  # of a run, between two small changes: they cost about five calls each, so the run goes on
+MOST_ASKED = 5  # small changes at once: each one is planned, and the run's next step and staff's stops wait
 STOPPED = (RunState.FAILED, RunState.CANCELLED)
 HELD = "Our team rolled this back and is holding it for now. It will be applied when they release it."
 UNTOUCHED = (
@@ -359,14 +360,15 @@ class _SmallChanges:
         self._steps += 1
         if self._steps <= STEPS_BETWEEN:
             return False
-        for change in PendingChange.objects.select_related("customer", "by").filter(waits_because=""):
-            key = (change.customer_id, change.changed_at)
-            if key in self._asked or _is_growing(change, timezone.now()):
-                continue
-            self._asked.add(key)
-            if isolation.or_else(
-                "changes", change, partial(_may_go_first, change, rule_set, steps_left), lambda: False
-            ):
+        now, left = timezone.now(), cache(steps_left)
+        waiting = PendingChange.objects.select_related("customer", "by").filter(waits_because="")
+        found = [each for each in waiting if (each.customer_id, each.changed_at) not in self._asked]
+        for change in [each for each in found if not _is_growing(each, now)][:MOST_ASKED]:
+            if is_urgent_work_waiting():
+                break
+            self._asked.add((change.customer_id, change.changed_at))
+            may_go = partial(_may_go_first, change, rule_set, left)
+            if isolation.or_else("changes", change, may_go, lambda: False):
                 self._due, self._steps = change, 0
                 return True
         return False

@@ -79,9 +79,10 @@ def looping(endpoints: Iterable[Endpoint | None]) -> frozenset[str]:
         targets = [(origin, at, address) for origin, at in ways for address in own[at.pk]]
         if not targets:
             break
-        routes = route_lookup(address for _, _, address in targets)
-        reached = ((origin, at, _forwards_to(route)) for (origin, at, _), route in zip(targets, routes, strict=True))
-        ways = [(origin, to) for origin, at, to in reached if to is not None and to.customer_id == at.customer_id]
+        asked = list(dict.fromkeys(address for _, _, address in targets))
+        next_of = {at: _forwards_to(route) for at, route in zip(asked, route_lookup(asked), strict=True)}
+        reached = ((origin, at, next_of[address]) for origin, at, address in targets)
+        ways = list(dict.fromkeys((o, to) for o, at, to in reached if to and to.customer_id == at.customer_id))
         found |= {origin for origin, to in ways if origin == to.pk}
         ways = [(origin, to) for origin, to in ways if origin not in found]
     return frozenset(found)

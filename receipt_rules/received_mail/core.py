@@ -26,6 +26,7 @@ class Report:
     probe: str = ""
 
 
+VIRUS = "SES found a virus. The message stays in the bucket."  # as the function reports it
 _WHY_UNROUTED = {  # by what route lookup says; for all else the address had no active endpoint
     "off": "The address is turned off.",
     "stopped": "Our team has turned off inbound mail.",
@@ -40,7 +41,12 @@ def why_unrouted(because: str) -> str:
     return _WHY_UNROUTED.get(because, "")
 
 
-def redelivery_event(message_id: str, recipients: Sequence[str], received_at: datetime) -> dict[str, Any]:
-    """Return the event, in the format that receiving/events.py reads."""
+def redelivery_event(
+    message_id: str, recipients: Sequence[str], received_at: datetime, *, problem: str = ""
+) -> dict[str, Any]:
+    """Return the event, in the format that receiving/events.py reads. `problem`: that of the last report: a message
+    with a virus keeps its verdict, so that the function holds it again.
+    """
+    verdicts = {"verdicts": {"virus": "FAIL"}} if problem == VIRUS else {}
     delivery = {"messageId": message_id, "recipients": list(recipients), "receivedAt": received_at.isoformat()}
-    return {"inboundAdmin": {"deliver": delivery}}
+    return {"inboundAdmin": {"deliver": delivery | verdicts}}

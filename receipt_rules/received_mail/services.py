@@ -31,10 +31,11 @@ from receipt_rules.probes.services import record_reports
 from receipt_rules.received_mail import gateway
 from receipt_rules.received_mail.core import Report, redelivery_event, why_unrouted
 from receipt_rules.received_mail.selectors import received_mail_subject, undecided_mail
-from receipt_rules.route_lookup.selectors import Route, possible_owners, route_lookup, routes_at
+from receipt_rules.route_lookup.selectors import Route, possible_owners, possible_owners_of, route_lookup, routes_at
 
 AGAIN_EVERY_SECONDS = 30
 TOLD_EVERY = 24 * 60 * 60  # seconds
+UNDECIDED_COUNTED = 1_000
 DELETED_AT_ONCE = 10_000
 DECIDE = "domains.transfer_domain"  # who decides whose a message is
 _Key = tuple[str, str, str]  # message, recipient, customer ID or ""
@@ -116,7 +117,7 @@ def record_deliveries(*, reports: Sequence[Report], now: datetime) -> int:
     for each in by_key.values():
         _tell_former_holder(each, now)
     if any(each.is_undecided for each in by_key.values()):
-        receiving_alerts_services.update_undecided_alert(undecided_mail().count())
+        update_undecided_alert()
     return len(by_key)
 
 
@@ -248,7 +249,7 @@ def deliver_again(*, mail: ReceivedMail, actor: User, because: str = "") -> None
         before={"outcome": mail.outcome},
         after={"endpoint": str(goes_to)},
     )
-    gateway.invoke(arn, redelivery_event(mail.message_id, [mail.recipient], mail.received_at))
+    gateway.invoke(arn, redelivery_event(mail.message_id, [mail.recipient], mail.received_at, problem=mail.problem))
 
 
 def redelivery_endpoint(mail: ReceivedMail) -> Endpoint:
@@ -296,7 +297,8 @@ def decide_owner(*, mail: ReceivedMail, customer: Customer, because: str, actor:
         if customer.pk not in owner_choices(locked):
             raise Refused(f"{customer} didn't hold the domain at that time.", code="NOT_A_HOLDER")
         was_undecided, locked.customer = locked.is_undecided, customer
-        locked.is_undecided, locked.problem = False, ""
+        locked.is_undecided = False
+        locked.problem = locked.problem if locked.outcome == DeliveryOutcome.HELD else ""
         locked.save(update_fields=("customer", "is_undecided", "problem"))
         audit_services.record(
             "received_mail.decided",
@@ -307,8 +309,17 @@ def decide_owner(*, mail: ReceivedMail, customer: Customer, because: str, actor:
             for_staff=True,
         )
         if was_undecided:
-            receiving_alerts_services.update_undecided_alert(undecided_mail().count())
+            update_undecided_alert()
     deliver_again(mail=locked, actor=actor, because=because)
+
+
+def update_undecided_alert() -> None:
+    """Alert staff of messages that they can decide, the newest UNDECIDED_COUNTED at most. What was deleted, or belongs
+    to a customer who was, ends it.
+    """
+    asked = list(undecided_mail().values_list("recipient", "received_at")[:UNDECIDED_COUNTED])
+    decidable = sum(map(bool, possible_owners_of(asked)))
+    receiving_alerts_services.update_undecided_alert(decidable)
 
 
 def delete_expired(*, now: datetime) -> int:

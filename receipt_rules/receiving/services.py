@@ -30,7 +30,7 @@ from receipt_rules.live.selectors import last_read
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.live import ActiveRuleSet, ReceivingStop
 from receipt_rules.planner.core.recipient_index import RecipientIndex
-from receipt_rules.planner.core.rules import RuleSet, domain_of, sample_address
+from receipt_rules.planner.core.rules import Rule, RuleSet, domain_of, sample_address
 from receipt_rules.planner.services import DesiredState, read_desired_state
 from receipt_rules.receiving.core import (
     CatchAllsAbove,
@@ -160,7 +160,8 @@ class LiveFacts:
         name = domain_of(address)
         is_own = self._state.holders.customer_of(name) == row.customer_id
         if row.is_active and row.customer_id in self._state.stopped:
-            return halted_fact(self._trace.delivering_rules(address), is_own=is_own, is_above=self._above.accept(name))
+            ours = [rule for rule in self._trace.delivering_rules(address) if isinstance(rule, Rule)]
+            return halted_fact(ours, is_own=is_own, is_above=self._above.accept(name))
         if row.is_active and self._is_filtered:
             return RulesFact.FILTERED
         if not is_own:

@@ -47,7 +47,10 @@ def owner_at(names: Sequence[str], tenures: Iterable[Tenure], at: datetime) -> O
     found = [holder for holder in holders if holder is not None]
     customers = frozenset(each.customer for each in found)
     if len(customers) > 1 or any(each.since is None for each in found):
-        return Owner(rivals=customers)
+        # Whoever held it before a time of unknown beginning, or held a name above, may be the owner too.
+        known = [[each for each in level if each.since] for level in levels]
+        others = (_holder(known, moment) for moment in moments)
+        return Owner(rivals=customers | {each.customer for each in others if each is not None})
     return Owner(found[0].customer, found[0]) if found else _returned(levels, at)
 
 

@@ -5,7 +5,7 @@ SES's rules only receive the mail; the operator's function asks here who owns it
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +20,8 @@ from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.planner.core.rules import domain_of
 from receipt_rules.route_lookup.core import CLOCKS_DIFFER, Owner, Tenure, owner_at
+
+RULES_UNCHANGED = timedelta(days=1)  # after a transfer, at most, as far as we look where mail is stored
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,11 @@ class Route:
     members: tuple[str, ...] = ()  # members of a group that may get mail
     former: FormerRoute | None = None  # delivered as before the domain was transferred or its deletion began
     rivals: frozenset[str] = frozenset()  # customer IDs: the name changed hands at that moment
+    before: FormerRoute | None = None  # of the former holder: their rule stores mail until the rules are changed
     held: tuple[str, str] = ("", "")  # the domain that holds the name now and its customer, IDs
-    has_shared_name: bool = False  # another customer holds a name above: a rule of theirs may bring this mail too
+    has_shared_name: bool = (
+        False  # another customer holds or held a name here: a rule of theirs may bring this mail too
+    )
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -57,11 +62,21 @@ class Store:
 
 
 def stores_of(route: Route) -> tuple[Store, ...]:
-    """Return the most likely store first. An address under a catch-all is stored with it (planner/services.py)."""
+    """Return the most likely store first. An address under a catch-all is stored with it (planner/services.py).
+
+    Until the rules are changed after a transfer, those of the former holder store the mail.
+    """
     name = route.row.domain.name if route.row else ""
     endpoint = route.row.own_endpoint if route.row else None
     if route.former:
         name, endpoint = route.former.domain_name, route.former.endpoint
+    found = _stores_at(name, endpoint)
+    if route.before:
+        found += _stores_at(route.before.domain_name, route.before.endpoint)
+    return tuple(dict.fromkeys(found))
+
+
+def _stores_at(name: str, endpoint: Endpoint | None) -> tuple[Store, ...]:
     bucket = (endpoint.s3_bucket if endpoint else "") or settings.RECEIVING_BUCKET
     if endpoint and endpoint.s3_prefix:
         return (Store(bucket, endpoint.s3_prefix),)
@@ -84,6 +99,7 @@ class _Known:
     stopped: Mapping[str, datetime]  # customer ID, and since when their receiving is stopped
     gone: frozenset[str]  # IDs of former holders who were deleted
     domains: Mapping[str, str]  # IDs of the held domains, by name
+    moved: Mapping[str, datetime]  # when support moved the held domains to their customers, by name
 
     def tenures_of(self, name: str) -> list[Tenure]:
         return [each for above in name_and_parents(name) for each in self.tenures.get(above, ())]
@@ -96,9 +112,18 @@ class _Known:
         """Return the domain that holds the name and its customer, by ID."""
         return next(((self.domains[each.name], each.customer) for each in self.held(name)), ("", ""))
 
+    def was_moved_before(self, name: str, at: datetime) -> bool:
+        """Return whether support had moved the domain that holds the name not long before."""
+        moved = next((self.moved.get(each.name) for each in self.held(name)), None)
+        return moved is not None and moved <= at < moved + RULES_UNCHANGED
+
     def is_shared(self, name: str) -> bool:
         """Return whether another customer than the holder of the name holds a name above it."""
         return len({each.customer for each in self.held(name)}) > 1
+
+    def may_come_twice(self, name: str) -> bool:
+        """Return whether rules of two customers may bring a message: it is shared, or was when SES received it."""
+        return len({each.customer for each in self.tenures_of(name)}) > 1
 
 
 _Asked = tuple[str, datetime | None]  # recipient, and when SES received the message; None: as if now
@@ -122,6 +147,7 @@ def routes_at(asked: Sequence[_Asked]) -> tuple[Route, ...]:
     owners = _owners(asked, known)
     routes = [_route_of(recipient, owners[recipient, at], at, known) for recipient, at in asked]
     routes = _with_former_routes(routes, [owners[each] for each in asked], asked)
+    routes = _with_former_stores(routes, asked, known)
     return _without_unconfirmed(
         [_unless_stopped(route, known.stopped, at) for route, (_, at) in zip(routes, asked, strict=True)]
     )
@@ -131,7 +157,16 @@ def possible_owners(recipient: str, received_at: datetime) -> frozenset[str]:
     """Return the customers (IDs) to whom staff may give a message that belongs to nobody: who held its name then, or if
     nobody did, who held it before or later. Mail of a customer who was deleted is nobody else's.
     """
-    known, name = _read([(recipient, received_at)]), domain_of(recipient)
+    return possible_owners_of([(recipient, received_at)])[0]
+
+
+def possible_owners_of(asked: Sequence[tuple[str, datetime]]) -> list[frozenset[str]]:
+    """Return `possible_owners` of each recipient and time, with constant queries."""
+    known = _read(asked)
+    return [_possible_owners(domain_of(recipient), at, known) for recipient, at in asked]
+
+
+def _possible_owners(name: str, received_at: datetime, known: _Known) -> frozenset[str]:
     tenures = known.tenures_of(name)
     owner = owner_at(name_and_parents(name), tenures, received_at)
     if owner.customer in known.gone or owner.rivals & known.gone:
@@ -184,7 +219,7 @@ def _route_of(recipient: str, owner: Owner, at: datetime | None, known: _Known) 
             found = replace(found, because="former")
         if is_shared and found.row is not None and not found.row.domain.receives:  # nobody wants this mail here
             found = Route(recipient, customer=found.customer)
-    return replace(found, has_shared_name=is_shared, held=domain)
+    return replace(found, has_shared_name=known.may_come_twice(name), held=domain)
 
 
 def _with_former_routes(routes: Sequence[Route], owners: Sequence[Owner], asked: Sequence[_Asked]) -> list[Route]:
@@ -214,6 +249,16 @@ def _with_former_route(
             because = route.because if route.row else "former"
             return replace(route, because=because, endpoint=_usable(row.endpoint), former=row)
     return route
+
+
+def _with_former_stores(routes: Sequence[Route], asked: Sequence[_Asked], known: _Known) -> list[Route]:
+    """Add the former route of mail that came in soon after a transfer. One query, if there is such mail."""
+    soon = {recipient for recipient, at in asked if at and known.was_moved_before(domain_of(recipient), at)}
+    entries = {entry for recipient in soon for entry in _entries(recipient)}
+    rows = FormerRoute.objects.select_related("endpoint").filter(recipient__in=entries) if entries else ()
+    latest = {row.recipient: row for row in sorted(rows, key=lambda each: each.until)}
+    before = {each: next((latest[one] for one in _entries(each) if one in latest), None) for each in soon}
+    return [replace(each, before=before.get(each.recipient)) if each.row else each for each in routes]
 
 
 def _is_of(row: FormerRoute, tenure: Tenure | None) -> bool:
@@ -255,9 +300,9 @@ def _read(asked: Sequence[_Asked]) -> _Known:
     addresses = _select_columns(Address.objects.filter(address__in=spellings), "address")
     catch_alls = _select_columns(CatchAll.objects.filter(domain__name__in=names, is_active=True), "subdomains")
     held = held_domains().filter(name__in=names).annotate(stopped_at=_stop("customer"))
-    holders = list(held.values_list("name", "customer_id", "proven_at", "stopped_at", "pk"))
+    holders = list(held.values_list("name", "customer_id", "proven_at", "stopped_at", "pk", "held_since"))
     tenures = {name: [Tenure(name, customer, since)] for name, customer, since, *_ in holders}
-    stopped = {customer: stopped_at for _, customer, _, stopped_at, _ in holders if stopped_at is not None}
+    stopped = {customer: stopped_at for _, customer, _, stopped_at, *_ in holders if stopped_at is not None}
     gone: set[str] = set()
     for former, exists, stopped_at in _read_former(_changed_names(asked, tenures)):
         tenures.setdefault(former.name, []).append(former)
@@ -269,7 +314,8 @@ def _read(asked: Sequence[_Asked]) -> _Known:
         tenures,
         stopped,
         frozenset(gone),
-        {name: domain for name, *_, domain in holders},
+        {name: domain for name, *_, domain, _ in holders},
+        {name: moved for name, *_, moved in holders if moved is not None},
     )
 
 
@@ -279,14 +325,18 @@ def _stop(customer: str) -> Subquery:
 
 
 def _changed_names(asked: Iterable[_Asked], held: Mapping[str, Sequence[Tenure]]) -> set[str]:
-    """Return the names whose former holders matter: those below the nearest that was held already at that time."""
+    """Return the names whose former holders matter: those below the nearest that was held already at that time, and
+    those above that have changed hands since: a rule of the former holder may bring the message too.
+    """
     found: set[str] = set()
     for recipient, at in asked:
+        is_held = False
         for name in name_and_parents(domain_of(recipient)) if at else ():
             since = held[name][0].since if name in held else None
-            if at and since and since <= at - CLOCKS_DIFFER:
-                break
-            found.add(name)
+            was_held = at is not None and since is not None and since <= at - CLOCKS_DIFFER
+            if not was_held and (since or not is_held):
+                found.add(name)
+            is_held = is_held or was_held
     return found
 
 
@@ -306,7 +356,7 @@ def _select_columns(rows: QuerySet[Any], own: str) -> QuerySet[Any]:
     """Select only the columns that a route needs: a domain's row is wide, and this runs for every message."""
     domain = ("domain__name", "domain__customer", "domain__receives")
     endpoint = ("name", "type", "sealed_config", "is_active", "customer", "s3_bucket", "s3_prefix")
-    shown = (own, "is_active", *domain, *(f"endpoint__{field}" for field in endpoint))
+    shown = (own, "is_active", "rules", *domain, *(f"endpoint__{field}" for field in endpoint))
     return rows.select_related("domain", "endpoint").only(*shown).order_by()
 
 

@@ -23,7 +23,7 @@ from domains.domain_list.selectors import domain_subject
 from domains.domain_list.services import record_routes_checked, record_routes_problem
 from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import Holders, held_domains, holder_of
-from domains.ownership.services import handover_shown, holder_changed, notify_owners
+from domains.ownership.services import handover_shown, holder_changed, notify_owners, tenure_ended
 from domains.receiving.core import DELIVERED
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
@@ -59,14 +59,12 @@ MOST_NAMED = 3
 
 
 @receiver(holder_changed, dispatch_uid="receipt_rules.transfers")
-def on_holder_changed(
-    *, domain: Domain, former: Customer | None = None, held_since: datetime | None = None, **_: Any
-) -> None:
+def on_holder_changed(*, domain: Domain, former: Customer | None = None, **_: Any) -> None:
     """Queue the work and notify who loses mail. Runs in the transaction that changes the holder."""
     queue_work(urgent=True)
-    if former is not None and held_since is not None and domain.proven_at is not None:
-        _keep_routes(domain, former, domain.proven_at)
-        _record_former_holder(domain.name, former.pk, held_since, domain.proven_at)
+    if former is not None and domain.proven_at is not None:
+        _delete_old_holders()
+        _keep_routes(domain, former)
     merge_addresses(domain)
     _queue_waiting_addresses(domain)
     holders = Holders.read()
@@ -99,24 +97,32 @@ def on_domain_deleted(*, instance: Domain, **_: Any) -> None:
     """Queue what the owners of domains above asked for at the deleted name: it is theirs again, from now on."""
     if instance.proven_at is None:
         return
-    now = timezone.now()
-    _record_former_holder(instance.name, instance.customer_id, instance.proven_at, now)
     at_or_below = Q(address__iendswith=f"@{instance.name}") | Q(address__iendswith=f".{instance.name}")
     above = {"domain__name__in": instance.parsed.parents, "is_active": True}
     rows = [*Address.objects.filter(at_or_below, **above).select_related("domain__customer")]
     for row in (*rows, *CatchAll.objects.filter(subdomains=True, **above).select_related("domain__customer")):
         queue_customer_change(row.domain.customer, None, recipients=[row.recipient], domains=[row.domain_id])
+    _delete_old_holders()
+    # Last: until the commit, route lookup gives mail at the name to its former holder.
+    record_former_holder(
+        name=instance.name, customer_id=instance.customer_id, since=instance.proven_at, until=timezone.now()
+    )
 
 
-def _keep_routes(domain: Domain, former: Customer, until: datetime) -> None:
+def _keep_routes(domain: Domain, former: Customer) -> None:
     addresses = Address.objects.select_related("endpoint").filter(domain=domain)
     catch_alls = CatchAll.objects.select_related("domain", "endpoint").filter(domain=domain)
-    keep_routes((*addresses, *catch_alls), domain_name=domain.name, customer_id=former.pk, until=until)
+    keep_routes((*addresses, *catch_alls), domain_name=domain.name, customer_id=former.pk)
 
 
-def _record_former_holder(name: str, customer_id: str, since: datetime, until: datetime) -> None:
+def _delete_old_holders() -> None:
     for model in (FormerHolder, FormerRoute):
-        model.objects.filter(until__lt=until - FORMER_HOLDERS_KEPT).delete()
+        model.objects.filter(until__lt=timezone.now() - FORMER_HOLDERS_KEPT).delete()
+
+
+@receiver(tenure_ended, dispatch_uid="receipt_rules.tenures")
+def record_former_holder(*, name: str, customer_id: str, since: datetime, until: datetime, **_: Any) -> None:
+    """Store who held the name: mail from that time stays theirs."""
     FormerHolder.objects.create(name=name, customer=customer_id, since=since, until=until)
 
 

@@ -1,5 +1,7 @@
 """An endpoint that forwards mail back to itself is refused; an older one is shown as not delivered."""
 
+from collections.abc import Iterable
+
 import pytest
 
 from domains.models.domains import Domain
@@ -7,10 +9,12 @@ from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.addresses.services import AddressAsked
 from receipt_rules.endpoints import services as endpoints_services
+from receipt_rules.mail_path import selectors as mail_path_selectors
 from receipt_rules.mail_path.core import HopState
-from receipt_rules.mail_path.selectors import set_ends
+from receipt_rules.mail_path.selectors import looping, set_ends
 from receipt_rules.models.addresses import Address
-from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.endpoints import Endpoint, EndpointType
+from receipt_rules.route_lookup.selectors import Route, route_lookup
 from tests.factories import make_customer
 from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
 from tests.receipt_rules.test_forwarding import add_forward
@@ -72,3 +76,26 @@ def test_an_old_loop_is_shown_in_the_path_and_its_mail_is_not_delivered(shop: Do
     assert row.end is not None
     assert (row.end.state, row.end.is_delivered) == (HopState.UNDELIVERED, False)
     assert "back to its own address" in row.end.description
+
+
+def test_groups_that_all_forward_to_each_other_are_followed_once_each(
+    shop: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five groups of fifty addresses, each of which forwards to a group: millions of ways, if each is followed."""
+    customer, asked = shop.customer, []
+    names = [f"a{number}@shop.com" for number in range(250)]
+    groups = [
+        make_endpoint(customer, type=EndpointType.EMAIL_GROUP, config={"addresses": names[at : at + 50]})
+        for at in range(0, 250, 50)
+    ]
+    for number, name in enumerate(names):
+        make_address(name, shop, endpoint=groups[(number // 50 + 1 + number % 4) % 5])
+
+    def look_up(recipients: Iterable[str]) -> tuple[Route, ...]:
+        asked.append(list(recipients))
+        return route_lookup(asked[-1])
+
+    monkeypatch.setattr(mail_path_selectors, "route_lookup", look_up)
+    assert looping(groups) == {each.pk for each in groups}
+    assert max(map(len, asked)) <= 250
+    assert len(asked) <= 5

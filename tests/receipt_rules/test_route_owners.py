@@ -60,6 +60,12 @@ def test_a_time_of_unknown_beginning_decides_nothing() -> None:
     assert found == Owner(rivals=frozenset("a"))
 
 
+def test_mail_at_a_time_of_unknown_beginning_may_be_that_of_who_held_the_name_above() -> None:
+    tenures = (Tenure("kid.shop.com", "a", None, at(100)), held("p", 0))
+    assert owner_at(NAMES, tenures, at(50)) == Owner(rivals=frozenset("ap"))
+    assert owner_at(NAMES, tenures, at(150)).customer == "p"
+
+
 @given(
     holders=st.lists(st.sampled_from(["", "a", "b", "c"]), min_size=1, max_size=6),
     lengths=st.lists(st.integers(1, 50), min_size=6, max_size=6),

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from receiving.handler import Undelivered
+from receipt_rules.received_mail.core import redelivery_event
+from receiving.handler import VIRUS, Undelivered
 from receiving.markers import FOLDER
 from tests.receiving.conftest import Function
 from tests.receiving.servers import BUCKET, Server, Site
@@ -185,6 +187,18 @@ def test_a_message_with_a_virus_is_held(function: Function, site: Site, webhook:
     assert (webhook.got, site.outcomes) == ([], {"billing@shop.com": "held"})
     function.changed(delivers_viruses=True)(event("billing@shop.com", virus="FAIL"))
     assert len(webhook.got) == 1
+
+
+@pytest.mark.parametrize("awaits", [False, True])
+def test_a_message_with_a_virus_is_held_also_without_an_endpoint(function: Function, site: Site, awaits: bool) -> None:
+    site.set_route("billing@shop.com", None)
+    site.routes["billing@shop.com"]["awaitsConfirmation"] = awaits
+    function(event("billing@shop.com", virus="FAIL"))
+    assert [(each["outcome"], each["problem"]) for each in site.reports] == [("held", VIRUS)]
+    asked = redelivery_event(MESSAGE, ["billing@shop.com"], timezone.now(), problem=site.reports[0]["problem"])
+    site.set_route("billing@shop.com", endpoint("books", url="https://a.example/"))
+    function(asked)
+    assert [(each["outcome"], each["problem"]) for each in site.reports[1:]] == [("held", VIRUS)]
 
 
 def test_a_missing_message_fails_and_is_reported(

@@ -53,7 +53,8 @@ def plan_of_rest(
     """Return the plan from the live rules to where the steps lead. `steps` are those that are left of a run in place.
 
     `others`: recipients that may differ from what the steps assume. `refused` as in `DesiredEntries`. None if anything
-    else differs, if the steps do more than create, update and delete managed rules, or if no plan in place is safe.
+    else differs, if the steps do more than create, update and delete managed rules, or if no plan in place is safe or
+    does all that was approved.
     """
     plain = [step for step in steps if isinstance(step, Create | Update | Delete)]
     touched = touched_recipients(steps)
@@ -67,7 +68,7 @@ def plan_of_rest(
         made = make_plan(DesiredEntries(target, refused=refused), live, scope=scope, limits=limits)
     except Refused:
         return None
-    return made if made.method is Method.IN_PLACE else None
+    return made if made.method is Method.IN_PLACE and not made.waiting else None
 
 
 def _is_as_assumed(step: Create | Update | Delete, live: RuleSet, others: frozenset[str]) -> bool:

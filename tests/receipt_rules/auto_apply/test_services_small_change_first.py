@@ -1,6 +1,6 @@
 """A customer's small change goes before what is left of a large run, if the rules have room for both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -15,6 +15,8 @@ from receipt_rules.live import gateway as live_gateway
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.runs import PendingChange, Run, RunKind, RunState, StepState
 from receipt_rules.planner import services as planner_services
+from receipt_rules.planner.core.rules import RuleSet
+from receipt_rules.planner.core.steps import Step
 from receipt_rules.planner.services import EVERYTHING, PlanRequest
 from sandbox.process import Sandbox
 from tests.factories import make_customer
@@ -190,3 +192,46 @@ def test_a_rule_that_somebody_else_changed_still_stops_the_run(
     run.refresh_from_db()
     assert run.state == RunState.REFUSED
     assert "Someone else changed a rule" in run.problem
+
+
+def ask_between_steps(monkeypatch: pytest.MonkeyPatch, stop_at: int = 99) -> list[list[int]]:
+    """Ask twice between steps; no change may go first. Return the number of changes asked, and of reads of the steps.
+
+    An urgent stop waits from the change of this number on.
+    """
+    asked, read = [0], [0]
+
+    def may_go_first(change: PendingChange, rule_set: RuleSet, steps_left: Callable[[], Sequence[Step]]) -> bool:
+        asked[-1] += 1
+        steps_left()
+        return False
+
+    def steps_left() -> list[Step]:
+        read[-1] += 1
+        return []
+
+    monkeypatch.setattr(auto_apply_services, "_may_go_first", may_go_first)
+    monkeypatch.setattr(auto_apply_services, "is_urgent_work_waiting", lambda: sum(asked) >= stop_at)
+    small = auto_apply_services._SmallChanges()
+    for _ in range(2):
+        assert not small.is_due(RuleSet("inbound-mail"), steps_left)
+        asked.append(0)
+        read.append(0)
+    return [asked[:-1], read[:-1]]
+
+
+@pytest.fixture
+def waiting_changes(settings: Settings) -> None:
+    settings.RECEIVING_WAIT_SECONDS = 0
+    for number in range(8):
+        add(f"a@c{number}.com", make_verified(f"c{number}.com", customer=make_customer(f"C{number}")).customer)
+
+
+@pytest.mark.usefixtures("waiting_changes")
+def test_only_a_few_changes_are_asked_for_between_two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ask_between_steps(monkeypatch) == [[5, 3], [1, 1]]
+
+
+@pytest.mark.usefixtures("waiting_changes")
+def test_no_further_change_is_asked_for_while_a_stop_by_staff_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ask_between_steps(monkeypatch, stop_at=2) == [[2, 0], [1, 0]]

@@ -145,6 +145,16 @@ def test_a_rule_that_somebody_else_changed_is_not_planned_around() -> None:
     assert plan_of_rest(steps, RuleSet("inbound", (rule,)), others=BOBS, refused=NONE_REFUSED, limits=LIMITS)
 
 
+def test_a_rest_that_would_do_less_than_was_approved_is_no_plan() -> None:
+    """Its rule has a recipient that SES refuses since: it must stay as it is, so the other one can't leave it."""
+    to = DELIVERIES[0]
+    removed, refused = "a@alice.example", "x@alice.example"
+    start = RuleSet("inbound", (Rule("inbound-admin-001", to, (removed, refused)),))
+    steps = make_plan(DesiredEntries({refused: to}), start, limits=LIMITS).steps
+    assert plan_of_rest(steps, start, others=BOBS, refused=NONE_REFUSED, limits=LIMITS)
+    assert plan_of_rest(steps, start, others=BOBS, refused={refused: to}, limits=LIMITS) is None
+
+
 def test_recipients_that_can_share_an_address_are_not_independent() -> None:
     assert are_independent({"a@alice.example", "bob.example"}, {"b@alice.example"})
     for entry in ("a@alice.example", "alice.example", ".example"):

@@ -1,8 +1,7 @@
 """Mail of a domain that changes hands: it stays its owner's, in one row that says what happened, and nobody else's."""
 
 import random
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -28,39 +27,10 @@ from sandbox.aws.state import WORLD
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.factories import make_address, make_endpoint, make_operator, make_report, make_verified
+from tests.receipt_rules.received_mail.conftest import NOON, TO
 
-pytestmark = pytest.mark.django_db
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-TO = "a@shop.com"
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 _reports = count()  # a later report is newer, also while the clock stands still
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOON, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def alices() -> Customer:
-    return make_customer("Alice Ltd")
-
-
-@pytest.fixture
-def bobs() -> Customer:
-    return make_customer("Bob Ltd")
-
-
-@pytest.fixture
-def desk(alices: Customer) -> Endpoint:
-    return make_endpoint(alices, name="Desk", s3_prefix="alice/")
-
-
-@pytest.fixture
-def shop(alices: Customer, desk: Endpoint) -> Domain:
-    domain = make_verified("shop.com", customer=alices)
-    make_address(TO, domain, endpoint=desk)
-    return domain
 
 
 def move(domain: Domain, to: Customer) -> None:

@@ -4,15 +4,17 @@ Each case is a world of rows; the rules are those that a plan of these rows make
 SES's evaluation and route lookup; then the address, its domain, the API and the customer's simulator are read.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from domains.models.domains import Domain
-from domains.receiving.core import MxFact, Receiving, ReceivingState
+from domains.receiving.core import MxFact, Receiving, ReceivingState, RulesFact
 from public_api.addresses.api import row as api_row
 from public_api.domains.selectors import AddressesWanted, find_addresses
 from receipt_rules.inbound_summary.selectors import inbound_summary
@@ -22,10 +24,10 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.live import ActiveRuleSet, ReceivingStop
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RecipientOutcome
-from receipt_rules.planner.core.rules import Rule, RuleDelivery, RuleSet
+from receipt_rules.planner.core.rules import S3, AnyRule, ForeignRule, Rule, RuleDelivery, RuleSet
 from receipt_rules.planner.services import read_desired_state
 from receipt_rules.receiving import services as receiving_services
-from receipt_rules.receiving.services import update_name_facts
+from receipt_rules.receiving.services import LiveFacts, update_name_facts
 from receipt_rules.route_lookup.selectors import route_lookup
 from receipt_rules.simulator import services as simulator_services
 from receipt_rules.simulator.services import OwnSimulation
@@ -36,6 +38,7 @@ from tests.receipt_rules.factories import make_address, make_endpoint, make_veri
 pytestmark = pytest.mark.django_db
 NAME, ADDRESS, LABELLED = "kid.shop.com", "a@kid.shop.com", "a+x@kid.shop.com"
 OTHER = "other@kid.shop.com"
+RULE = RuleDelivery((S3("inbound-mail", "mail/"),))
 STORING = (HopState.OK, HopState.STORED)
 ARRIVES = (ReceivingState.LIVE, ReceivingState.COPIED)
 REJECTED = (ReceivingState.REJECTED, ReceivingState.HELD, ReceivingState.APPLYING)
@@ -190,3 +193,25 @@ def test_a_new_address_is_said_to_receive_before_its_rule_if_a_catch_all_above_d
     update_name_facts(world.domain)
     address = the_address()
     assert said(address.receiving) == world.truth().partition(" ")[0], address.receiving.sentence
+
+
+def facts_of(world: World, *rules: AnyRule) -> LiveFacts:
+    return LiveFacts(RuleSet("inbound-mail", rules), read_desired_state(), is_ours=True)
+
+
+def test_a_stop_has_ended_although_an_unmanaged_rule_still_delivers(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, (route,) = World(Case("on", "", is_stopped=True), monkeypatch), route_lookup([ADDRESS])
+    ours, theirs = Rule("inbound-admin-001", RULE, (ADDRESS,)), ForeignRule("legacy", "{}", RULE, (ADDRESS,))
+    assert facts_of(world, theirs).of_route(route) is RulesFact.HALTED
+    assert facts_of(world, ours, theirs).of_route(route) is RulesFact.ENDING
+
+
+def test_the_fact_of_a_route_needs_no_query(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    world = World(Case("on", "own", is_caught=True), monkeypatch)
+    routes, facts = route_lookup([ADDRESS, OTHER]), facts_of(world)
+    with django_assert_num_queries(0):
+        assert [facts.of_route(route) for route in routes] != []
