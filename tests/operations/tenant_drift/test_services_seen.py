@@ -1,5 +1,6 @@
 """What somebody removed or changed in SES by hand reaches pages, alerts and the list of drift once it is read."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -340,3 +341,14 @@ def test_an_operator_does_not_end_or_apply_a_pause_by_a_difference(tenant: Tenan
         with pytest.raises(NotAllowed, match="Ask Trust & Safety"):
             decide(difference=difference, because="ours", actor=omar)
     tenant_drift_services.ignore(difference=difference, because="Tess knows.", actor=omar)
+
+
+def test_a_restored_tenant_asks_at_once_for_what_ses_lacked_before(tenant: Tenant) -> None:
+    rows = TenantResource.objects.filter(tenant=tenant, kind="identity")
+    now = timezone.now()
+    rows.update(associated_at=None, missing_since=now, retry_at=now + timedelta(hours=6))
+    aws.client("sesv2").delete_tenant(TenantName=tenant.name)
+    losses_services.recreate_tenant(tenant=tenant, pause={})
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
+    resources_services.apply_associations(tenant_id=tenant.pk)
+    assert not rows.filter(associated_at=None).exists()
