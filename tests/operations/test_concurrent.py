@@ -114,7 +114,7 @@ def test_a_customer_is_retried_in_one_migration_only() -> None:
 
 def pause(tenant: Tenant, tess: User) -> None:
     shown = operations_pause_services.preview(tenant=tenant, stops_receiving=True).receiving_digest
-    given = {"reason": "phishing", "text": "Phishing.", "told": "", "receiving_digest": shown}
+    given: dict[str, Any] = {"reason": "phishing", "text": "Phishing.", "told": "", "receiving_digest": shown}
     operations_pause_services.pause(tenant=tenant, stops_receiving=True, actor=tess, **given)
 
 
