@@ -42,6 +42,8 @@ from notifications.webhooks.selectors import targets_of
 
 
 def notify_raised(alert: Alert, *, now: datetime) -> None:
+    if alert.harmed is not None:  # it may have been sent before, and is worse now
+        Notice.objects.filter(alert=alert, phase="raised").delete()
     event = _event(RAISED, alert, now)
     people = list(recipients_of(audience_of(alert)))
     preferences = _preferences_of(person.pk for person in people)
@@ -54,8 +56,8 @@ def notify_raised(alert: Alert, *, now: datetime) -> None:
 
 
 def notify_recovered(alert: Alert, *, now: datetime) -> None:
-    """Notify only those who received the first notice."""
-    if alert.told_at is None:
+    """Notify only those who received the last notice, which also one that got worse while muted has had."""
+    if alert.told_at is None and not (alert.notices.exists() or _raised_events(alert).exists()):
         return
     event = _event(RECOVERED, alert, now)
     Notice.objects.filter(alert=alert, phase="raised", sent_at=None).delete()
@@ -100,12 +102,7 @@ def _event(name: str, alert: Alert, now: datetime) -> Any:
 
 def _notified_targets(alert: Alert) -> list[WebhookTarget]:
     """Return personal webhooks that got the first notice and are still on."""
-    deliveries = Delivery.objects.filter(
-        event__object_type=alert.object_type,
-        event__object_id=alert.object_id,
-        event__event=RAISED,
-        event__data__alert=alert.pk,
-    )
+    deliveries = Delivery.objects.filter(event__in=_raised_events(alert))
     targets = WebhookTarget.objects.filter(pk__in=deliveries.values("target"), person__isnull=False, is_on=True)
     customer_id = alert.about_customer_id
     return [
@@ -113,6 +110,11 @@ def _notified_targets(alert: Alert) -> list[WebhookTarget]:
         for each in targets.select_related("person")
         if each.person and may_receive(each.person, customer_id=customer_id, permission=alert.permission)
     ]
+
+
+def _raised_events(alert: Alert) -> QuerySet[Event]:
+    about = {"object_type": alert.object_type, "object_id": alert.object_id}
+    return Event.objects.filter(event=RAISED, data__alert=alert.pk, **about)
 
 
 Preferences = dict[int, NotificationPreference]
@@ -178,7 +180,6 @@ def _send_again_if_worse(alert: Alert, severity: AlertSeverity, harmed: int | No
     is_worse = harmed > before or (severity is AlertSeverity.HIGH and alert.severity != AlertSeverity.HIGH)
     if is_worse and alert.told_at is not None:
         alert.told_at = alert.acknowledged_at = alert.acknowledged_by = None
-        Notice.objects.filter(alert=alert, phase="raised").delete()
     alert.harmed = max(harmed, before)
 
 

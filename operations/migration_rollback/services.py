@@ -10,13 +10,13 @@ from django.utils import timezone
 from accounts.people.selectors import customer_subject
 from audit import services as audit_services
 from domains.models.domains import Domain
-from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from operations.models import ItemState, MigrationItem, MigrationStep
 from operations.tenant_migration import selectors
 from operations.tenant_migration.core import MigrationStepState, StepKind
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource
 from tenants.resources import services as resources_services
+from tenants.status.services import warn_of_rejected
 
 
 def roll_back_customer(item: MigrationItem) -> None:
@@ -44,6 +44,7 @@ def _switch_back(item: MigrationItem, tenant: Tenant) -> None:
         return
     locked.sends_since = None
     locked.save(update_fields=("sends_since",))
+    warn_of_rejected(locked, timezone.now())  # SES rejects no sends that don't name the tenant
     MigrationItem.objects.filter(pk=item.pk).update(switched_at=None)
     audit_services.record(
         "tenant.switched_back",
@@ -64,8 +65,7 @@ def _dissociate(item: MigrationItem, tenant: Tenant) -> None:
     }
     for row in TenantResource.objects.filter(tenant=tenant, wanted=True).exclude(arn__in=kept):
         resources_services.forget_association(tenant=tenant, arn=row.arn)
-    with aws.recording():
-        resources_services.apply_associations(tenant_id=tenant.pk)
+    resources_services.apply_associations(tenant_id=tenant.pk)
 
 
 def _finish_rollback(item: MigrationItem) -> None:

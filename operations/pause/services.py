@@ -1,6 +1,7 @@
 """Pauses and resumes a customer's sending, and optionally receiving. Previews what stops and what continues.
 
-Sending belongs to the SES tenant, receiving to the account's rules; each app applies its own part.
+Sending belongs to the SES tenant, receiving to the account's rules; each app applies its own part. Whoever changes both
+locks the customer first, then the tenants, the stop of receiving and the pending change, as all that adds a domain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from accounts.models.people import User
+from accounts.models.people import Customer, User
 from accounts.roles import require
 from domains.models.domains import Domain
 from inbound_admin.lib.errors import AwsProblem, Refused
@@ -114,6 +115,7 @@ def pause(
     if stops_receiving:
         _refuse_changed(tenant, receiving_digest)
     with transaction.atomic():
+        Customer.objects.select_for_update(no_key=True).get(pk=tenant.customer_id)
         pause_services.pause(
             tenant=tenant,
             reason=reason,
@@ -131,6 +133,7 @@ def pause(
 def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> None:
     """Resume sending, and receiving if the pause stopped it. Raises Refused as `tenants.pause.services.resume`."""
     with transaction.atomic():
+        Customer.objects.select_for_update(no_key=True).get(pk=tenant.customer_id)
         pause_services.resume(tenant=tenant, because=because, actor=actor, bulk_id=bulk_id)
         auto_apply_services.resume(customer=tenant.customer, because=because.strip(), actor=actor, bulk_id=bulk_id)
 

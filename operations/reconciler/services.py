@@ -46,6 +46,7 @@ def _tenants(stage: TenantStage, condition: Q | None = None) -> Callable[[dateti
 
 
 _STATUS = Q(status_asked_at__isnull=False, status_proven_at__isnull=True)
+_POLICY = ~Q(policy=F("policy_told"), suppression=F("suppression_told"))
 
 PER_ROW: tuple[tuple[Rows, Queue], ...] = (
     (_domains(Stage.CLAIM), domains_jobs.queue_identity_deletion),
@@ -55,7 +56,7 @@ PER_ROW: tuple[tuple[Rows, Queue], ...] = (
     (_tenants(TenantStage.CREATING), tenants_jobs.queue_creation),
     (_tenants(TenantStage.DELETING), tenants_jobs.queue_removal),
     (_tenants(TenantStage.READY, _STATUS), tenants_jobs.queue_status),
-    (_tenants(TenantStage.READY, ~Q(policy=F("policy_told"))), tenants_jobs.queue_policy),
+    (_tenants(TenantStage.READY, _POLICY), tenants_jobs.queue_policy),
     (_tenants(TenantStage.READY), tenants_jobs.queue_associations),
     (lambda now: overdue(now=now), notifications_jobs.queue_delivery),
 )

@@ -237,7 +237,7 @@ def _defer(change: PendingChange, because: str, live: Live) -> Live:
 
 def _mark_applied(change: PendingChange, live: Live) -> Live:
     with transaction.atomic():
-        # Whoever stops or resumes receiving locks the tenants, the stop and then the pending change: the same order.
+        # Who stops or resumes receiving locks customer, tenants, stop and pending change, in this order: the same here.
         pause_services.lock_tenants(customer=change.customer)
         stops = ReceivingStop.objects.select_for_update(of=("self",))
         stop = stops.filter(customer=change.customer_id, settled_at=None).first()

@@ -16,7 +16,7 @@ from inbound_admin.lib.freshness import is_outdated, not_newer
 from tenants.jobs import queue_associations
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.core import SET_GONE, ConfigurationSet
-from tenants.models.tenants import LayerName, ResourceKind, StatusChange, Tenant, TenantResource
+from tenants.models.tenants import LayerName, ResourceKind, StatusChange, Tenant, TenantResource, TenantStage
 
 
 def read_set(*, tenant: Tenant) -> None:
@@ -30,10 +30,11 @@ def read_set(*, tenant: Tenant) -> None:
 
 @transaction.atomic
 def _store(tenant: Tenant, found: ConfigurationSet | None, asked_at: datetime) -> None:
-    """Store the read, unless a newer one is stored, or the set was requested again."""
+    """Store the read, unless a newer one is stored, or the tenant or its set was requested again meanwhile."""
     locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
-    is_other = locked.configuration_set != tenant.configuration_set
-    if is_other or is_outdated(asked_at, locked.set_read_at) or (found is None and locked.awaits_set):
+    is_other = (locked.configuration_set, locked.arn) != (tenant.configuration_set, tenant.arn)
+    is_coming = locked.stage != TenantStage.READY or (found is None and locked.awaits_set)
+    if is_other or is_coming or is_outdated(asked_at, locked.set_read_at):
         return
     old = "" if locked.set_sends is None else _status(sends=locked.set_sends)
     new, cause = _status(sends=found is not None and found.sends), "" if found else SET_GONE
@@ -85,16 +86,17 @@ def request_set(*, tenant: Tenant) -> None:
 def create_requested(*, resource: TenantResource) -> bool:
     """Create the set if it is the tenant's own and was requested. Repeatable: one that exists by now is kept.
 
-    Returns whether it was created, for the change log. Raises AwsProblem.
+    Returns whether we created it, for the change log. Raises AwsProblem.
     """
     tenant = Tenant.objects.get(pk=resource.tenant_id)
     if resource.name != tenant.configuration_set or not tenant.awaits_set:
         return False
-    sends = measures = True
+    sends = measures = is_ours = True
     try:
         lifecycle_gateway.create_configuration_set(tenant.configuration_set, ours=tenant.pk)
     except AwsConflict:  # from an attempt whose answer was lost, or made by hand
         found = lifecycle_gateway.get_configuration_set(tenant.configuration_set)
-        sends, measures = found.sends, found.measures
+        sends, measures, is_ours = found.sends, found.measures, (lifecycle_gateway.OURS, tenant.pk) in found.tags
     made = {"set_sends": sends, "set_measures": measures, "set_gone_at": None, "set_read_at": timezone.now()}
-    return bool(Tenant.objects.filter(pk=tenant.pk, set_gone_at__isnull=False, set_sends=None).update(**made))
+    rows = Tenant.objects.filter(pk=tenant.pk, set_gone_at__isnull=False, set_sends=None)
+    return bool(rows.update(**made)) and is_ours

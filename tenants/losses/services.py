@@ -56,5 +56,5 @@ def recreate_tenant(*, tenant: Tenant, pause: Mapping[str, object], arn: str = "
     Tenant.objects.filter(pk=tenant.pk, stage=TenantStage.READY).update(**fields, updated_at=timezone.now())
     rows = TenantResource.objects.filter(tenant=tenant)
     rows.filter(wanted=True, lost_at=None).exclude(associated_at=None).update(lost_at=timezone.now())
-    rows.update(associated_at=None, problem="", held_by="")
+    rows.update(associated_at=None, problem="", held_by="", retry_at=None, missing_since=None)
     queue_creation(tenant)

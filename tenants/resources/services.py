@@ -69,7 +69,7 @@ def move(*, arn: str, to: Tenant | None, just_made: bool = False) -> None:
     """
     others = TenantResource.objects.filter(arn=arn, wanted=True).exclude(tenant=to)
     if just_made:
-        TenantResource.objects.filter(arn=arn).delete()
+        _delete_rows(TenantResource.objects.filter(arn=arn))
     for other in list(others.select_related("tenant")):
         forget_association(tenant=other.tenant, arn=arn)
     if to is not None:
@@ -80,7 +80,16 @@ def move(*, arn: str, to: Tenant | None, just_made: bool = False) -> None:
 
 def forget_identity(*, name: str, customer: Customer) -> None:
     """Delete the association rows of an identity that SES no longer has."""
-    TenantResource.objects.filter(kind=ResourceKind.IDENTITY, name=name, tenant__customer=customer).delete()
+    _delete_rows(TenantResource.objects.filter(kind=ResourceKind.IDENTITY, name=name, tenant__customer=customer))
+
+
+@transaction.atomic
+def _delete_rows(rows: QuerySet[TenantResource]) -> None:
+    """Delete the rows. One that SES had lost may have been the last: the alerts end with it."""
+    tenants = {row.tenant for row in rows.select_related("tenant")}
+    rows.delete()
+    for tenant in tenants:
+        warn_of_rejected(tenant, timezone.now())
 
 
 def release_identity(*, name: str, customer: Customer) -> None:
@@ -319,6 +328,7 @@ def _dissociate(resource: TenantResource, request_ids: list[str]) -> None:
         row = TenantResource.objects.filter(pk=resource.pk)
         if row.filter(wanted=False).delete()[0]:
             _log("tenant.dissociated", resource, request_ids)
+            warn_of_rejected(resource.tenant, timezone.now())  # it may have been the last that SES had lost
         elif row.update(associated_at=None):  # it was requested again while SES removed it
             queue_associations(resource.tenant)
 

@@ -1,5 +1,6 @@
 """Two requests that check the same and then create it, at the same moment: none of them ends in an error."""
 
+from collections.abc import Callable
 from datetime import time
 from functools import partial
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models.people import User
+from accounts.models.people import Customer, User
 from accounts.people.services import store_person
 from accounts.roles import Role
 from audit import services as audit_services
@@ -19,16 +20,22 @@ from inbound_admin.lib.errors import Refused
 from notifications.models.alerts import LIVE, Alert
 from notifications.models.preferences import NotificationPreference
 from notifications.preferences.services import set_preference
-from operations.drift.core import FoundDifference
+from operations.drift.core import STATUS, TENANTS_AREA, FoundDifference
 from operations.drift_store import services as drift_store_services
 from operations.models import Difference, ItemState, MigrationItem
+from operations.pause import services as operations_pause_services
+from operations.tenant_drift import services as tenant_drift_services
 from operations.tenant_migration import services as tenant_migration_services
+from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.models.runs import OwnRuleSet
 from sandbox.process import Sandbox
+from tenants.models.tenants import Tenant
+from tenants.resources import services as resources_services
 from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.factories import make_operator, make_unmanaged_rule, make_verified
-from tests.transactions import result_of_second
+from tests.receipt_rules.factories import make_operator, make_unmanaged_rule, make_verified, set_up_receiving
+from tests.tenants.factories import make_tenant, make_tess
+from tests.transactions import MOST_SECONDS, begin, result_of_second
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -103,3 +110,38 @@ def test_a_customer_is_retried_in_one_migration_only() -> None:
         MigrationItem.objects.update(state=ItemState.FAILED)
     first, second = (partial(tenant_migration_services.retry, migration=each, actor=None) for each in migrations)
     assert code_of(result_of_second(first, second)) == "NOTHING_TO_DO"
+
+
+def pause(tenant: Tenant, tess: User) -> None:
+    shown = operations_pause_services.preview(tenant=tenant, stops_receiving=True).receiving_digest
+    given: dict[str, Any] = {"reason": "phishing", "text": "Phishing.", "told": "", "receiving_digest": shown}
+    operations_pause_services.pause(tenant=tenant, stops_receiving=True, actor=tess, **given)
+
+
+def resume(tenant: Tenant, tess: User) -> None:
+    operations_pause_services.resume(tenant=tenant, because="Resolved.", actor=tess)
+
+
+def accept(tenant: Tenant, tess: User) -> None:
+    tenant_drift_services.adopt(difference=Difference.objects.get(), because="Resolved.", actor=tess)
+
+
+@pytest.mark.parametrize(("act", "is_paused"), [(pause, False), (resume, True), (accept, True)])
+def test_a_pause_or_its_end_beside_a_new_domain_waits_in_no_circle(
+    sandbox: Sandbox, act: Callable[[Tenant, User], None], is_paused: bool
+) -> None:
+    """Who adds a domain, imports or migrates locks the customer and then the tenant."""
+    tenant, tess = make_tenant(is_paused=is_paused, stops_receiving=is_paused), make_tess()
+    if is_paused:
+        auto_apply_services.stop(customer=tenant.customer, because="Phishing.", actor=tess)
+    set_up_receiving()
+    found = FoundDifference(STATUS, "status", tenant.name, "It sends.", place=tenant.name, may_adopt=True)
+    drift_store_services.store(area=TENANTS_AREA, found=[found], now=timezone.now())
+    ends: list[Any] = []
+    with transaction.atomic():
+        Customer.objects.select_for_update(no_key=True).get(pk=tenant.customer_id)
+        thread = begin(partial(act, tenant, tess), ends)
+        assert resources_services.tenant_to_join(tenant.customer) == tenant
+    thread.join(MOST_SECONDS)
+    assert ends == [None]
+    assert Tenant.objects.get(pk=tenant.pk).is_paused is not is_paused

@@ -25,6 +25,7 @@ ARN = "arn:aws:ses:eu-west-1:123456789012:identity/alice.com"
         ({"stage": "deleting"}, ["tenants.remove"]),
         ({"is_paused": True, "status_asked_at": timezone.now()}, ["tenants.status", "tenants.associate"]),
         ({"policy": "strict"}, ["tenants.policy", "tenants.associate"]),
+        ({"suppression": "tenant"}, ["tenants.policy", "tenants.associate"]),
         ({}, []),
         ({"ses_policy": "none", "aggregate": "DISABLED"}, []),  # changed in SES: a person must decide
     ],

@@ -1,5 +1,6 @@
 """What somebody removed or changed in SES by hand reaches pages, alerts and the list of drift once it is read."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from notifications.models.alerts import Alert
 from operations.drift.core import TENANTS_AREA
 from operations.drift_store import services as drift_store_services
 from operations.jobs import DRIFT_CHECK
-from operations.models import Difference
+from operations.migration_steps import services as migration_steps_services
+from operations.models import Difference, Migration
 from operations.tenant_drift import services as tenant_drift_services
+from operations.tenant_migration import services as tenant_migration_services
 from sandbox.process import Sandbox
 from tenants.inventory import services as inventory_services
 from tenants.lifecycle import services as lifecycle_services
@@ -340,3 +343,48 @@ def test_an_operator_does_not_end_or_apply_a_pause_by_a_difference(tenant: Tenan
         with pytest.raises(NotAllowed, match="Ask Trust & Safety"):
             decide(difference=difference, because="ours", actor=omar)
     tenant_drift_services.ignore(difference=difference, because="Tess knows.", actor=omar)
+
+
+def test_a_restored_tenant_asks_at_once_for_what_ses_lacked_before(tenant: Tenant) -> None:
+    rows = TenantResource.objects.filter(tenant=tenant, kind="identity")
+    now = timezone.now()
+    rows.update(associated_at=None, missing_since=now, retry_at=now + timedelta(hours=6))
+    aws.client("sesv2").delete_tenant(TenantName=tenant.name)
+    losses_services.recreate_tenant(tenant=tenant, pause={})
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
+    resources_services.apply_associations(tenant_id=tenant.pk)
+    assert not rows.filter(associated_at=None).exists()
+
+
+@pytest.mark.parametrize("way", ["removed", "deleted", "made again", "rolled back"])
+def test_the_alerts_of_a_lost_identity_end_when_it_leaves_the_tenant(
+    owner: Customer, tenant: Tenant, olga: User, way: str
+) -> None:
+    row = TenantResource.objects.filter(tenant=tenant, kind="identity")[0]
+    aws.client("sesv2").delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=row.arn)
+    drift_store_services.request_check(TENANTS_AREA)
+    tenant_drift_services.work()
+    assert kinds() == {"tenant.incomplete", "sending.rejected"}
+    if way == "removed":
+        resources_services.forget_association(tenant=tenant, arn=row.arn)
+        resources_services.apply_associations(tenant_id=tenant.pk)
+    elif way == "deleted":
+        resources_services.forget_identity(name=row.name, customer=owner)
+    elif way == "made again":
+        resources_services.move(arn=row.arn, to=tenant, just_made=True)
+    else:
+        tenant_migration_services.roll_back(migration=Migration.objects.get(), actor=olga, because="Mail bounced")
+        migration_steps_services.work()
+        tenant.refresh_from_db()
+        assert tenant.sends_since is None
+    assert kinds() == set()
+
+
+def test_after_a_switch_back_ses_rejects_no_sends(tenant: Tenant, olga: User) -> None:
+    """The tenant itself is gone, so staff still hear of it, but the customer's sends don't name it any more."""
+    aws.client("sesv2").delete_tenant(TenantName=tenant.name)
+    status_services.read_tenant(tenant_id=tenant.pk)
+    assert kinds() == {"tenant.incomplete", "sending.rejected"}
+    tenant_migration_services.roll_back(migration=Migration.objects.get(), actor=olga, because="Mail bounced")
+    migration_steps_services.work()
+    assert kinds() == {"tenant.incomplete"}

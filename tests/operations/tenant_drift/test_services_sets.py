@@ -81,3 +81,15 @@ def test_a_failed_lookup_of_a_configuration_set_is_not_its_absence(tenant: Tenan
         status_services.read_tenant(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.set_gone_at, tenant.set_sends) == (None, True)
+
+
+def test_a_configuration_set_made_by_hand_after_the_restore_is_no_creation_of_ours(tenant: Tenant, olga: User) -> None:
+    row = TenantResource.objects.get(name=tenant.configuration_set)
+    found = remove_in_ses(tenant, row)
+    tenant_drift_services.restore(difference=found, because="Deleted by mistake", actor=olga)
+    aws.client("sesv2").create_configuration_set(ConfigurationSetName=row.name)
+    resources_services.apply_associations(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert (tenant.set_gone_at, tenant.set_sends) == (None, True)
+    assert row.arn in [arn for _, arn in resources_services.resources_in_ses(tenant.name)]
+    assert not Change.objects.filter(what="tenant.set_created").exists()

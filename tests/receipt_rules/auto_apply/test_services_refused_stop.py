@@ -1,9 +1,11 @@
 """A stop of receiving, or its end, that SES refuses: nobody reads it as done, and it is tried again by itself."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
 import time_machine
+from django.apps import apps
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
@@ -16,6 +18,7 @@ from notifications.alerts.core import AlertState
 from notifications.models.alerts import Alert
 from operations.pause import services as operations_pause_services
 from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.auto_apply.services import FAILED
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import PendingChange
@@ -178,3 +181,34 @@ def test_the_problem_of_an_earlier_request_is_not_that_of_a_later_one(tenant: Te
     assert (tenant.receiving, tenant.receiving_problem) == ("restoring", "")
     assert tenant.receiving_asked_at == ReceivingStop.objects.get().asked_at
     assert "tenant.receiving" not in open_alerts()
+
+
+@pytest.mark.parametrize(("is_stopped", "receiving"), [(True, "stopping"), (False, "restoring")])
+def test_what_the_version_before_left_unsettled_is_not_shown_as_done_and_is_tried_again(
+    sandbox: Sandbox, tenant: Tenant, tess: User, is_stopped: bool, receiving: str
+) -> None:
+    """It stored no request at the tenant, and left a stop that SES refused to an operator."""
+    tenant = pause(tenant, tess)
+    if not is_stopped:
+        auto_apply_services.work()
+        operations_pause_services.resume(tenant=tenant, because="Cleaned up.", actor=tess)
+    refuse(sandbox)
+    auto_apply_services.work()
+    sandbox.control.clear_faults()
+    Tenant.objects.filter(pk=tenant.pk).update(receiving_asked_at=None, receiving_problem="")
+    PendingChange.objects.update(waits_because=FAILED)
+    import_module("receipt_rules.migrations.0027_unsettled_stops").carry_over(apps, None)
+    tenant = Tenant.objects.get(pk=tenant.pk)
+    assert (tenant.receiving, tenant.receiving_asked_at) == (receiving, ReceivingStop.objects.get().asked_at)
+    with time_machine.travel(timezone.now() + timedelta(minutes=3)):
+        assert auto_apply_services.has_pending_work()
+        auto_apply_services.work()
+    assert rule_count(ADDRESS) == (0 if is_stopped else 1)
+    assert Tenant.objects.get(pk=tenant.pk).receiving == ("stopped" if is_stopped else "on")
+
+
+def test_what_is_settled_stays_so_after_the_upgrade(tenant: Tenant, tess: User) -> None:
+    tenant = pause(tenant, tess)
+    auto_apply_services.work()
+    import_module("receipt_rules.migrations.0027_unsettled_stops").carry_over(apps, None)
+    assert Tenant.objects.get(pk=tenant.pk).receiving == "stopped"

@@ -9,6 +9,8 @@ from inbound_admin.lib import aws
 from sandbox.process import Sandbox
 from tenants.configuration_sets import services as configuration_sets_services
 from tenants.lifecycle import gateway as lifecycle_gateway
+from tenants.lifecycle import services as lifecycle_services
+from tenants.losses import services as losses_services
 from tenants.models.tenants import StatusChange, Tenant, TenantResource
 from tenants.policy import services as policy_services
 from tests.tenants.factories import set_up_tenant
@@ -37,6 +39,29 @@ def test_an_older_read_of_the_set_replaces_no_newer_one(sandbox: Sandbox, monkey
     configuration_sets_services.read_set(tenant=tenant)
     assert (tenant.set_sends, tenant.set_gone_at is None) == (False, False)
     assert StatusChange.objects.get(tenant=tenant).cause == "The configuration set no longer exists in SES. See Drift."
+
+
+def test_a_read_from_before_a_tenant_was_restored_says_nothing_of_its_new_set(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tenant and set were deleted in SES. A person restores them between SES's answer and its storage."""
+    tenant = set_up_tenant()
+    delete_set(tenant)
+    aws.client("sesv2").delete_tenant(TenantName=tenant.name)
+    read = lifecycle_gateway.get_configuration_set
+
+    def delayed(name: str) -> object:
+        monkeypatch.undo()
+        try:
+            return read(name)
+        finally:
+            losses_services.recreate_tenant(tenant=tenant, pause={})
+
+    monkeypatch.setattr(lifecycle_gateway, "get_configuration_set", delayed)
+    configuration_sets_services.read_set(tenant=tenant)
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert (tenant.stage, tenant.set_sends, tenant.set_gone_at) == ("ready", True, None)
 
 
 def test_a_read_from_before_metrics_were_turned_on_turns_them_off_nowhere(
