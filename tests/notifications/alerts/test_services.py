@@ -17,7 +17,6 @@ from inbound_admin.lib.errors import Refused
 from notifications.alerts.core import CustomerPeople, Effect
 from notifications.alerts.services import acknowledge, delete_expired, mute, notify_unmuted, resolve_silently, unmute
 from notifications.email.services import MOST_TRIES, send_due
-from notifications.events.core import RAISED, RECOVERED
 from notifications.models.alerts import Alert, Notice
 from notifications.models.preferences import NotificationPreference
 from notifications.models.webhooks import Delivery, Event
@@ -339,43 +338,6 @@ def test_who_was_notified_is_told_of_the_end_although_somebody_muted_the_alert(c
     about: dict[str, Any] = {"about": domain_subject(customer.id), "kind": alert.kind}
     observe_condition(firing=False, at=NOON + HOUR, audience=CustomerPeople(customer.id), **about)
     assert [to for to, _ in _sent_mails()] == ["alice@alice.example"]
-
-
-@pytest.mark.parametrize("by_mail", ["at_once", "off"])
-def test_who_was_notified_is_told_of_the_end_of_an_alert_that_got_worse_while_muted(
-    customer: Customer, alice: User, by_mail: str
-) -> None:
-    _prefer(alice, by_mail=by_mail)
-    target = make_target(customer_id=customer.pk)
-    about: dict[str, Any] = {"about": domain_subject(customer.id), "kind": "webhook.off"}
-    about["audience"] = CustomerPeople(customer.id)
-    observe_condition(harmed=1, **about)
-    alert = Alert.objects.get()
-    _sent_mails()
-    mute(alert=alert, until=NOON + DAY, actor=alice)
-    mail.outbox.clear()
-    observe_condition(harmed=2, at=NOON + HOUR, **about)
-    assert Delivery.objects.filter(target=target).count() == 1
-    observe_condition(firing=False, at=NOON + HOUR, **about)
-    assert [to for to, _ in _sent_mails()] == ["alice@alice.example"] * (by_mail == "at_once")
-    sent = Delivery.objects.filter(target=target).values_list("event__event", flat=True)
-    assert sorted(sent) == sorted([RAISED, RECOVERED])
-
-
-def test_an_alert_that_got_worse_while_muted_is_sent_again_once_when_the_mute_ends(
-    customer: Customer, alice: User
-) -> None:
-    about: dict[str, Any] = {"about": domain_subject(customer.id), "kind": "webhook.off"}
-    about["audience"] = CustomerPeople(customer.id)
-    observe_condition(harmed=1, **about)
-    _sent_mails()
-    mute(alert=Alert.objects.get(), until=NOON + DAY, actor=alice)
-    mail.outbox.clear()
-    observe_condition(harmed=2, at=NOON + HOUR, **about)
-    assert _sent_mails() == []
-    assert [notify_unmuted(now=NOON + moment) for moment in (4 * HOUR, 2 * DAY, 2 * DAY)] == [0, 1, 0]
-    send_due(now=NOON + 2 * DAY)
-    assert [sent.to for sent in mail.outbox] == [["alice@alice.example"]]
 
 
 def test_an_alert_that_opened_while_muted_is_notified_when_the_mute_ends(customer: Customer, alice: User) -> None:
