@@ -54,7 +54,6 @@ MOST_QUERIES = 60
 RESERVE = 3  # of them, for long answers that are requested again over TCP
 SECONDS = 10.0
 TIMED_OUT = "no answer within"  # the gateway's wording
-SKIPPED = "skipped: the time limit of the check was reached"
 
 
 class QuerySession:
