@@ -239,8 +239,8 @@ def accepts_underscores(case: Case) -> bool:
 def unread(record: Record, case: Case, answers: Sequence[Answer]) -> Cause:
     """Return why all lookups of a record failed. A delegation or an alias that was read may never be mended by itself.
 
-    Whether its servers are silent for good isn't known, so the steps name both cases. They aren't silent if they weren't
-    asked: their addresses couldn't be looked up, or the time was over.
+    Whether its servers are silent for good isn't known, so the steps name both cases. If they weren't asked, since the
+    lookup of their addresses failed or the time was over, nothing is known about them.
     """
     cut = case.seen.cut_of(record.name)
     if cut and is_entered_as_ns(record, cut, case):
@@ -255,7 +255,7 @@ def unread(record: Record, case: Case, answers: Sequence[Answer]) -> Cause:
 
 def _failed_at(cut: Cut, answer: Answer) -> bool:
     """Return True if a server of the subzone was asked and gave no answer, or if none of them exists."""
-    return answer.cut == cut.zone or answer.resolver in cut.servers and answer.error != SKIPPED
+    return answer.cut == cut.zone or (answer.resolver in cut.servers and answer.error != SKIPPED)
 
 
 def is_entered_as_ns(record: Record, cut: Cut, case: Case) -> bool:
