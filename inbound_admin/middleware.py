@@ -20,6 +20,7 @@ from django.http import (
 from django.middleware.common import CommonMiddleware
 from django.shortcuts import redirect, render
 from django.urls import is_valid_path, reverse
+from django.views.csrf import csrf_failure
 
 from inbound_admin.database_outage import outage_of, outage_response
 from inbound_admin.lib.api import answers
@@ -141,6 +142,13 @@ def _reload(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     if request.method != "GET":
         messages.warning(request, "It no longer exists, or you no longer have access to it. Nothing was changed.")
     return HttpResponse(status=response.status_code, headers={"HX-Refresh": "true"})
+
+
+def form_expired(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Say that a form's CSRF token is too old (CSRF_FAILURE_VIEW): for htmx within the page, which keeps the input."""
+    if "HX-Request" in request.headers and "HX-Boosted" not in request.headers:
+        return problem_page(request, NotAllowed("This form has expired. Reload the page and try again."))
+    return csrf_failure(request, reason=reason)
 
 
 def _page_above(path: str) -> str:

@@ -116,3 +116,16 @@ def test_a_forbidden_act_within_a_part_says_so_in_the_page(alice: Client) -> Non
     assert (answer.status_code, answer.headers["HX-Retarget"]) == (403, "#problem")
     assert "permission to do this, or no longer have it" in answer.text
     assert "<!doctype" not in answer.text
+
+
+def test_an_expired_form_within_a_part_is_not_called_a_missing_permission() -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(make_member())
+    url = reverse("domains:add")
+    part = browser.post(url, {"name": "shop.com"}, headers={"HX-Request": "true"})
+    assert (part.status_code, part.headers["HX-Retarget"]) == (403, "#problem")
+    assert "This form has expired. Reload the page and try again." in part.text
+    assert "permission" not in part.text
+    assert "<!doctype" not in part.text
+    page = browser.post(url, {"name": "shop.com"})
+    assert (page.status_code, "<!doctype" in page.text, "This form has expired" in page.text) == (403, True, True)

@@ -56,7 +56,7 @@ def announce_domain(
     is_lost = result.state in LOST and domain.verified_at is not None
     if not is_lost and (result.state is not State.VERIFIED or known_before == State.VERIFIED):
         return
-    why = " ".join([_without_page(result.sentence), *_reasons(domain, judgements)][:4])
+    why = "\n".join([_without_page(result.sentence), *_reasons(domain, judgements)][:4])
     _emit_domain_event("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
     if not is_lost:
         _resolve_new_keys(domain, now)

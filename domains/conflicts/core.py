@@ -83,6 +83,8 @@ def with_conflict(
         return judgement
     if judgement.state is not State.VERIFIED:
         return replace(judgement, conflict=asdict(known) if known else None)
+    if record.key == "identity" and f"amazonses:{record.value}" in judgement.found:
+        return judgement  # the token at the domain itself proves it, whatever is at the record's own name
     kept = _silent(record, at_host, known, servers, now) if known else {}
     found = _disagreement(record, judgement, at_host, known, kept) or _rival_conflict(record, at_host, domain)
     if found:

@@ -21,6 +21,7 @@ class LookupStatus(StrEnum):
 
 
 ANSWERED = "the resolver answered"  # how the error of an answer with a code such as SERVFAIL begins
+SKIPPED = "skipped: the time limit of the check was reached"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from django.conf import settings
 
 from domains.diagnosis.core import findings
 from domains.diagnosis.core.observations import is_authoritative_soa, primary_of
-from domains.dns.core import Answer, LookupStatus, Query, Question
+from domains.dns.core import SKIPPED, Answer, LookupStatus, Query, Question
 from domains.dns.gateway import exchange
 from inbound_admin.lib import counters, slow_work
 from inbound_admin.lib.dns_address import parse_resolver
@@ -54,7 +54,6 @@ MOST_QUERIES = 60
 RESERVE = 3  # of them, for long answers that are requested again over TCP
 SECONDS = 10.0
 TIMED_OUT = "no answer within"  # the gateway's wording
-SKIPPED = "skipped: the time limit of the check was reached"
 
 
 class QuerySession:

@@ -40,14 +40,22 @@ class KnownResult:
 
     @property
     def existing(self) -> tuple[str, ...]:
-        """Return what is published and must be replaced: ours isn't to be added beside it."""
-        return () if self.is_published or self.action is RecordAction.ADD else self.found
+        """Return what is published and must be replaced: ours isn't to be added beside it.
+
+        Where nameservers disagree, what was found is our own value.
+        """
+        if self.is_published or self.action is RecordAction.ADD or self.code == "dns.server.disagree":
+            return ()
+        return self.found
 
     def existing_of(self, own_type: str) -> tuple[tuple[str, str], ...]:
         """Return the type and value of each existing record; `own_type` is that of the record that replaces them."""
         if self.code in NAMED_TYPE_CODES:  # such a value begins with its type
             return tuple((kind, value) for kind, _, value in (each.partition(" ") for each in self.existing))
-        return tuple((OTHER_TYPES.get(self.code, own_type), value) for value in self.existing)
+        kind = OTHER_TYPES.get(self.code, own_type)
+        if self.code == "dns.rival.cname" and own_type == "CNAME":
+            kind = "TXT"  # the conflict that is looked for beside our own CNAME
+        return tuple((kind, value) for value in self.existing)
 
     @property
     def words(self) -> str:

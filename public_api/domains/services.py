@@ -198,8 +198,10 @@ def _check(due: Sequence[Domain], now: datetime, before: Mapping[str, datetime |
 
 
 def _set_unchecked(domain: Domain, *, before: Mapping[str, datetime | None]) -> None:
-    domain.last_dns_check = before[domain.pk]
-    domain.save(update_fields=("last_dns_check",))
+    """Undo the claim of the check, unless another check ended since."""
+    same = Domain.objects.filter(pk=domain.pk, last_dns_check=domain.last_dns_check)
+    if same.update(last_dns_check=before[domain.pk]):
+        domain.last_dns_check = before[domain.pk]
 
 
 def _claim_checks(domains: Sequence[Domain], now: datetime) -> list[Domain]:

@@ -4,7 +4,7 @@
   const MINUTES = 30;
   const user = document.documentElement.dataset.user;
   const KEPT = "textarea, select, input:not([type=hidden], [type=password], [type=file], [type=submit])";
-  const SECRET = /secret|token|password|header|code/i;
+  const SECRET = /secret|token|password|header|code|url|target/i; // the URL of a webhook is a secret
   const read = () => {
     try { return JSON.parse(sessionStorage.getItem(KEY)); } catch { return null; }
   };
@@ -21,6 +21,11 @@
     else if (field.matches("select")) [...field.options].forEach((option) => { option.selected = state.includes(option.value); });
     else field.value = state;
   };
+  // Forms of one page can have the same fields, so a draft belongs to the form with the same place, URL and hidden values.
+  const OF_THE_SERVER = /csrf|seen|_id$/i; // differ each time that the page is shown
+  const identityOf = (form) => JSON.stringify([[...document.forms].indexOf(form), form.getAttribute("action"),
+    ...[...form.elements].filter((field) => field.type === "hidden" && field.name && !OF_THE_SERVER.test(field.name) && !SECRET.test(field.name))
+      .map((field) => `${field.name}=${field.value}`)]);
   const nameOf = (field) => `${field.name} ${field.matches("[type=checkbox], [type=radio]") ? field.value : ""}`;
 
   document.addEventListener("submit", (event) => {
@@ -28,7 +33,7 @@
     if (!user || form.method !== "post" && !form.hasAttribute("hx-post")) return;
     const fields = fieldsOf(form).filter(isChanged).map((field) => [nameOf(field), stateOf(field)]);
     if (!fields.length) return;
-    const draft = { user, path: location.pathname, fields, until: Date.now() + MINUTES * 60000, hasSignedOut: false };
+    const draft = { user, path: location.pathname, form: identityOf(form), fields, until: Date.now() + MINUTES * 60000, hasSignedOut: false };
     try { sessionStorage.setItem(KEY, JSON.stringify(draft)); } catch { forget(); }
   }, true);
   document.addEventListener("htmx:beforeOnLoad", (event) => {
@@ -37,10 +42,10 @@
 
   const restore = (draft) => {
     const kept = new Map(draft.fields);
-    const forms = [...document.forms].map((form) => fieldsOf(form).filter((field) => kept.has(nameOf(field))));
-    const best = forms.sort((one, other) => other.length - one.length)[0] ?? [];
-    if (best.length < kept.size) return;
-    best.forEach((field) => {
+    const form = [...document.forms].find((each) => identityOf(each) === draft.form);
+    const fields = form ? fieldsOf(form).filter((field) => kept.has(nameOf(field))) : [];
+    if (fields.length < kept.size) return;
+    fields.forEach((field) => {
       put(field, kept.get(nameOf(field)));
       field.dispatchEvent(new Event("input", { bubbles: true }));
     });
@@ -51,6 +56,8 @@
   if (!draft) return;
   if (!user && document.querySelector("[data-signed-out]")) {
     sessionStorage.setItem(KEY, JSON.stringify({ ...draft, hasSignedOut: true }));
+  } else if (!user && !draft.hasSignedOut) {
+    forget();
   } else if (user && (user !== draft.user || !draft.hasSignedOut || draft.until < Date.now())) {
     forget();
   } else if (user && draft.path === location.pathname) {

@@ -1,5 +1,7 @@
 """A form that is sent after the session ended: the input is there again once the same person has signed in."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -63,3 +65,51 @@ def test_an_earlier_form_that_was_saved_is_not_put_back(browser_page: Page) -> N
     browser_page.get_by_role("button", name="Send invitation").click()
     expect(browser_page.locator("#people").get_by_text("Invitation sent to dan@acme.example")).to_be_visible()
     assert browser_page.evaluate("sessionStorage.getItem('unsent-form')") is None
+
+
+def test_the_input_is_not_put_into_another_form_with_the_same_fields(browser_page: Page) -> None:
+    acme = make_customer("Acme")
+    make_member(acme, email=ALICE)
+    sign_in(browser_page, ALICE)
+    path = f"/customers/{acme.pk}/"
+    browser_page.goto(path)
+    send_without_a_session(browser_page)
+    browser_page.evaluate(
+        """() => { const kept = JSON.parse(sessionStorage.getItem("unsent-form"));
+        kept.form = kept.form.replace("[", "[9"); sessionStorage.setItem("unsent-form", JSON.stringify(kept)); }"""
+    )
+    sign_in_again(browser_page, ALICE)
+    expect(browser_page).to_have_url(re.compile(f"{path}$"))
+    expect(browser_page.get_by_label("Email address")).to_have_value("")
+
+
+def test_a_draft_that_never_met_the_sign_in_is_forgotten_once_nobody_is_signed_in(browser_page: Page) -> None:
+    make_member(make_customer("Acme"), email=ALICE)
+    sign_in(browser_page, ALICE)
+    browser_page.evaluate(
+        """() => sessionStorage.setItem("unsent-form", JSON.stringify({ user: "x", path: "/", fields: [],
+        until: Date.now() + 60000, hasSignedOut: false }))"""
+    )
+    browser_page.context.clear_cookies(name="sessionid")
+    browser_page.goto("/accounts/login/")
+    assert browser_page.evaluate("sessionStorage.getItem('unsent-form')") is None
+
+
+def test_the_url_of_a_webhook_is_not_kept(browser_page: Page) -> None:
+    acme = make_customer("Acme")
+    make_member(acme, email=ALICE)
+    sign_in(browser_page, ALICE)
+    browser_page.goto(f"/customers/{acme.pk}/")
+    browser_page.evaluate(
+        """() => { const form = document.querySelector("form[method=post] input[type=email]").form;
+        for (const name of ["url", "target"]) {
+          const field = document.createElement("input"); field.name = name; form.append(field);
+          field.value = "https://hooks.example/secret"; } }"""
+    )
+    browser_page.get_by_label("Email address").fill("carol@acme.example")
+    browser_page.context.clear_cookies(name="sessionid")
+    browser_page.get_by_role("button", name="Send invitation").click()
+    expect(browser_page.get_by_text("You were signed out, so nothing was saved.")).to_be_visible()
+    kept = browser_page.evaluate("sessionStorage.getItem('unsent-form')")
+    assert "carol@acme.example" in kept
+    assert "hooks.example" not in kept

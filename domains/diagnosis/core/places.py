@@ -26,7 +26,7 @@ from domains.diagnosis.core.observations import (
     is_unique,
     mx_hosts,
 )
-from domains.dns.core import ANSWERED, Answer, LookupStatus, Question, question_for
+from domains.dns.core import ANSWERED, SKIPPED, Answer, LookupStatus, Question, question_for
 from domains.records.core import Record, is_inbound
 
 
@@ -239,17 +239,23 @@ def accepts_underscores(case: Case) -> bool:
 def unread(record: Record, case: Case, answers: Sequence[Answer]) -> Cause:
     """Return why all lookups of a record failed. A delegation or an alias that was read may never be mended by itself.
 
-    Whether its servers are silent for good isn't known, so the steps name both cases.
+    Whether its servers are silent for good isn't known, so the steps name both cases. If they weren't asked, since the
+    lookup of their addresses failed or the time was over, nothing is known about them.
     """
     cut = case.seen.cut_of(record.name)
     if cut and is_entered_as_ns(record, cut, case):
         return Cause("dns.delegation.ns_record", record, cut.servers, at=cut.zone)
-    if cut:
+    if cut and any(_failed_at(cut, answer) for answer in answers):
         return Cause("dns.delegation.silent", record, cut.servers, at=cut.zone)
     refused = [answer.aliases for answer in answers if answer.aliases and answer.error.startswith(ANSWERED)]
     if refused and record.type != "CNAME":
         return Cause("dns.alias.silent", record, refused[0][-1:])
     return Cause("dns.lookup_failed", record, tuple(dict.fromkeys(answer.error for answer in answers)))
+
+
+def _failed_at(cut: Cut, answer: Answer) -> bool:
+    """Return True if a server of the subzone was asked and gave no answer, or if none of them exists."""
+    return answer.cut == cut.zone or (answer.resolver in cut.servers and answer.error != SKIPPED)
 
 
 def is_entered_as_ns(record: Record, cut: Cut, case: Case) -> bool:

@@ -235,3 +235,22 @@ def test_nameservers_are_asked_only_once_all_required_records_are_correct(sandbo
     asked = sandbox.queries[question]
     check_domain(domain, NOW + 2 * HOUR)
     assert sandbox.queries[question] == asked
+
+
+def test_the_record_to_delete_is_the_one_beside_our_key_and_not_our_key(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    beside_key(sandbox, domain)
+    check_domain(domain, NOW + HOUR)
+    known = domain.record_checks.get(key="dkim-1").known
+    assert known is not None
+    assert known.existing_of("CNAME") == (("TXT", "foo"),)
+
+
+def test_nothing_is_to_be_deleted_where_nameservers_disagree_about_our_own_value(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    without_key(sandbox, domain)
+    check_domain(domain, NOW + HOUR)
+    known = domain.record_checks.get(key="dkim-1").known
+    assert known is not None
+    assert (known.code, known.found) == ("dns.server.disagree", (required(domain, "dkim-1").value,))
+    assert known.existing == known.existing_of("CNAME") == ()

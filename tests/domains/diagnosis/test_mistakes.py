@@ -9,6 +9,7 @@ import pytest
 
 from domains.diagnosis.core.codes import MISTAKES
 from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding, LinkState, Severity
+from domains.dns.core import SKIPPED
 from domains.records.core import IdentityFacts, Record, records_for
 from sandbox.dns.mistake import Mistake
 from sandbox.dns.mistaken import RECORD_MISTAKES
@@ -287,3 +288,31 @@ def test_a_mistake_in_an_optional_record_comes_first_with_a_warning() -> None:
     assert found.finding is not None
     assert found.finding.code == "dns.rival.dmarc"
     assert found.links_with_notes == {"rivals"}
+
+
+def test_servers_of_a_delegation_that_were_not_asked_are_not_called_silent() -> None:
+    """The lookup of their addresses failed, so nobody knows whether they answer."""
+
+    def make(host: Host) -> None:
+        made.dead_vendor(host)
+        host.store.add_zone("gone-vendor.example", ("ns.vendor.example",))
+        host.store.set_fault("gone-vendor.example", "servfail")
+
+    found = diagnose_scene(Scene("", "", make, about="addresses"))
+    codes = {each.code for each in found.findings if each.record_key.startswith("dkim")}
+    assert codes == {"dns.lookup_failed"}
+
+
+def test_a_delegation_is_not_called_silent_once_the_time_is_over() -> None:
+    facts = facts_of("example.com")
+    with serving() as (store, server, address):
+        host = Host(store, facts)
+        host.open()
+        host.publish()
+        made.failing_vendor("servfail")(host)
+        seen = host.observe(server, address)
+        skipped = replace(seen, host=tuple(replace(a, error=SKIPPED) if a.error else a for a in seen.host))
+        codes = [{each.code for each in host.diagnosis_of(one).findings} for one in (seen, skipped)]
+    assert "dns.delegation.silent" in codes[0]
+    assert "dns.delegation.silent" not in codes[1]
+    assert "dns.lookup_failed" in codes[1]
