@@ -234,7 +234,16 @@ async def _ask_subzone(observation: _Observation, referral: Answer) -> list[Answ
     )
     observation.cuts[referral.cut] = Cut(referral.cut, tuple(server.name for server in servers))
     queries = [Query(referral.question, s.at, s.name, recursive=False) for s in servers[:2] if s.at]
-    return await observation.session.ask(queries) or [referral]
+    return await observation.session.ask(queries) or [await _unreached(observation, referral)]
+
+
+async def _unreached(observation: _Observation, referral: Answer) -> Answer:
+    """Return the referral, or the failed lookup of a server's address: such a server may well answer."""
+    helper = observation.delegation.helper
+    named = [Question(name, kind) for name, address in referral.servers if not address for kind in ("A", "AAAA")]
+    answers = await observation.session.ask([Query(question, helper, helper) for question in named])
+    lost = [answer for answer in answers if answer.status is LookupStatus.FAILED]
+    return replace(lost[0], question=referral.question) if lost else referral
 
 
 async def _behind_alias(observation: _Observation, answer: Answer) -> Answer:

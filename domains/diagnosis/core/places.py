@@ -239,8 +239,8 @@ def accepts_underscores(case: Case) -> bool:
 def unread(record: Record, case: Case, answers: Sequence[Answer]) -> Cause:
     """Return why all lookups of a record failed. A delegation or an alias that was read may never be mended by itself.
 
-    Whether its servers are silent for good isn't known, so the steps name both cases. If they weren't asked since
-    the time was over, nothing is known about them.
+    Whether its servers are silent for good isn't known, so the steps name both cases. If they weren't asked, since the
+    lookup of their addresses failed or the time was over, nothing is known about them.
     """
     cut = case.seen.cut_of(record.name)
     if cut and is_entered_as_ns(record, cut, case):

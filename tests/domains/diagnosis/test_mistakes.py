@@ -290,6 +290,19 @@ def test_a_mistake_in_an_optional_record_comes_first_with_a_warning() -> None:
     assert found.links_with_notes == {"rivals"}
 
 
+def test_servers_of_a_delegation_that_were_not_asked_are_not_called_silent() -> None:
+    """The lookup of their addresses failed, so nobody knows whether they answer."""
+
+    def make(host: Host) -> None:
+        made.dead_vendor(host)
+        host.store.add_zone("gone-vendor.example", ("ns.vendor.example",))
+        host.store.set_fault("gone-vendor.example", "servfail")
+
+    found = diagnose_scene(Scene("", "", make, about="addresses"))
+    codes = {each.code for each in found.findings if each.record_key.startswith("dkim")}
+    assert codes == {"dns.lookup_failed"}
+
+
 def test_a_delegation_is_not_called_silent_once_the_time_is_over() -> None:
     facts = facts_of("example.com")
     with serving() as (store, server, address):
