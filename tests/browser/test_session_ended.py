@@ -93,23 +93,3 @@ def test_a_draft_that_never_met_the_sign_in_is_forgotten_once_nobody_is_signed_i
     browser_page.context.clear_cookies(name="sessionid")
     browser_page.goto("/accounts/login/")
     assert browser_page.evaluate("sessionStorage.getItem('unsent-form')") is None
-
-
-def test_the_url_of_a_webhook_is_not_kept(browser_page: Page) -> None:
-    acme = make_customer("Acme")
-    make_member(acme, email=ALICE)
-    sign_in(browser_page, ALICE)
-    browser_page.goto(f"/customers/{acme.pk}/")
-    browser_page.evaluate(
-        """() => { const form = document.querySelector("form[method=post] input[type=email]").form;
-        for (const name of ["url", "target"]) {
-          const field = document.createElement("input"); field.name = name; form.append(field);
-          field.value = "https://hooks.example/secret"; } }"""
-    )
-    browser_page.get_by_label("Email address").fill("carol@acme.example")
-    browser_page.context.clear_cookies(name="sessionid")
-    browser_page.get_by_role("button", name="Send invitation").click()
-    expect(browser_page.get_by_text("You were signed out, so nothing was saved.")).to_be_visible()
-    kept = browser_page.evaluate("sessionStorage.getItem('unsent-form')")
-    assert "carol@acme.example" in kept
-    assert "hooks.example" not in kept
