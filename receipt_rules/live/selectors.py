@@ -375,7 +375,7 @@ def _held_at(names: Collection[str]) -> dict[str, str]:
 
 
 def demand(*, left: int, now: datetime) -> tuple[int, str]:
-    """Return how many addresses and catch-alls are on, and when they fill it at the rate of 30 days; "" if none came."""
+    """Return how many addresses and catch-alls are on, and when they fill it at the rate of the last 30 days."""
     active = [model.objects.filter(is_active=True) for model in (Address, CatchAll)]
     addresses, catch_alls, *added = kept_counts(*active, *_added_lately(now))
     return addresses + catch_alls, _forecast(sum(added), left=left, now=now)
