@@ -40,9 +40,7 @@ class Route:
     rivals: frozenset[str] = frozenset()  # customer IDs: the name changed hands at that moment
     before: FormerRoute | None = None  # of the former holder: their rule stores mail until the rules are changed
     held: tuple[str, str] = ("", "")  # the domain that holds the name now and its customer, IDs
-    has_shared_name: bool = (
-        False  # another customer holds or held a name here: a rule of theirs may bring this mail too
-    )
+    has_shared_name: bool = False  # a rule of another customer, who holds or held a name here, may bring this mail too
 
     @property
     def config(self) -> Mapping[str, Any]:
