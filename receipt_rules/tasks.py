@@ -97,7 +97,6 @@ def watch_deliveries(timestamp: int) -> None:
     """Every ten minutes: check for lost mail and a failing function, whether the function forwards mail, and which
     messages wait for a decision of staff. A failed check is repeated next time.
     """
-    received_mail_services.update_undecided_alert()
     try:
         pipeline_services.check_for_lost_mail(now=timezone.now())
     except AwsProblem as problem:
@@ -106,6 +105,7 @@ def watch_deliveries(timestamp: int) -> None:
         forwarding_services.read_forwarding()
     except AwsProblem as problem:
         log.warning("the function's settings could not be read", problem=str(problem))
+    received_mail_services.update_undecided_alert()
 
 
 @jobs.periodic("receipt_rules.probe_domains", cron="* * * * *")
