@@ -108,8 +108,11 @@ def detail(request: SignedIn, rule_name: str) -> HttpResponse:
         context |= {"row": RuleRow(shown.rules.index(rule) + 1, rule), "unmanaged_set": live and live.unmanaged_set}
         context |= _recipients(rule, text.lower(), request)
     request.GET = _without_now(request.GET)  # type: ignore[assignment]  # links lead to what is stored by then
-    page = template(request, "receipt_rules/live/rule.html", "live" if request.htmx.target == "live" else "results")
-    return TemplateResponse(request, page, context, status=200 if rule or shown is None else 404)
+    page = "receipt_rules/live/rule.html"
+    if shown and rule is None:
+        return TemplateResponse(request, page, context, status=404)  # all of it: htmx reloads the page
+    part = template(request, page, "live" if request.htmx.target == "live" or rule is None else "results")
+    return TemplateResponse(request, part, context)
 
 
 def _recipients(rule: AnyRule, text: str, request: SignedIn) -> dict[str, Any]:

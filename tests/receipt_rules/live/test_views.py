@@ -164,6 +164,8 @@ def test_a_rule_that_is_gone_is_not_shown_as_if_it_existed(olga_client: Client, 
     gone = olga_client.get(reverse("receipt_rules:rule", args=["inbound-admin-gone"]), NOW)
     assert gone.status_code == 404
     assert "inbound-mail has no rule inbound-admin-gone" in gone.text
+    part = olga_client.get(reverse("receipt_rules:rule", args=["inbound-admin-gone"]), {"q": "x"}, headers=HTMX)
+    assert (part.status_code, part.headers["HX-Refresh"], part.text) == (404, "true", "")
     sandbox.control.add_fault("error", "ses:DescribeActiveReceiptRuleSet", times=None)
     name = olga_client.get(reverse("receipt_rules:rules")).context["rows"][0].rule.name
     silent = olga_client.get(reverse("receipt_rules:rule", args=[name]), NOW).text
