@@ -234,7 +234,9 @@ CACHES = {
         "LOCATION": "cache",
         "KEY_FUNCTION": "inbound_admin.lib.stored.cache_key",
         "OPTIONS": {"MAX_ENTRIES": 100_000},  # beyond it, Django deletes a third, counts of rate limits included
-    }
+    },
+    # What a process has read of the other until it expires: see inbound_admin/lib/kept_values.py.
+    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 1_000}},
 }
 
 LANGUAGE_CODE = "en-gb"

@@ -8,11 +8,13 @@ from typing import Any
 import hypothesis
 import psycopg
 import pytest
+from django.core.cache import caches
 from django.db import connection
 from django.test import RequestFactory
 from pytest_django import DjangoDbBlocker, Settings
 
 from inbound_admin.lib import aws
+from inbound_admin.lib.kept_values import PROCESS
 from sandbox.process import Sandbox
 from tests import committed_rows, template_database
 
@@ -52,6 +54,12 @@ def fast_password_hasher(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = [
         "django.contrib.auth.hashers.MD5PasswordHasher"
     ]  # slow hashes protect against attackers only
+
+
+@pytest.fixture(autouse=True)
+def forget_kept_values() -> None:
+    """Forget what an earlier test kept in this process; the shared cache is rolled back with the database."""
+    caches[PROCESS].clear()
 
 
 @pytest.fixture(autouse=True)

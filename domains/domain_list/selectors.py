@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypedDict
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Concat, Now
 from django.utils import timezone
@@ -23,6 +22,7 @@ from domains.names.core import DomainName, parse_domain, readable, shown_name
 from domains.receiving.core import RED
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
+from inbound_admin.lib.kept_values import keep_value, kept_value
 from inbound_admin.lib.lists import KEPT_SECONDS, ListFilters, ListPage, Order, distinct_values, has_part
 
 
@@ -287,14 +287,14 @@ _MANY_CUSTOMERS = "many_customers_have_domains"
 def customer_choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
     """Return the viewer's customers with domains; none if there are too many, which is remembered for some minutes."""
     sees_all = supports_everyone(viewer)
-    if sees_all and (many := cache.get(_MANY_CUSTOMERS)):
+    if sees_all and (many := kept_value(_MANY_CUSTOMERS)):
         return {"many_customers": many, "customers": []}
     has_domains = Exists(Domain.objects.filter(customer=OuterRef("pk")))
     customers = customers_for(viewer).filter(has_domains).order_by("name", "id").values_list("pk", "name")
     offered = list(customers[: MOST_CHOICES + 1])
     if len(offered) > MOST_CHOICES:
         if sees_all:
-            cache.set(_MANY_CUSTOMERS, offered[:1], KEPT_SECONDS)
+            keep_value(_MANY_CUSTOMERS, offered[:1], KEPT_SECONDS)
         return {"many_customers": offered[:1], "customers": []}
     return {"customers": offered}
 

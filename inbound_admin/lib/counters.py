@@ -70,21 +70,18 @@ def set_levels(name: str, levels: Mapping[str, float], *, now: datetime) -> None
             cursor.execute(LEVEL, {"now": now, "name": name, "label": label, "number": number})
 
 
-def counted_since(names: Sequence[str], since: datetime) -> tuple[Count, ...]:
-    """Return counts by hour, oldest first."""
+def counted_since(names: Sequence[str], since: datetime) -> tuple[tuple[Count, ...], datetime | None]:
+    """Return counts by hour, oldest first, and the first hour of which there is any count; None if there is none."""
     sql = (
-        "SELECT hour, name, label, outcome, number, seconds FROM counts"
-        " WHERE name = ANY(%(names)s) AND hour >= %(since)s ORDER BY hour, name, label, outcome"
+        "SELECT first.hour, found.* FROM (SELECT min(hour) AS hour FROM counts) AS first LEFT JOIN"
+        " (SELECT hour, name, label, outcome, number, seconds FROM counts"
+        " WHERE name = ANY(%(names)s) AND hour >= %(since)s) AS found ON true"
+        " ORDER BY found.hour, found.name, found.label, found.outcome"
     )
-    return _read(sql, {"names": list(names), "since": since})
-
-
-def counting_since(since: datetime) -> datetime | None:
-    """Return the hour of the first count if it is after `since`; None if counts are older, or there are none."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT min(hour) FROM counts")
-        (first,) = cursor.fetchone()
-    return first if first is not None and first > since else None
+        cursor.execute(sql, {"names": list(names), "since": since})
+        rows = cursor.fetchall()
+    return tuple(Count(*row) for _, *row in rows if row[0] is not None), rows[0][0]
 
 
 def totals(name: str) -> tuple[Count, ...]:

@@ -14,13 +14,13 @@ from functools import cached_property
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from django.core import signing
-from django.core.cache import cache
 from django.db import connection
 from django.db.models import BooleanField, Count, F, Func, Model, Q, QuerySet, Value
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import JSONObject, Lower, Upper
 from django.db.models.sql.where import WhereNode
 
+from inbound_admin.lib.kept_values import keep_value, kept_value, kept_values
 from inbound_admin.lib.keyset import after, columns_of, query_digest, with_key
 
 Row = TypeVar("Row", bound=Model)
@@ -91,16 +91,16 @@ class ListFilters:
 
         If more than KEPT_FROM rows match the other filters, the numbers are up to a minute old.
         """
-        groups = {key: group for key, group in self.groups().items() if key not in self.uncounted}
         narrowed = self._narrowed(rows).order_by()
         key = f"list_counts:{type(self).__name__}:{_digest(narrowed)}"
-        found: dict[str, int] | None = cache.get(key)
+        found: dict[str, int] | None = kept_value(key)
         if found is None:
             total = bounded_count(narrowed)
+            groups = {key: group for key, group in self.groups().items() if key not in self.uncounted}
             counted = {name: group for name, group in groups.items() if name not in self.dear or total <= MOST_COUNTED}
             found = _counted(narrowed, counted, total) | {ALL: int(total)}
             if total > min(KEPT_FROM, MOST_COUNTED):
-                cache.set(key, found, COUNTS_KEPT_SECONDS)
+                keep_value(key, found, COUNTS_KEPT_SECONDS)
         return {name: Bounded(number) for name, number in found.items()}
 
     def total_of(self, counts: Mapping[str, int]) -> int | None:
@@ -141,10 +141,10 @@ def _digest(rows: QuerySet[Any]) -> str:
 def _kept_bound(rows: QuerySet[Any]) -> Bounded:
     """As `bounded_count`; above KEPT_FROM up to a minute old."""
     key = f"list_bound:{_digest(rows)}"
-    kept: int | None = cache.get(key)
+    kept: int | None = kept_value(key)
     found = int(bounded_count(rows)) if kept is None else kept
     if kept is None and found > min(KEPT_FROM, MOST_COUNTED):
-        cache.set(key, found, COUNTS_KEPT_SECONDS)
+        keep_value(key, found, COUNTS_KEPT_SECONDS)
     return Bounded(found)
 
 
@@ -156,7 +156,7 @@ def kept_count(rows: QuerySet[Any]) -> int:
 def kept_counts(*counted: QuerySet[Any]) -> list[int]:
     """Return the count of each, as `kept_count`. One query, if all are kept."""
     keys = [f"kept_count:{_digest(rows)}" for rows in counted]
-    kept: dict[str, int] = cache.get_many(keys)
+    kept: dict[str, int] = kept_values(keys)
     return [_kept_or_counted(rows, key, kept) for rows, key in zip(counted, keys, strict=True)]
 
 
@@ -165,7 +165,7 @@ def _kept_or_counted(rows: QuerySet[Any], key: str, kept: Mapping[str, int]) -> 
         return kept[key]
     found = rows.order_by().count()  # 0 without a query, where no row can match
     if found > MOST_COUNTED:
-        cache.set(key, found, KEPT_SECONDS)
+        keep_value(key, found, KEPT_SECONDS)
     return found
 
 

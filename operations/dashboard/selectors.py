@@ -112,13 +112,13 @@ def capacity_summary(*, now: datetime) -> CapacitySummary:
 def charts(*, now: datetime) -> tuple[tuple[plots.Chart, ...], datetime | None]:
     """Return hourly charts of the last seven days, and since when is counted while there is no line to draw yet."""
     start = now - timedelta(days=SHOWN_DAYS)
-    since = counters.counting_since(start)
+    counted, first = counters.counted_since(("domains_by_state", "dns_look", "aws_call"), start)
+    since = first if first and first > start else None
     is_new = since is not None and now - since < FIRST_LINE_AFTER
-    return _charts(plots.Window(since or start, now, step=timedelta(hours=2))), since if is_new else None
+    return _charts(counted, plots.Window(since or start, now, step=timedelta(hours=2))), since if is_new else None
 
 
-def _charts(window: plots.Window) -> tuple[plots.Chart, ...]:
-    counted = counters.counted_since(("domains_by_state", "dns_look", "aws_call"), window.start)
+def _charts(counted: Sequence[counters.Count], window: plots.Window) -> tuple[plots.Chart, ...]:
     states = {words: _levels(counted, key) for key, words in STATES.items()}
     checks = {"DNS checks": _sums(counted, "dns_look")}
     calls = {"AWS API calls": _sums(counted, "aws_call")}
@@ -267,9 +267,10 @@ def _receiving_items(outage: ReceivingOutage | None, drift: int) -> Iterator[Att
     """Yield problems that harm customers now. `drift`: how many differences are open."""
     if outage:
         yield AttentionItem(1, outage.title, "receipt_rules:rules", tone="bad")
-    found = drift_selectors.differences_shown("open", "rules").filter(kind=HARMFUL)
-    for harm in found.select_related(None)[:HARM_SHOWN] if drift else ():
-        yield AttentionItem(1, harm.sentence.rstrip("."), "operations:differences", "area=rules", tone="bad")
+    if drift:
+        found = drift_selectors.differences_shown("open", "rules").filter(kind=HARMFUL)
+        for harm in found.select_related(None)[:HARM_SHOWN]:
+            yield AttentionItem(1, harm.sentence.rstrip("."), "operations:differences", "area=rules", tone="bad")
 
 
 LOSING = {

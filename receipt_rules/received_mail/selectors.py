@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from django.core.cache import cache
 from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
@@ -14,6 +13,7 @@ from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
 from domains.domain_list.selectors import dns_form
 from domains.models.domains import Domain
+from inbound_admin.lib.kept_values import keep_value, kept_value
 from inbound_admin.lib.lists import KEPT_SECONDS, MOST_COUNTED, ListFilters, Order, kept_counts
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
@@ -96,12 +96,12 @@ class DeliveryCounts:
 def delivery_counts(endpoints: Collection[str]) -> dict[str, DeliveryCounts]:
     """Return counts by endpoint ID; endpoints without mail are left out. Large counts are cached for some minutes."""
     key = f"delivery_counts:{hashlib.sha256(repr(sorted(endpoints)).encode()).hexdigest()}"
-    kept: dict[str, DeliveryCounts] | None = cache.get(key)
+    kept: dict[str, DeliveryCounts] | None = kept_value(key)
     if kept is not None:
         return kept
     found = _delivery_counts(endpoints)
     if sum(each.total for each in found.values()) > MOST_COUNTED:
-        cache.set(key, found, KEPT_SECONDS)
+        keep_value(key, found, KEPT_SECONDS)
     return found
 
 

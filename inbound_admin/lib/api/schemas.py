@@ -31,6 +31,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from inbound_admin.lib.api.validation import malformed
+from inbound_admin.lib.kept_values import keep_value, kept_value
 from inbound_admin.lib.keyset import after, columns_of, query_digest, with_key
 
 MOST, USUAL, FARTHEST = 100, 50, 1_000_000
@@ -155,12 +156,12 @@ def counted(rows: "QuerySet[Any]", count: Callable[["QuerySet[Any]"], dict[str, 
     if not (digest := query_digest(rows.order_by())):
         return count(rows)
     key = f"counted:{count.__qualname__}:{digest}"
-    kept: dict[str, int] | None = cache.get(key)
+    kept: dict[str, int] | None = kept_value(key)
     if kept is not None:
         return kept
     found = count(rows)
     if found["total"] > MANY:
-        cache.set(key, found, KEPT_SECONDS)
+        keep_value(key, found, KEPT_SECONDS)
     return found
 
 

@@ -17,14 +17,14 @@ NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 def test_two_counts_in_an_hour_are_one_row() -> None:
     counters.count("look", label="dns", seconds=0.5)
     counters.count("look", label="dns", seconds=0.25)
-    (found,) = counters.counted_since(["look"], timezone.now() - timedelta(hours=1))
+    ((found,), _) = counters.counted_since(["look"], timezone.now() - timedelta(hours=1))
     assert (found.number, found.seconds) == (2, 0.75)
 
 
 def test_the_last_level_of_the_hour_is_kept() -> None:
     counters.set_levels("domains", {"verified": 5}, now=NOW)
     counters.set_levels("domains", {"verified": 7}, now=NOW + timedelta(minutes=10))
-    assert [each.number for each in counters.counted_since(["domains"], NOW - timedelta(hours=1))] == [7]
+    assert [each.number for each in counters.counted_since(["domains"], NOW - timedelta(hours=1))[0]] == [7]
 
 
 def test_a_total_does_not_fall_when_old_hours_are_summed() -> None:
@@ -37,7 +37,7 @@ def test_a_total_does_not_fall_when_old_hours_are_summed() -> None:
     counters.rollup(now=NOW, kept=timedelta(days=400))
     (total,) = counters.totals("call")
     assert total.number == 9
-    assert len(counters.counted_since(["call"], counters.LONG_AGO)) == 2
+    assert len(counters.counted_since(["call"], counters.LONG_AGO)[0]) == 2
 
 
 def test_aws_calls_are_counted_by_operation_and_outcome(sandbox: Sandbox) -> None:

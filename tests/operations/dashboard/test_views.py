@@ -109,7 +109,7 @@ def test_in_the_first_days_the_charts_start_with_the_first_count(client: Client)
     first = (now - timedelta(hours=5)).replace(minute=0, second=0, microsecond=0)
     for hour in (first, first + timedelta(hours=1)):
         counters.set_levels("domains_by_state", {"verified": 3}, now=hour)
-    assert counters.counting_since(now - timedelta(days=7)) == first
+    assert counters.counted_since((), now)[1] == first
     (states, *_), _ = dashboard_selectors.charts(now=now)
     (verified, *_) = states.wide.lines
     assert verified.paths[0].startswith(f"M{states.wide.left}.0 ")  # no empty time before it
@@ -122,7 +122,10 @@ def test_in_the_first_days_the_charts_start_with_the_first_count(client: Client)
 def test_charts_of_older_counts_cover_the_whole_week() -> None:
     now = timezone.now()
     counters.set_levels("domains_by_state", {"verified": 3}, now=now - timedelta(days=20))
-    assert counters.counting_since(now - timedelta(days=7)) is None
+    assert counters.counted_since((), now) == (
+        (),
+        (now - timedelta(days=20)).replace(minute=0, second=0, microsecond=0),
+    )
     assert dashboard_selectors.charts(now=now)[1] is None
 
 
