@@ -66,6 +66,12 @@ TAKE_UP = """
 """
 TAKE_UP_SOON: dict[str, Any] = {"tasks": sorted(lanes.TAKEN_UP_SOON), "seconds": SOON_SILENT_AFTER_SECONDS}
 
+# Others may lock the row the same way, and change its time, lane and arguments: only a worker's FOR UPDATE is excluded.
+KEEP_WAITING = """
+    SELECT FROM procrastinate_jobs WHERE task_name = %(task)s AND lock = %(lock)s AND status = 'todo'
+    LIMIT 1 FOR KEY SHARE SKIP LOCKED
+"""
+
 # Inside the worker the app's own connector has other connections, which know nothing of Django's open transaction.
 IN_TRANSACTION = JobManager(DjangoConnector())
 
@@ -120,20 +126,34 @@ def queue(
     leaves them in the background. `lane` overrides the table of `lib.lanes`.
     """
     lane = lanes.lane_of(task) if lane is None else lane
-    states = ("todo", "doing") if unless_running else ("todo",)
     if not in_seconds and not unless_running:
         _bring_forward(lock)
     if lane >= WorkLane.PEOPLE:
         _move_up(task, lock, lane)
     if arguments and not unless_running:
         _note_bulk(task, lock)
-    if ProcrastinateJob.objects.filter(task_name=task, lock=lock, status__in=states).exists():
+    if _is_queued_or_running(task, lock) if unless_running else _keep_waiting(task, lock):
         return
     if arguments and bulk.current():  # about one object: a job about many may do what others asked for
         arguments[BULK_ID] = bulk.current()
     later = {"seconds": in_seconds} if in_seconds else None
     asked = app.configure_task(task, lock=lock, schedule_in=later, queue=lane.queue, priority=lane)
     IN_TRANSACTION.defer_job(asked.make_new_job(**arguments))
+
+
+def _is_queued_or_running(task: str, lock: str) -> bool:
+    return ProcrastinateJob.objects.filter(task_name=task, lock=lock, status__in=("todo", "doing")).exists()
+
+
+def _keep_waiting(task: str, lock: str) -> bool:
+    """Keep a waiting job from starting until this transaction ends, and return whether there is one.
+
+    A job that starts earlier doesn't see what the transaction stores. One that a worker is starting right now is
+    passed over, so another is queued. Workers pass over the locked row too, so nobody waits.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(KEEP_WAITING, {"task": task, "lock": lock})
+        return cursor.fetchone() is not None
 
 
 def _note_bulk(task: str, lock: str) -> None:

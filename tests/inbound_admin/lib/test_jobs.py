@@ -1,7 +1,9 @@
 """Jobs are queued in their lane, and the remaining time is estimated from the queue."""
 
 import asyncio
+from typing import Any
 
+import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection, transaction
@@ -11,6 +13,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
 from domains import jobs as domains_jobs
+from domains.models.domains import Domain
 from inbound_admin.lib import jobs, lanes
 from inbound_admin.lib.lanes import WorkLane
 from operations import jobs as operations_jobs
@@ -27,6 +30,11 @@ def queued() -> dict[str, tuple[str, int]]:
     return {
         name: (queue, priority) for name, queue, priority in rows.values_list("task_name", "queue_name", "priority")
     }
+
+
+def waiting_key(domain: Domain) -> dict[str, str]:
+    (job,) = ProcrastinateJob.objects.filter(args__domain_id=domain.pk)
+    return {"task": job.task_name, "lock": job.lock or ""}
 
 
 def fetch_next_task() -> str:
@@ -123,6 +131,50 @@ def test_a_job_queued_by_a_job_is_rolled_back_with_its_transaction() -> None:
     with app.replace_connector(app.connector.get_worker_connector()):
         asyncio.run(as_the_worker_does())
     assert waiting_jobs(domain) == []
+
+
+FETCH = b"SELECT task_name FROM procrastinate_fetch_job_v2(NULL, NULL)"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_waiting_job_does_not_start_before_the_request_that_relies_on_it_is_stored(
+    other_connection: "psycopg.Connection[Any]",
+) -> None:
+    """Started earlier, it would not see what the request stores, and no other job was queued for that."""
+    domain = make_domain()
+    domains_jobs.queue_set_up(domain)
+    with transaction.atomic():
+        domains_jobs.queue_set_up(domain)
+        assert other_connection.execute(FETCH).fetchone() == (None,)
+    assert len(waiting_jobs(domain)) == 1
+    assert other_connection.execute(FETCH).fetchone() == ("domains.set_up",)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_a_worker_is_just_starting_is_followed_by_another(
+    other_connection: "psycopg.Connection[Any]",
+) -> None:
+    domain = make_domain()
+    domains_jobs.queue_set_up(domain)
+    with other_connection.transaction():
+        other_connection.execute(FETCH)
+        with transaction.atomic():
+            domains_jobs.queue_set_up(domain)
+    assert len(waiting_jobs(domain)) == 1
+    assert ProcrastinateJob.objects.filter(status="doing").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_requests_rely_on_one_waiting_job_without_waiting_for_each_other(
+    other_connection: "psycopg.Connection[Any]",
+) -> None:
+    domain = make_domain()
+    domains_jobs.queue_set_up(domain)
+    with other_connection.transaction():
+        other_connection.execute(jobs.KEEP_WAITING.encode(), waiting_key(domain))
+        with transaction.atomic():
+            domains_jobs.queue_set_up(domain)
+    assert len(waiting_jobs(domain)) == 1
 
 
 def test_the_oldest_job_of_each_lane_has_an_age() -> None:
