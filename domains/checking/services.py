@@ -314,9 +314,9 @@ def _with_cause(domain: Domain, seen: HostLookup, result: Overall, judgements: S
     if answers and all(answer.status is LookupStatus.NO_NAME for answer in answers):
         sentence = NEVER_THERE if domain.verified_at is None else LAPSED
         return replace(result, sentence=sentence.format(domain=domain))
-    if result.state is not State.AT_RISK or result.done:
+    last = max((each.last_verified for each in judgements if each.last_verified), default=None)
+    if result.state is not State.AT_RISK or result.done or last is None:
         return result
-    last = max(each.last_verified for each in judgements if each.last_verified)
     servers = history_services.new_nameservers(domain, since=last)
     return replace(result, sentence=MOVED.format(domain=domain, servers=servers)) if servers else result
 

@@ -105,9 +105,9 @@ def _silent(
     now: datetime,
 ) -> dict[str, str]:
     """Return the nameservers of a known conflict that gave no answer about it now."""
-    question = question_for(record) if known.code == _DISAGREES else _rival(record)
-    answers = at_host.get(question, ())
-    heard = {each.resolver for each in answers if each.status is not LookupStatus.FAILED or each.aliases}
+    heard = _answering(at_host, question_for(record))
+    if known.code != _DISAGREES:  # whether a record beside ours is a conflict depends on the answer for ours
+        heard = _answering(at_host, _rival(record)) - (_showing(at_host, _rival(record)) - heard)
     return {
         server: at
         for server, at in known.servers.items()
@@ -115,6 +115,15 @@ def _silent(
         and (servers is None or server in servers)
         and now - datetime.fromisoformat(at) < KEPT_FOR
     }
+
+
+def _answering(at_host: Mapping[Question, Sequence[Answer]], question: Question) -> set[str]:
+    answers = at_host.get(question, ())
+    return {each.resolver for each in answers if each.status is not LookupStatus.FAILED or each.aliases}
+
+
+def _showing(at_host: Mapping[Question, Sequence[Answer]], question: Question) -> set[str]:
+    return {each.resolver for each in at_host.get(question, ()) if each.status is LookupStatus.FOUND}
 
 
 def _disagreement(

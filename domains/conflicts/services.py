@@ -18,7 +18,7 @@ from domains.nameservers.services import AnswersByQuestion
 
 @dataclass(frozen=True)
 class ConflictsSeen:
-    """`known` are the conflicts that earlier checks found, by domain and record. `servers` are those of its zone."""
+    """`known`: the conflicts that earlier checks found, by domain and record. `servers`: of zones, None if unknown."""
 
     answers: AnswersByQuestion
     known: Mapping[str, Mapping[str, RecordConflict]]
@@ -27,7 +27,7 @@ class ConflictsSeen:
 
     def judge(self, domain: Domain, judgements: Sequence[Judgement]) -> list[Judgement]:
         """Return the judgements of the domain's records with their conflicts."""
-        known, servers = self.known.get(domain.pk, {}), self.servers.get(domain.pk)
+        known, servers = self.known.get(domain.pk, {}), self.servers.get(domain.hosted.zone)
         return [
             with_conflict(
                 record, each, self.answers, domain.name, now=self.now, known=known.get(record.key), servers=servers
@@ -62,5 +62,5 @@ def query_conflicts(
     for answer in nameservers_services.query_nameservers_raw(wanted, few=settled, today=now.date()):
         if answer.authoritative:
             answers.setdefault(answer.question, []).append(answer)
-    servers = {d.pk: nameservers_services.nameservers_of(d.hosted.zone) for d in domains if d.pk in known}
+    servers = nameservers_services.nameservers_of(sorted({d.hosted.zone for d in domains if d.pk in known}))
     return ConflictsSeen(answers, known, servers, now)

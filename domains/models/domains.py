@@ -20,6 +20,7 @@ from domains.ownership.core import TOO_LATE
 from domains.policies.core import PublishedPolicies
 from domains.receiving.core import Receiving, ReceivingFacts, ReceivingState, requires_mx
 from domains.records.core import (
+    INBOUND_MX,
     IdentityFacts,
     Need,
     Record,
@@ -258,7 +259,7 @@ class Domain(models.Model):
             wants_apex_spf=self.wants_apex_spf,
             wants_dmarc=self.wants_dmarc,
             dmarc_reports_to=self.dmarc_reports_to,
-            wants_mta_sts=settings.RECOMMEND_MTA_STS,
+            wants_mta_sts=settings.RECOMMEND_MTA_STS and INBOUND_MX not in self.expectations,
             policies=self.published,
         )
 
@@ -308,10 +309,7 @@ class Domain(models.Model):
 
     @property
     def headline(self) -> str:
-        return self.headline_with(self.receiving)
-
-    def headline_with(self, receiving: Receiving) -> str:
-        return columns.headline(self, receiving)
+        return columns.headline(self, self.receiving)
 
     @property
     def shown_state(self) -> State:

@@ -22,6 +22,7 @@ from inbound_admin.lib import counters, slow_work
 MOST_ASKED, FEW = 8, 2  # nameservers of a zone, so that an outdated one doesn't decide alone
 AT_ONCE = 20  # questions pending at one server, which may serve hundreds of domains
 SLOWEST = 2.0  # seconds
+ADDRESS_TYPES = ("A", "AAAA")
 
 AnswersByQuestion = dict[Question, list[Answer]]
 
@@ -104,13 +105,30 @@ def query_nameservers_raw(
     return answers
 
 
-def nameservers_of(zone: str) -> frozenset[str] | None:
-    """Return the zone's nameservers as answers name them, None if a lookup failed."""
-    names = _nameservers([zone]).get(zone, ())
-    found = _addresses(names)
-    if not names or len(found) < len(set(names)):
-        return None
-    return frozenset(dns_services.server_address(found[name], dns_services.network()) for name in names)
+def nameservers_of(zones: Sequence[str]) -> dict[str, frozenset[str] | None]:
+    """Return the nameservers of each zone as answers name them, with all their addresses; None if a lookup failed."""
+    if not zones:
+        return {}
+    named, of = _all_values([Question(zone, "NS") for zone in zones]), dns_services.network()
+    hosts = {host for hosts in named.values() for host in hosts or ()}
+    found = _all_values([Question(host, kind) for host in sorted(hosts) for kind in ADDRESS_TYPES])
+    servers: dict[str, frozenset[str] | None] = {}
+    for question, hosts_of_zone in named.items():
+        addresses = [found[Question(host, kind)] for host in hosts_of_zone or () for kind in ADDRESS_TYPES]
+        known = [dns_services.server_address(each, of) for some in addresses for each in some or ()]
+        servers[question.name] = frozenset(known) if known and None not in addresses else None
+    return servers
+
+
+def _all_values(questions: Sequence[Question]) -> dict[Question, set[str] | None]:
+    """Return the values from all resolvers, None if any of them failed."""
+    answers = query_resolvers(questions) if questions else {}
+    return {
+        question: None
+        if any(each.status is LookupStatus.FAILED for each in some)
+        else {value for each in some for value in each.values}
+        for question, some in answers.items()
+    }
 
 
 def _by_server(wanted: Iterable[tuple[str, Question]], few: Collection[str], today: date) -> dict[str, list[Question]]:
@@ -140,7 +158,7 @@ def _nameservers(zones: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 def _addresses(names: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for kind in ("A", "AAAA"):
+    for kind in ADDRESS_TYPES:
         left = [Question(name, kind) for name in sorted(set(names).difference(found))]
         found |= {a.question.name: a.values[0] for a in dns_services.look_up(left) if a.values} if left else {}
     return found

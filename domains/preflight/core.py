@@ -91,17 +91,18 @@ def assess(
     provider: str | None = "",
     record_count: int = 7,
     taken: Collection[str] = (),
+    region: str = "",
 ) -> Preflight:
     """Assess the answers of one resolver to `questions(domain)`. `verified_parent` belongs to the same customer, or is
     "".
 
-    `taken` are names of domains here, which may have no DNS records yet. None of them is used for MAIL FROM or
+    An MX of SES in another `region` is another mail service. `taken` are names of domains here, which may have no DNS records yet. None of them is used for MAIL FROM or
     suggested.
     """
     seen = {answer.question: answer for answer in answers}
     label = _free_label(domain, seen, taken)
     mx = _values(seen, domain.ascii, "MX")
-    others = tuple(value for value in mx if not _is_ours(value))
+    others = tuple(value for value in mx if not _is_ses(value, region) and value.partition(" ")[2])  # without null MX
     findings = [*(missing := _registration(domain, seen)), *_www(domain), *_parent(verified_parent)]
     if not missing:  # for a name that does not exist, all other findings are misleading
         findings += [_mail_today(domain, seen, others), *_alias(domain, seen)]
@@ -118,7 +119,7 @@ def assess(
         provider=provider or "",
         policies=policies,
         zone=cut_of(domain, answers) or "",
-        records_answer=bool(_values(seen, f"_amazonses.{domain.ascii}", "TXT")) or len(others) < len(mx),
+        records_answer=bool(_values(seen, f"_amazonses.{domain.ascii}", "TXT")) or any(map(_is_ses, mx)),
     )
 
 
@@ -279,6 +280,7 @@ def _values(seen: Mapping[Question, Answer], name: str, kind: str) -> tuple[str,
     return answer.values if answer is not None and answer.status is LookupStatus.FOUND else ()
 
 
-def _is_ours(mx: str) -> bool:
+def _is_ses(mx: str, region: str = "") -> bool:
+    """Return True if SES receives the mail, in that region or in any."""
     host = mx.split(" ", 1)[-1]
-    return host.startswith("inbound-smtp.") and host.endswith(".amazonaws.com")
+    return host.startswith(f"inbound-smtp.{region}") and host.endswith(".amazonaws.com")

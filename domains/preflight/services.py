@@ -130,6 +130,7 @@ def _assess(parsed: ParsedDomain, customer: Customer) -> Preflight:
         verified_parent=str(parent) if parent else "",
         provider=None if servers is None else provider_of(servers),
         record_count=RECORDS,
+        region=settings.AWS_REGION,
         taken=names_in_use((*mail_from_candidates(name), *core.suggested_names(name)), customer),
     )
 

@@ -200,7 +200,7 @@ def _statuses(domain: Domain, receiving: Receiving, below: Sequence[Receiving]) 
     """Return the published status, and what the page says: `attention` is None if nothing is wrong or left to do."""
     shown, is_red = domain.shown_state, any(each.is_red for each in (receiving, *below))
     is_well = domain.stage == Stage.READY and shown == State.VERIFIED and not is_red
-    attention = None if is_well else domain.headline_with(receiving) or None
+    attention = None if is_well else domain.headline or None
     return {"status": status_of(domain), "records_status": shown.value, "attention": attention}
 
 

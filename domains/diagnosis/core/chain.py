@@ -126,9 +126,10 @@ def _server_errors(lost: Sequence[Answer]) -> tuple[str, ...]:
 
 
 def _dnssec(case: Case) -> tuple[Cause, ...]:
-    """The resolver fails, but answers if validation is disabled (the CD bit)."""
+    """The resolver answers with an error, but not if validation is disabled (the CD bit). A timeout proves nothing."""
     unchecked = {answer.resolver for answer in case.seen.unchecked if answer.status is LookupStatus.FOUND}
-    refused = [soa for soa in case.seen.public_soas if soa.status is LookupStatus.FAILED and soa.resolver in unchecked]
+    lost = [soa for soa in case.seen.public_soas if soa.status is LookupStatus.FAILED and has_replied(soa)]
+    refused = [soa for soa in lost if soa.resolver in unchecked]
     return (Cause("dns.dnssec.broken", found=(refused[0].error,)),) if refused else ()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from domains.checking.core.judgement import Judgement, State
 from domains.conflicts.core import RecordConflict, with_conflict
-from domains.dns.core import Answer, LookupStatus, question_for
+from domains.dns.core import Answer, LookupStatus, Question, question_for
 from domains.records.core import Need, Purpose, Record
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
@@ -36,3 +36,28 @@ def test_a_token_that_no_nameserver_has_is_still_to_be_restored() -> None:
     right = Judgement("dmarc", Need.REQUIRED, State.VERIFIED, (f"amazonses:{TOKEN}",), "", "", NOW)
     answers = {question_for(other): ABSENT}
     assert with_conflict(other, right, answers, "shop.com", now=NOW).state is State.WRONG
+
+
+RIVAL = Question(RECORD.name, "CNAME")
+BESIDE = RecordConflict("dns.rival.cname", ("x.example",), "Delete the CNAME record.", {"c": NOW.isoformat()})
+
+
+@pytest.mark.parametrize(
+    ("own", "rival", "state"),
+    [
+        (LookupStatus.FAILED, LookupStatus.FOUND, State.WRONG),
+        (LookupStatus.FAILED, LookupStatus.FAILED, State.WRONG),
+        (LookupStatus.FOUND, LookupStatus.FOUND, State.WRONG),
+        (LookupStatus.FAILED, LookupStatus.NO_DATA, State.VERIFIED),
+    ],
+)
+def test_a_failed_lookup_of_our_own_record_ends_no_conflict_with_a_record_beside_it(
+    own: LookupStatus, rival: LookupStatus, state: State
+) -> None:
+    values = {LookupStatus.FOUND: (TOKEN,)}
+    answers = {
+        question_for(RECORD): [Answer(question_for(RECORD), "c", own, values.get(own, ()), authoritative=True)],
+        RIVAL: [Answer(RIVAL, "c", rival, ("x.example",) if rival is LookupStatus.FOUND else (), authoritative=True)],
+    }
+    right = Judgement("identity", Need.REQUIRED, State.VERIFIED, (TOKEN,), "", "", NOW)
+    assert with_conflict(RECORD, right, answers, "shop.com", now=NOW, known=BESIDE).state is state

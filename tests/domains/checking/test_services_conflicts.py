@@ -1,5 +1,7 @@
 """What the diagnosis finds beside correct records, the check finds too, so that every page and the API say it."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,6 +12,9 @@ from django.urls import reverse
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
 from domains.diagnosis import services as diagnosis_services
+from domains.dns import services as dns_services
+from domains.dns.core import Answer, LookupStatus, Question
+from domains.dns.services import look_up
 from domains.models.domains import Domain
 from domains.records.core import Record
 from notifications.models.alerts import Alert
@@ -18,7 +23,8 @@ from tests.domains.checking.factories import HOUR, NOW, check_domain, remove_rec
 from tests.domains.factories import mark_as_receiving, publish, records_to_publish, set_up_domain, zone_of
 from tests.factories import make_staff
 
-pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])]
+LOCAL = [*(f"127.0.0.{number}" for number in range(1, 12)), "::1"]
+pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts(LOCAL)]
 
 
 MOST = 45  # DNS queries of a daily check, with one resolver
@@ -181,6 +187,42 @@ def test_a_differing_nameserver_that_is_silent_stays_known_until_it_answers(sand
     sandbox.zones.override(zone_of(four), FOUR[3], None)
     assert check_due(four, NOW + 3 * HOUR).state == State.VERIFIED
     assert not four.record_checks.exclude(conflict=None).exists()
+
+
+def test_a_nameserver_whose_address_cannot_be_looked_up_stays_known(
+    sandbox: Sandbox, four: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outdate(sandbox, four, FOUR[3])
+    assert check_domain(four, NOW + HOUR).state == State.WRONG
+    known = conflict_of(four)
+    lost = {
+        Question(FOUR[3], "A"): {"status": LookupStatus.FAILED, "values": ()},
+        Question(FOUR[3], "AAAA"): {"status": LookupStatus.FOUND, "values": ("::1",)},
+    }
+
+    def without_ipv4(questions: Sequence[Question]) -> list[Answer]:
+        return [replace(each, **lost.get(each.question, {})) for each in look_up(questions)]
+
+    monkeypatch.setattr(dns_services, "look_up", without_ipv4)
+    assert check_due(four, NOW + 2 * HOUR).state == State.WRONG
+    assert conflict_of(four) == known
+
+
+def test_the_nameservers_of_all_conflicts_are_looked_up_together(
+    sandbox: Sandbox, four: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.control.add_zone("pear.com", nameservers=list(FOUR))
+    other = verified_at(sandbox, set_up_domain(sandbox, "pear.com"))
+    for each in (four, other):
+        outdate(sandbox, each, FOUR[3])
+        assert check_domain(each, NOW + HOUR).state == State.WRONG
+    rounds: list[Sequence[Question]] = []
+    monkeypatch.setattr(dns_services, "look_up", lambda questions: (rounds.append(questions), look_up(questions))[1])
+    checking_services.check(list(Domain.objects.filter(pk__in=[four.pk, other.pk])), now=NOW + 2 * HOUR)
+    assert [[each.name for each in questions if each.type == "NS"] for questions in rounds[-2:]] == [
+        ["pear.com", "shop.com"],
+        [],
+    ]
 
 
 def test_a_silent_nameserver_is_forgotten_after_a_week_or_once_it_is_no_longer_one(

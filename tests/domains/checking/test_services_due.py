@@ -37,6 +37,14 @@ from tests.factories import make_member, make_user
 pytestmark = pytest.mark.django_db
 
 
+def test_an_identity_whose_records_ses_lost_before_we_ever_saw_them_is_checked(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox)
+    set_identity_status(domain.name, ownership="TemporaryFailure", dkim="TemporaryFailure")
+    check_domain(domain)
+    assert domain.state == State.AT_RISK
+    assert "Amazon SES can't find the records now" in domain.summary
+
+
 def test_a_repeated_check_too_soon_is_refused_with_the_time(sandbox: Sandbox, settings: Settings) -> None:
     settings.CHECK_NOW_EVERY_SECONDS = 10
     domain = set_up_domain(sandbox)

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Formatter
@@ -263,3 +264,12 @@ def test_json_contains_titles_numbers_and_codes() -> None:
     assert report["finding"]["title"] == "Record not found"
     assert [record["finding"] for record in report["records"]] == ["dns.absent"] * len(RECORDS)
     assert report["serials"] == {"ns1": "7"}
+
+
+@pytest.mark.parametrize(("error", "is_broken"), [("the resolver answered SERVFAIL", True), ("no answer", False)])
+def test_dnssec_is_broken_only_if_a_resolver_refused_the_answer(error: str, is_broken: bool) -> None:
+    lost = Answer(SOA, "192.0.2.53", LookupStatus.FAILED, error=error)
+    heard = Answer(SOA, "192.0.2.53", LookupStatus.FOUND, SERIAL_7, 3600)
+    seen = replace(answered({}), public_soas=(lost,), unchecked=(heard,))
+    codes = {finding.code for finding in diagnose(FACTS, seen, CONFIRMED, NOW).findings}
+    assert ("dns.dnssec.broken" in codes) is is_broken

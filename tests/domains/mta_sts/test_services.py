@@ -144,6 +144,20 @@ def test_an_enforced_policy_without_our_host_opens_an_alert_that_ends(sandbox: S
     assert not Alert.objects.filter(kind="domain.mta_sts", state="open").exists()
 
 
+@pytest.mark.parametrize("host", ["", "mx.elsewhere.net"])
+def test_a_policy_is_no_concern_where_support_recorded_that_mail_is_received_elsewhere(
+    host: str, sandbox: Sandbox, shop: Domain
+) -> None:
+    sandbox.control.host_policy("shop.com", OTHERS)
+    check(shop)
+    exception = {"value": host, "because": "on request", "by": "Sam", "at": "2026-11-30T12:00:00+00:00"}
+    Domain.objects.filter(pk=shop.pk).update(expectations={"inbound-mx": exception})
+    domain = check_again(Domain.objects.get(pk=shop.pk))
+    assert "mta-sts" not in {record.key for record in domain.records}
+    assert (domain.mta_sts, domain.mta_sts_at) == ({}, None)
+    assert not Alert.objects.filter(kind="domain.mta_sts", state="open").exists()
+
+
 def test_removing_the_record_ends_the_check_and_the_alert(sandbox: Sandbox, shop: Domain) -> None:
     sandbox.control.host_policy("shop.com", OTHERS)
     check(shop)

@@ -117,6 +117,21 @@ def test_our_own_mx_is_not_reported_as_elsewhere() -> None:
     assert "preflight.mail_elsewhere" not in codes(preflight)
 
 
+def test_an_mx_of_ses_in_another_region_is_somebodys_mail_service() -> None:
+    elsewhere = found("shop.com", "MX", "10 inbound-smtp.us-east-1.amazonaws.com")
+    preflight = assess(DOMAIN, nothing_but(elsewhere), region="eu-west-1")
+    assert preflight.records_answer
+    assert "preflight.mail_elsewhere" in codes(preflight)
+    assert not preflight.is_safe
+
+
+def test_a_null_mx_is_no_mail_service() -> None:
+    preflight = assess(DOMAIN, nothing_but(found("shop.com", "MX", "0 ")))
+    assert "preflight.mail_free" in codes(preflight)
+    assert not preflight.records_answer
+    assert preflight.suggestion == ""
+
+
 def test_a_verified_parent_and_the_dns_host_are_named() -> None:
     preflight = assess(DOMAIN, nothing_but(), verified_parent="com", provider="Cloudflare")
     assert {"preflight.parent", "preflight.provider"} <= codes(preflight)
