@@ -96,8 +96,8 @@ def assess(
     """Assess the answers of one resolver to `questions(domain)`. `verified_parent` belongs to the same customer, or is
     "".
 
-    An MX of SES in another `region` is another mail service. `taken` are names of domains here, which may have no DNS records yet. None of them is used for MAIL FROM or
-    suggested.
+    An MX of SES in another `region` is another mail service. `taken` are names of domains here, which may have no DNS
+    records yet. None of them is used for MAIL FROM or suggested.
     """
     seen = {answer.question: answer for answer in answers}
     label = _free_label(domain, seen, taken)

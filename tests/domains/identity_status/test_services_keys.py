@@ -12,6 +12,7 @@ from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
 from domains.identity import gateway as identity_gateway
 from domains.identity import services as identity_services
+from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain
 from domains.records.core import USUAL_ZONE
 from domains.settings import services as settings_services
@@ -64,6 +65,11 @@ def test_a_replica_has_its_parents_dkim_zone_and_other_domains_their_own(sandbox
     sandbox.control.publish_missing(make_zone(sandbox, theirs), records_to_publish(theirs))
     sandbox.control.tick()
     assert check_domain(theirs).state == State.VERIFIED
+
+
+def test_new_keys_of_a_hundred_thousand_domains_are_noticed_within_three_hours() -> None:
+    each_time = identity_status_services.KEY_CALLS_EACH_TIME * identity_gateway.BATCH
+    assert 100_000 / each_time * identity_status_services.WATCH_SECONDS <= 3 * 60 * 60
 
 
 def test_dkim_keys_of_a_replica_are_not_rotated_here(sandbox: Sandbox, client: Client) -> None:
