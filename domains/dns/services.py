@@ -101,20 +101,10 @@ class QuerySession:
     async def _send(self, queries: Sequence[Query]) -> None:
         """Send and record queries. A second attempt after a timeout replaces the answer."""
         self.asked += len(queries)
-        for query, answer in zip(queries, await self._answers(queries, self._seconds), strict=True):
-            self._known[query] = answer
-            self.transcript.append(_transcript_line(query, answer))
-            if answer.status is not LookupStatus.FAILED:
-                self._heard.add(query.at)
-
-    async def _answers(self, queries: Sequence[Query], seconds: float) -> list[Answer]:
-        """Put the answers of `ask_each`, which come server by server, back into the order of the queries."""
-        if not queries:
-            return []
-        found = {
-            (answer.question, answer.resolver): answer for answer in await exchange.ask_each(queries, timeout=seconds)
-        }
-        return [found[query.question, query.who] for query in queries]
+        answers = await exchange.ask_each(queries, timeout=self._seconds)
+        self._known |= answers
+        self._heard |= {query.at for query, answer in answers.items() if answer.status is not LookupStatus.FAILED}
+        self.transcript += [_transcript_line(query, answers[query]) for query in queries]
 
 
 def _skipped(query: Query) -> Answer:

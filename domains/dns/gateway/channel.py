@@ -10,7 +10,7 @@ from typing import cast
 import dns.name
 import dns.rdatatype
 
-from domains.dns.core import Question
+from domains.dns.core import Query
 
 _UDP_PAYLOAD = 1232  # what passes every path unfragmented (DNS flag day 2020)
 _ONE_QUESTION = b"\x00\x01" + b"\x00\x00" * 2 + b"\x00\x01"  # one question, one OPT
@@ -139,14 +139,14 @@ async def over_tcp(host: str, port: int, query: Packet, timeout: float) -> bytes
     return packet if packet[:2] == number and query.is_answered_by(packet) else "the answer was to another question"
 
 
-def packet_for(question: Question, *, recursive: bool = True, unchecked: bool = False) -> Packet:
+def packet_for(query: Query) -> Packet:
     """Build the query packet. Raises ValueError or DNSException for a name or type that DNS cannot express."""
-    if not question.name.isascii():
+    if not query.question.name.isascii():
         raise ValueError("a name must be in ASCII")
-    name = dns.name.from_text(question.name).to_wire()
-    question_bytes = cast("bytes", name) + dns.rdatatype.from_text(question.type).to_bytes(2) + b"\x00\x01"
-    flags = _RECURSION_DESIRED * recursive | _CHECKING_DISABLED * unchecked
-    return Packet(question_bytes, flags.to_bytes(2) + _ONE_QUESTION + question_bytes + _OPT)
+    name = dns.name.from_text(query.question.name).to_wire()
+    question = cast("bytes", name) + dns.rdatatype.from_text(query.question.type).to_bytes(2) + b"\x00\x01"
+    flags = _RECURSION_DESIRED * query.recursive | _CHECKING_DISABLED * query.unchecked
+    return Packet(question, flags.to_bytes(2) + _ONE_QUESTION + question + _OPT)
 
 
 def is_truncated(packet: bytes) -> bool:

@@ -51,25 +51,23 @@ async def ask(
 ) -> dict[tuple[Question, str], Answer]:
     """Send every question to every resolver ("host:port", "[IPv6]:port"; the default port is 53).
 
-    `timeout` is in seconds for each of the `tries` of a question. At most `at_once` questions are pending at one
-    resolver. Timeouts are retried, other failures are not. A resolver that has never answered and timed out on its
-    first `at_once` questions is not sent the others.
+    `timeout` is in seconds for each of the `tries` of a question: a reply ends them. At most `at_once` questions are
+    pending at one resolver. One that has never answered and timed out on its first `at_once` is not sent the others.
     """
     limits = _Limits(timeout, max(tries, 1), max(at_once, 1))
-    wanted = tuple(dict.fromkeys(questions))
-    lookups = [_ask_resolver(wanted, resolver, limits) for resolver in dict.fromkeys(resolvers)]
-    return {
-        (answer.question, answer.resolver): answer for answers in await asyncio.gather(*lookups) for answer in answers
-    }
+    wanted = {at: [Query(question, at, at) for question in dict.fromkeys(questions)] for at in resolvers}
+    pending = [_ask_server(at, queries, limits) for at, queries in wanted.items()]
+    found = [answer for answers in await asyncio.gather(*pending) for answer in answers.values()]
+    return {(answer.question, answer.resolver): answer for answer in found}
 
 
-async def ask_each(queries: Sequence[Query], *, timeout: float = 3.0) -> list[Answer]:
+async def ask_each(queries: Sequence[Query], *, timeout: float = 3.0) -> dict[Query, Answer]:
     """Send each query once, all in parallel. `timeout` is in seconds. An answer's `resolver` is the query's `who`."""
     servers: dict[str, list[Query]] = {}
     for query in dict.fromkeys(queries):
         servers.setdefault(query.at, []).append(query)
     pending = [_ask_server(at, own, _Limits(timeout, 1, len(own))) for at, own in servers.items()]
-    return [answer for answers in await asyncio.gather(*pending) for answer in answers]
+    return {query: answer for answers in await asyncio.gather(*pending) for query, answer in answers.items()}
 
 
 def system_resolvers(resolv_conf: Path = Path("/etc/resolv.conf")) -> tuple[str, ...]:
@@ -82,66 +80,46 @@ def system_resolvers(resolv_conf: Path = Path("/etc/resolv.conf")) -> tuple[str,
     return tuple(f"[{host}]:53" if ":" in host else f"{host}:53" for host in hosts) or FALLBACK_RESOLVERS
 
 
-async def _ask_server(at: str, queries: Sequence[Query], limits: _Limits) -> list[Answer]:
+async def _ask_server(at: str, queries: Sequence[Query], limits: _Limits) -> dict[Query, Answer]:
     try:
         channel = await open_channel(*parse_resolver(at))
     except (OSError, UnicodeError, ValueError) as problem:
-        return [failed_answer(query.question, query.who, f"it cannot be reached: {problem}") for query in queries]
+        return {query: _failed(query, f"the resolver cannot be reached: {problem}") for query in queries}
     try:
-        waiting = [
-            _answer(q.question, q.who, channel, limits, recursive=q.recursive, unchecked=q.unchecked) for q in queries
-        ]
-        return await asyncio.gather(*waiting)
-    finally:
-        channel.close()
-
-
-async def _ask_resolver(questions: Sequence[Question], resolver: str, limits: _Limits) -> list[Answer]:
-    try:
-        channel = await open_channel(*parse_resolver(resolver))
-    except (OSError, UnicodeError, ValueError) as problem:
-        return [
-            failed_answer(question, resolver, f"the resolver cannot be reached: {problem}") for question in questions
-        ]
-    try:
-        answers: list[Answer] = []
-        left = iter(questions)
-        workers = range(min(limits.at_once, len(questions)))
-        await asyncio.gather(*(_ask_remaining(left, resolver, channel, limits, answers) for _ in workers))
+        answers: dict[Query, Answer] = {}
+        left = iter(queries)
+        workers = range(min(limits.at_once, len(queries)))
+        await asyncio.gather(*(_ask_remaining(left, channel, limits, answers) for _ in workers))
         return answers
     finally:
         channel.close()
 
 
 async def _ask_remaining(
-    left: Iterator[Question], resolver: str, channel: Channel, limits: _Limits, answers: list[Answer]
+    left: Iterator[Query], channel: Channel, limits: _Limits, answers: dict[Query, Answer]
 ) -> None:
-    """Ask the next question until none is left. Several of these share the iterator, which limits pending questions."""
-    for question in left:
+    """Send the next query until none is left. Several of these share the iterator, which limits pending queries."""
+    for query in left:
         if not channel.has_answered and channel.timeouts >= limits.at_once * limits.tries:
-            answers.append(failed_answer(question, resolver, "the resolver does not answer"))
+            answers[query] = _failed(query, "the resolver does not answer")
         else:
-            answers.append(await _answer(question, resolver, channel, limits))
+            answers[query] = await _answer(query, channel, limits)
 
 
-async def _answer(
-    question: Question,
-    resolver: str,
-    channel: Channel,
-    limits: _Limits,
-    *,
-    recursive: bool = True,
-    unchecked: bool = False,
-) -> Answer:
+async def _answer(query: Query, channel: Channel, limits: _Limits) -> Answer:
     try:
-        query = packet_for(question, recursive=recursive, unchecked=unchecked)
+        packet = packet_for(query)
     except (dns.exception.DNSException, ValueError) as problem:
-        return failed_answer(question, resolver, f"DNS has no such question: {problem}")
+        return _failed(query, f"DNS has no such question: {problem}")
     reply: bytes | str = ""
     for _ in range(limits.tries):
-        reply = await channel.exchange(query, limits.timeout)
+        reply = await channel.exchange(packet, limits.timeout)
         if isinstance(reply, bytes) and is_truncated(reply):
-            reply = await over_tcp(channel.host, channel.port, query, limits.timeout)
+            reply = await over_tcp(channel.host, channel.port, packet, limits.timeout)
         if isinstance(reply, bytes):
-            return parse_answer(question, resolver, reply)
-    return failed_answer(question, resolver, str(reply))
+            return parse_answer(query.question, query.who, reply)
+    return _failed(query, str(reply))
+
+
+def _failed(query: Query, error: str) -> Answer:
+    return failed_answer(query.question, query.who, error)

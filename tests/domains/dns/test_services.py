@@ -163,3 +163,9 @@ def test_a_nameserver_with_only_ipv6_is_queried_there() -> None:
         Server("ns6.example.net", "[2606:4700::53]:53"),
         Server("glued.example.net", "[2606:4700::54]:53"),
     )
+
+
+def test_a_question_with_and_without_validation_has_an_answer_each(sandbox: Sandbox) -> None:
+    question, at = Question("shop.com", "SOA"), sandbox.dns_address
+    queries = [Query(question, at, at), Query(question, at, at, unchecked=True)]
+    assert set(asyncio.run(exchange.ask_each(queries))) == set(queries)
