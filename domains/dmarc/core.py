@@ -70,9 +70,7 @@ class DmarcRecord:
 
     @property
     def policy(self) -> str:
-        """Return `p`. Without a valid `p` receivers only monitor (RFC 9989 4.7; RFC 7489 6.6.3 also requires a valid
-        `rua`).
-        """
+        """Return `p`. Without a valid one receivers only monitor (RFC 9989 4.7; RFC 7489 6.6.3 also wants a `rua`)."""
         return self.tags.get("p", "none").lower()
 
     @property
@@ -154,9 +152,7 @@ def find_policy(
 
 
 def _policy_for(record: DmarcRecord, *, exists: bool) -> str:
-    """Return the policy for a subdomain without a record: `sp`, or the stricter of `sp` and `np` if the
-    name is absent.
-    """
+    """Return the policy of a subdomain without a record: `sp`, or if its name is absent the stricter of `sp`, `np`."""
     missing = record.tags.get("np", record.policy_below).lower()
     return record.policy_below if exists else max(record.policy_below, missing, key=POLICIES.index)
 
@@ -264,9 +260,7 @@ def _mildest_policy(read: Iterable[Mapping[str, str]], names: Sequence[str]) -> 
 
 
 def monitoring_record(reports_to: str = "") -> str:
-    """Return a monitoring policy, for domains to which none applies. No "pct": receivers disagree, and RFC 9989 drops
-    it.
-    """
+    """Return a policy for domains to which none applies. No "pct": receivers disagree, and RFC 9989 drops it."""
     return "; ".join(("v=DMARC1; p=none", *([f"rua=mailto:{reports_to}"] if reports_to else [])))
 
 

@@ -10,9 +10,7 @@ from domains.records.core import Record
 
 
 class LookupStatus(StrEnum):
-    """NO_NAME is NXDOMAIN. NO_DATA is a name without this type. FAILED (timeout, SERVFAIL, malformed answer) proves
-    nothing.
-    """
+    """NO_NAME is NXDOMAIN, NO_DATA a name without this type. FAILED (timeout, SERVFAIL, malformed) proves nothing."""
 
     FOUND = "found"
     NO_NAME = "no_name"

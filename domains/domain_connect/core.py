@@ -123,9 +123,7 @@ def read_key(text: str) -> rsa.RSAPrivateKey:
 def link_for(
     host: ConnectHost, identity: ConnectIdentity, facts: IdentityFacts, hosted: DomainName, absent: Sequence[Record]
 ) -> ConnectLink | None:
-    """Return the signed link. `absent`: records whose names are known to be unused. None if the template creates none
-    of them.
-    """
+    """Return the signed link; None if the template creates none of the `absent` records, whose names are unused."""
     given = variables(facts)
     made = expand_template(given, hosted)
     keys = tuple(record.key for record in absent if made.get(record.key) == _as_created(record))
@@ -163,9 +161,7 @@ CreatedRecord = tuple[str, str, str, int | None]
 
 
 def expand_template(given: Mapping[str, str], hosted: DomainName) -> dict[str, CreatedRecord]:
-    """Return what a host creates from the template, by group: name, type, value, priority. Groups with unknown
-    variables are left out.
-    """
+    """Return what a host creates from the template, by group, without groups that need an unknown variable."""
     found = {}
     for record in TEMPLATE["records"]:
         raw = record.get("data") or record.get("pointsTo") or record["spfRules"]

@@ -5,7 +5,7 @@ name our host stops mail.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +13,7 @@ from inbound_admin.lib.foreign_text import escaped
 
 MOST_BYTES = 64_000  # RFC 8461, 3.3: senders may refuse what is longer
 LONGEST_AGE = 31_557_600  # a year, in seconds
+POLICY_PATH = "/.well-known/mta-sts.txt"
 _VERSION = "STSv1"
 _MODES = ("enforce", "testing", "none")
 
@@ -49,14 +50,12 @@ class Fetched:
 
 @dataclass(frozen=True)
 class PolicyCheck:
-    """`sentence` says what the effect means and what to do. `problem` says why the last fetch failed; the other fields
-    then keep their values.
-    """
+    """`sentence`: what the effect means and what to do. `problem`: why the last fetch failed, which keeps the rest."""
 
     effect: PolicyEffect = PolicyEffect.NOT_FETCHED
     sentence: str = ""
     mode: str = ""
-    mx: tuple[str, ...] = field(default=())
+    mx: tuple[str, ...] = ()
     max_age: int | None = None
     problem: str = ""
 
@@ -83,13 +82,9 @@ def policy_host(name: str) -> str:
     return f"mta-sts.{name}"
 
 
-def policy_path() -> str:
-    return "/.well-known/mta-sts.txt"
-
-
 def policy_url(name: str) -> str:
     """Return the URL where senders fetch the policy of a domain."""
-    return f"https://{policy_host(name)}{policy_path()}"
+    return f"https://{policy_host(name)}{POLICY_PATH}"
 
 
 def read_policy(text: str) -> StsPolicy:
@@ -146,7 +141,7 @@ def ignored_policy(sentence: str) -> PolicyCheck:
 
 def with_problem(known: PolicyCheck, why: str) -> PolicyCheck:
     """Return the known check with a problem: a failed fetch says nothing about the policy."""
-    return PolicyCheck(known.effect, known.sentence, known.mode, known.mx, known.max_age, problem=why)
+    return replace(known, problem=why)
 
 
 def _refusal(fetched: Fetched) -> str:

@@ -34,9 +34,7 @@ SEEN_BY_ALL = (Why.CERTIFICATE,)
 
 
 def record_announcement(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
-    """Queue a fetch if one is due, or clear the policy if it is no longer announced. Runs in a check's transaction; the
-    caller saves.
-    """
+    """Queue a fetch if one is due, or clear a policy that is no longer announced. The caller, a check, saves."""
     state = next((judgement.state for judgement in judgements if judgement.key == KEY), State.WAITING)
     if state is State.VERIFIED:
         if domain.mta_sts_at is None or domain.mta_sts_at <= now - EVERY:

@@ -43,9 +43,7 @@ class HostLookup:
         return [*self.host.get(question, []), *self.public.get(question, [])]
 
     def answers_for_record(self, record: Record) -> list[Answer]:
-        """Return the answers to judge a record by. A nameserver's correct answer counts only
-        together with resolvers'.
-        """
+        """Return the answers to judge a record by. A nameserver's correct one counts only with resolvers' answers."""
         public, host = (each.get(question_for(record), []) for each in (self.public, self.host))
         if not public:
             return host

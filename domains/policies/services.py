@@ -80,9 +80,7 @@ def _host_questions(lines: Iterable[str]) -> list[Question]:
 
 
 def _existence(domain: Domain) -> list[Question]:
-    """Ask whether a subdomain exists. Its nameservers are asked first: a resolver would cache that the name, and all
-    names below it, do not exist (RFC 8020).
-    """
+    """Ask whether a subdomain exists: its nameservers first, since a resolver caches its absence (RFC 8020)."""
     return [Question(domain.name, "TXT")] if domain.parsed.parents else []
 
 

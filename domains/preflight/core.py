@@ -1,6 +1,4 @@
-"""What is known before a domain is added: who handles its mail now, which names are free, and
-possible problems. Pure.
-"""
+"""What is known before a domain is added: who handles its mail, which names are free, possible problems. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -104,9 +104,7 @@ def _store(
 
 
 def _must_prove(name: DomainName, customer: Customer, preflight: Preflight) -> ClaimReason | None:
-    """Other customers' claims don't count if this customer has proven a parent domain. Rows past the claim stage always
-    do.
-    """
+    """Other customers' claims don't count if this customer has proven a parent domain. Rows past that stage do."""
     if related_domains(name).exclude(customer=customer).exists():
         return ClaimReason.RELATED
     rivals = Domain.objects.filter(name=name.ascii).exclude(customer=customer)

@@ -22,9 +22,7 @@ SAVED_FIELDS = ("mail_rules", "mx_facts", "receiving_state")
 
 
 def record_rules(*, domain_id: str, rules: Mapping[str, RulesFact]) -> None:
-    """Store what the rules do. Call it in a transaction. `rules` has each name with an address. The next check is due
-    at once.
-    """
+    """Store what the rules do, by name with an address, in the caller's transaction. The next check is due at once."""
     locked = Domain.objects.select_for_update(of=("self",)).filter(pk=domain_id).first()
     facts = {name: fact.value for name, fact in rules.items() if fact is not RulesFact.NOTHING}
     if locked is None or locked.mail_rules == facts:

@@ -197,9 +197,7 @@ def _ownership(facts: IdentityFacts) -> tuple[Record, ...]:
 
 
 def _signing(facts: IdentityFacts) -> tuple[Record, ...]:
-    """Each identity has its own zone, and only SESv2 (SigningHostedZone) reports it. Until then, show the region's
-    zone.
-    """
+    """Each identity has its own zone, which only SESv2 (SigningHostedZone) reports. Until then, the region's counts."""
     zone, note, withheld = facts.dkim_zone, "", ""
     if not zone:
         zone = usual_dkim_zone(facts.region)
@@ -244,9 +242,7 @@ INBOUND_MX = "inbound-mx"
 
 
 def mx_record(name: str, domain: DomainName, region: str, need: Need = Need.REQUIRED) -> Record:
-    """Return the MX that routes mail for the domain, or a name below it, to SES. Raises ValueError in a region without
-    receiving.
-    """
+    """Return the MX that routes mail for a name to SES. Raises ValueError in a region without receiving."""
     return Record(mx_key(name, domain), Purpose.RECEIVING, need, "MX", name, inbound_host(region), MX_PRIORITY)
 
 

@@ -11,9 +11,7 @@ from domains.names.core import DomainName
 
 
 def cut_questions(domain: DomainName) -> tuple[Question, ...]:
-    """Return NS questions for the domain and each name between it and the registrable one. Empty for a registrable
-    name.
-    """
+    """Return NS questions for the domain and the names between it and the registrable one; none for that itself."""
     return tuple(Question(name, "NS") for name in (domain.ascii, *domain.parents) if name != domain.zone)
 
 

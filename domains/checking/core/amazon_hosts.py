@@ -1,10 +1,9 @@
-"""Amazon's hosts that SES records point to: their use, their region, and what a similar name was meant to be. Pure.
+"""Amazon's hosts that SES records point to: their use, and what a similar name was meant to be. Pure.
 
 This table is consulted before values are compared letter by letter: the wrong Amazon host is not a typo.
 """
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 
 from domains.checking.core.nearness import is_close
@@ -19,15 +18,7 @@ class HostUse(StrEnum):
     SIGNING = "DKIM keys"
 
 
-@dataclass(frozen=True)
-class AmazonHost:
-    """`region` is "" if the name does not contain one."""
-
-    use: HostUse
-    region: str = ""
-
-
-_REGION = r"(?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2})"
+_REGION = r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}"
 _TABLE = (
     (re.compile(rf"inbound-smtp\.{_REGION}\.amazonaws\.com"), HostUse.RECEIVING),
     (re.compile(rf"feedback-smtp\.{_REGION}\.amazonses\.com"), HostUse.BOUNCES),
@@ -40,12 +31,9 @@ _STARTS = {"inbound": HostUse.RECEIVING, "feedback": HostUse.BOUNCES, "email": H
 _ENDINGS = ("amazonaws.com", "amazonses.com")
 
 
-def amazon_host(name: str) -> AmazonHost | None:
-    """Return the use and region of an SES host, None for other hosts. `name` is in lower case without the last dot."""
-    for pattern, use in _TABLE:
-        if found := pattern.fullmatch(name):
-            return AmazonHost(use, found["region"] or "")
-    return None
+def host_use(name: str) -> HostUse | None:
+    """Return the use of an SES host, None for other hosts. `name` is in lower case without the last dot."""
+    return next((use for pattern, use in _TABLE if pattern.fullmatch(name)), None)
 
 
 def is_amazon_name(name: str) -> bool:
@@ -62,7 +50,7 @@ def meant_use(name: str) -> HostUse | None:
     """Return the use of the SES host that a wrong name resembles: a part missing, another ending, or a typo."""
     first, _, rest = name.partition(".")
     ending = ".".join(rest.split(".")[-2:])
-    if amazon_host(name) or not (any(is_close(ending, each, 2) for each in _ENDINGS) or _IN_REGION.search(name)):
+    if host_use(name) or not (any(is_close(ending, each, 2) for each in _ENDINGS) or _IN_REGION.search(name)):
         return None
     starts = (use for start, use in _STARTS.items() if is_close(first, f"{start}-smtp", 2) or is_close(first, start, 1))
     return next(starts, None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import takewhile
 
-from domains.checking.core.amazon_hosts import HostUse, amazon_host, is_almost_ses, is_amazon_name, meant_use
+from domains.checking.core.amazon_hosts import HostUse, host_use, is_almost_ses, is_amazon_name, meant_use
 from domains.checking.core.nearness import DIFFERS, difference, has_name_inside, is_in_other_type, is_pasted_key
 from domains.dmarc import core as dmarc_core
 from domains.dns.core import Answer, LookupStatus
@@ -54,6 +54,10 @@ class Comparison:
     found: tuple[str, ...] = ()
 
 
+def _wrong(code: str, found: tuple[str, ...]) -> Comparison:
+    return Comparison(Verdict.WRONG, code, found)
+
+
 def compare(record: Record, answer: Answer, further: Sequence[Answer] = (), names: SpfNames = NO_NAMES) -> Comparison:
     """Judge one answer. `further` answers `further_questions`; `names` is what DNS has at an SPF record's names."""
     plain = _compare_plain(record, answer)
@@ -62,7 +66,7 @@ def compare(record: Record, answer: Answer, further: Sequence[Answer] = (), name
     if plain.verdict in (Verdict.CORRECT, Verdict.UNKNOWN):
         return plain
     if answer.dname:
-        return Comparison(Verdict.WRONG, DNAME_CODE, (answer.dname,))
+        return _wrong(DNAME_CODE, (answer.dname,))
     same_source = [other for other in further if other.resolver == answer.resolver]
     return _best(plain, [(other, _explain(record, plain, other)) for other in same_source])
 
@@ -81,7 +85,7 @@ def _compare_plain(record: Record, answer: Answer) -> Comparison:
     if answer.status is LookupStatus.FAILED:
         return Comparison(Verdict.UNKNOWN, FAILED_CODE)
     if answer.status is LookupStatus.NO_NAME and answer.aliases:
-        return Comparison(Verdict.WRONG, DANGLING_CODE, answer.aliases[-1:])
+        return _wrong(DANGLING_CODE, answer.aliases[-1:])
     if answer.status is not LookupStatus.FOUND or not answer.values:
         return _inherited(record) if record.key == "dmarc" else Comparison(Verdict.ABSENT, ABSENT_CODE)
     by_key = _inbound if is_inbound(record.key) else _BY_KEY.get(record.key)
@@ -98,7 +102,7 @@ def _explain(record: Record, plain: Comparison, other: Answer) -> Comparison | N
     if same_type and other.question.name.startswith(record.name + "."):
         right = _compare_plain(record, other).verdict is Verdict.CORRECT
         found_at = (f"at {other.question.name}",)  # the value is correct, only the name differs
-        return Comparison(Verdict.WRONG, "dns.name.doubled_zone", found_at) if right else None
+        return _wrong("dns.name.doubled_zone", found_at) if right else None
     return _of_another_type(record, plain, other) if same_name else None
 
 
@@ -110,14 +114,14 @@ def _of_another_type(record: Record, plain: Comparison, other: Answer) -> Compar
     if kind == "TXT" and is_absent and record.type == "MX":
         return _of_wrong_type(record, kind, other.values)
     if kind == "CNAME" and record.type != "CNAME":
-        return _of_wrong_type(record, kind, other.values) or Comparison(Verdict.WRONG, "dns.rival.cname", other.values)
+        return _of_wrong_type(record, kind, other.values) or _wrong("dns.rival.cname", other.values)
     return None
 
 
 def _of_wrong_type(record: Record, kind: str, values: tuple[str, ...]) -> Comparison | None:
     """M13: the expected value in a record of another type."""
     is_ours = is_in_other_type(record.value, record.priority, values)
-    return Comparison(Verdict.WRONG, WRONG_TYPE_CODE, tuple(f"{kind} {v}" for v in values)) if is_ours else None
+    return _wrong(WRONG_TYPE_CODE, tuple(f"{kind} {v}" for v in values)) if is_ours else None
 
 
 def _at_the_apex(record: Record, other: Answer) -> Comparison | None:
@@ -127,7 +131,7 @@ def _at_the_apex(record: Record, other: Answer) -> Comparison | None:
     if f"amazonses:{record.value}" in other.values:
         return Comparison(Verdict.CORRECT, CORRECT_CODE, (f"amazonses:{record.value}",))
     typed = names_inside(record, other.values)
-    return Comparison(Verdict.WRONG, ONE_BOX_CODE, typed) if typed else None
+    return _wrong(ONE_BOX_CODE, typed) if typed else None
 
 
 def names_inside(record: Record, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -140,10 +144,10 @@ def _text_for_alias(record: Record, values: tuple[str, ...]) -> Comparison:
     if wrong := _of_wrong_type(record, "TXT", values):
         return wrong
     if is_pasted_key(values):
-        return Comparison(Verdict.WRONG, PASTED_KEY_CODE, values)
+        return _wrong(PASTED_KEY_CODE, values)
     if any("p=" in value for value in values):
-        return Comparison(Verdict.WRONG, "dns.value.flattened", values)
-    return Comparison(Verdict.WRONG, "dns.rival.other_type", tuple(f"TXT {value}" for value in values))
+        return _wrong("dns.value.flattened", values)
+    return _wrong("dns.rival.other_type", tuple(f"TXT {value}" for value in values))
 
 
 def _text(record: Record, values: tuple[str, ...]) -> Comparison:
@@ -152,17 +156,17 @@ def _text(record: Record, values: tuple[str, ...]) -> Comparison:
         return Comparison(Verdict.CORRECT, CORRECT_CODE, values)
     code = _most_specific(_common_difference(record, value) for value in values)
     if code == DIFFERS and (typed := names_inside(record, values)):
-        return Comparison(Verdict.WRONG, ONE_BOX_CODE, typed)
+        return _wrong(ONE_BOX_CODE, typed)
     if code == DIFFERS and record.key == "identity" and all(map(_SES_TOKEN.fullmatch, values)):
         return Comparison(Verdict.ABSENT, "dns.value.other_token", values)
-    return Comparison(Verdict.WRONG, code, values)
+    return _wrong(code, values)
 
 
 def _alias(record: Record, values: tuple[str, ...]) -> Comparison:
     hosts = [_host(value) for value in values]
     if hosts == [record.value.lower()]:
         return Comparison(Verdict.CORRECT, CORRECT_CODE, values)
-    return Comparison(Verdict.WRONG, _most_specific(_alias_difference(record, host) for host in hosts), values)
+    return _wrong(_most_specific(_alias_difference(record, host) for host in hosts), values)
 
 
 def _alias_difference(record: Record, host: str) -> str:
@@ -170,11 +174,11 @@ def _alias_difference(record: Record, host: str) -> str:
     expected = record.value.lower()
     if host in record.others:
         return "dns.value.keys_swapped"
-    other, code = amazon_host(host), _common_difference(record, host)
-    if other is None:
+    use, code = host_use(host), _common_difference(record, host)
+    if use is None:
         is_our_key = host.partition(".")[0] == expected.partition(".")[0] and is_amazon_name(host)
         return "dns.value.typo" if code == DIFFERS and is_our_key else code
-    if other.use is not HostUse.SIGNING:
+    if use is not HostUse.SIGNING:
         return OTHER_HOST_CODE
     if host.partition(".")[0] == expected.partition(".")[0]:
         return "dns.value.other_region"
@@ -199,16 +203,14 @@ def _inbound(record: Record, values: tuple[str, ...]) -> Comparison:
     if not ours:
         return _wrong_mx(record, values, "dns.rival.mx")
     if _has_null(values):
-        return Comparison(Verdict.WRONG, "dns.rival.null_mx_beside", values)
+        return _wrong("dns.rival.null_mx_beside", values)
     ahead = {host for preference, host in _mx(values) if preference <= min(ours)} - {record.value.lower()}
-    if ahead and all((there := amazon_host(host)) and there.use is HostUse.RECEIVING for host in ahead):
-        return Comparison(
-            Verdict.WRONG, "dns.value.other_region", values
-        )  # our host in another region does not compete
+    if ahead and all(host_use(host) is HostUse.RECEIVING for host in ahead):  # ours in another region doesn't compete
+        return _wrong("dns.value.other_region", values)
     if min(ours) > best:
-        return Comparison(Verdict.WRONG, "dns.rival.mx", values)
+        return _wrong("dns.rival.mx", values)
     if min(ours) in rivals:
-        return Comparison(Verdict.WRONG, "dns.rival.mx_shared", values)
+        return _wrong("dns.rival.mx_shared", values)
     return Comparison(Verdict.CORRECT, "dns.rival.mx_behind" if rivals else CORRECT_CODE, values)
 
 
@@ -219,7 +221,7 @@ def _only_mx(record: Record, values: tuple[str, ...]) -> Comparison:
         return Comparison(Verdict.CORRECT, CORRECT_CODE, values)
     if record.value.lower() in hosts:
         code = "dns.rival.null_mx_beside" if _has_null(values) else "dns.rival.mail_from_mx"
-        return Comparison(Verdict.WRONG, code, values)
+        return _wrong(code, values)
     return _wrong_mx(record, values, "dns.rival.mail_from_mx")
 
 
@@ -238,21 +240,21 @@ def _has_null(values: tuple[str, ...]) -> bool:
 def _wrong_mx(record: Record, values: tuple[str, ...], rival: str) -> Comparison:
     """None of the hosts is ours: a typo, or somebody else's host."""
     code = _most_specific(_mx_difference(record, host) for _, host in _mx(values))
-    return Comparison(Verdict.WRONG, rival if code == DIFFERS else code, values)
+    return _wrong(rival if code == DIFFERS else code, values)
 
 
 def _mx_difference(record: Record, host: str) -> str:
     expected = record.value.lower()
     if host == "":
         return "dns.rival.null_mx"
-    wanted, there = amazon_host(expected), amazon_host(host)
+    wanted, there = host_use(expected), host_use(host)
     if wanted and there:
-        return "dns.value.other_region" if there.use is wanted.use else OTHER_HOST_CODE
+        return "dns.value.other_region" if there is wanted else OTHER_HOST_CODE
     if _IP.fullmatch(_without_zone(record, host)):
         return "dns.value.ip"
     if (code := _common_difference(record, host)) != DIFFERS:
         return code
-    if wanted and (meant_use(host) is wanted.use or is_almost_ses(host)):
+    if wanted and (meant_use(host) is wanted or is_almost_ses(host)):
         return "dns.value.typo"
     is_itself = host == record.name and not is_inbound(record.key)  # a domain may be its own mail server
     return "dns.value.impossible_host" if is_itself or not _HOST.fullmatch(host) else DIFFERS
@@ -262,17 +264,17 @@ def _spf(record: Record, values: tuple[str, ...]) -> Comparison:
     """SES must be included where it takes effect. The rest of the line belongs to the customer."""
     lines = grammar.spf_records(values)
     if len(lines) > 1:
-        return Comparison(Verdict.WRONG, "dns.rival.spf", lines)
+        return _wrong("dns.rival.spf", lines)
     if not lines:
         if part := tuple(filter(_PART_OF_SPF.fullmatch, values)):
-            return Comparison(Verdict.WRONG, "dns.value.spf_part", part)
+            return _wrong("dns.value.spf_part", part)
         broken = tuple(filter(grammar.resembles_spf, values))
         return _damaged_or_absent(merger.DEFAULT_RECORD, values, broken, "dns.value.spf_syntax")
     line = grammar.parse(lines[0])
     if line.problems or not grammar.authorises(lines[0]):
         return _without_ses(record, line, lines)
     if line.allows_anyone:
-        return Comparison(Verdict.WRONG, "dns.value.spf_open", lines)
+        return _wrong("dns.value.spf_open", lines)
     return Comparison(Verdict.CORRECT, CORRECT_CODE, lines)
 
 
@@ -287,23 +289,23 @@ def _check_references(right: Comparison, names: SpfNames) -> Comparison:
     )
     code = next((code for holds, code in stumbles if holds), "")
     if code:
-        return Comparison(Verdict.WRONG, code, right.found)
+        return _wrong(code, right.found)
     return Comparison(Verdict.CORRECT, IGNORED_CODE, right.found) if grammar.parse(line).ignored else right
 
 
 def _without_ses(record: Record, line: grammar.Spf, lines: tuple[str, ...]) -> Comparison:
     """The line does not authorise SES: ours damaged, or another. At the apex, ours is the existing line plus SES."""
     if not line.problems and any(term.has_wrong_sign and term.domain == grammar.AMAZON for term in line.ignored):
-        return Comparison(Verdict.WRONG, "dns.value.spf_equals", lines)
+        return _wrong("dns.value.spf_equals", lines)
     expected, at_apex = merger.DEFAULT_RECORD, record.key == "apex-spf"
     spoilt = difference(expected, lines[0])
     is_sound = not line.problems
     is_whole = at_apex and spoilt == "dns.value.cut" and is_sound
     is_anothers = is_sound and spoilt == "dns.value.typo" and merger.add_include(lines[0]).value != expected
     if spoilt != DIFFERS and not (is_whole or is_anothers) and not (line.problems and spoilt in _LESS_EXACT):
-        return Comparison(Verdict.WRONG, spoilt, lines)
+        return _wrong(spoilt, lines)
     if line.problems:
-        return Comparison(Verdict.WRONG, "dns.value.spf_syntax", lines)
+        return _wrong("dns.value.spf_syntax", lines)
     out_of_reach = any(term.includes(grammar.AMAZON) for term in line.terms)
     code = "dns.value.spf_order" if out_of_reach else "dns.value.spf_without_amazon"
     untouched = at_apex and not out_of_reach
@@ -314,15 +316,15 @@ def _damaged_or_absent(expected: str, values: tuple[str, ...], broken: tuple[str
     """Ignore other text at the name, unless it is our value damaged, or was meant as such a record."""
     spoilt = tuple(value for value in values if difference(expected, value) != DIFFERS)
     if spoilt:
-        return Comparison(Verdict.WRONG, difference(expected, spoilt[0]), spoilt)
-    return Comparison(Verdict.WRONG, code, broken) if broken else Comparison(Verdict.ABSENT, ABSENT_CODE)
+        return _wrong(difference(expected, spoilt[0]), spoilt)
+    return _wrong(code, broken) if broken else Comparison(Verdict.ABSENT, ABSENT_CODE)
 
 
 def _dmarc(record: Record, values: tuple[str, ...]) -> Comparison:
     """Any valid policy is accepted. The recommended one is never weaker than the one that applies."""
     lines = tuple(filter(dmarc_core.is_dmarc, values))
     if len(lines) > 1:
-        return Comparison(Verdict.WRONG, "dns.rival.dmarc", lines)
+        return _wrong("dns.rival.dmarc", lines)
     if not lines:
         broken = tuple(filter(dmarc_core.resembles_dmarc, values))
         found = _damaged_or_absent(_default_policy(record), values, broken, "dns.value.dmarc_syntax")
@@ -330,7 +332,7 @@ def _dmarc(record: Record, values: tuple[str, ...]) -> Comparison:
     own = dmarc_core.parse(lines[0])
     if own.problems:
         code, spoilt = _dmarc_code(own), difference(_default_policy(record), lines[0])
-        return Comparison(Verdict.WRONG, code if spoilt == DIFFERS else spoilt, lines)
+        return _wrong(code if spoilt == DIFFERS else spoilt, lines)
     missing = set(dmarc_core.parse(record.value).reports) - set(own.reports)
     verdict, code = (Verdict.WRONG, "dns.value.dmarc_reports") if missing else (Verdict.CORRECT, CORRECT_CODE)
     return Comparison(verdict, code, lines)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from domains.checking.core.amazon_hosts import amazon_host
+from domains.checking.core.amazon_hosts import host_use
 from domains.dmarc import core as dmarc_core
 from domains.records.core import SPF_KEYS, Record, is_inbound
 from domains.spf.core import grammar, merger
@@ -166,9 +166,7 @@ _SENTENCES = {
     ),
 }
 
-_VALUE_SHOWN = {
-    " Replace it with the value shown.": "",
-}
+_VALUE_SHOWN = " Replace it with the value shown."
 LAPSED = "{domain} doesn't exist in DNS any more. Renew it at your registrar, or ask there why it was removed."
 MOVED = "{domain} moved to other nameservers ({servers}), which don't have its records. Publish them there."
 NEVER_THERE = "{domain} doesn't exist in DNS. Check the spelling, or register the domain first."
@@ -308,10 +306,7 @@ def _mx_host(value: str) -> str:
 
 def _without_value(text: str, withheld: str) -> str:
     """Return the sentence for a record whose value isn't offered: nothing can be replaced with a “value shown”."""
-    shown = [(told, instead) for told, instead in _VALUE_SHOWN.items() if told in text]
-    for told, instead in shown:
-        text = text.replace(told, instead)
-    return f"{text} {withheld}" if shown else text
+    return f"{text.replace(_VALUE_SHOWN, '')} {withheld}" if _VALUE_SHOWN in text else text
 
 
 def _broken(record: Record, found: tuple[str, ...], names: SpfNames) -> tuple[str, str]:
@@ -353,8 +348,7 @@ def reports_of(found: tuple[str, ...]) -> str:
 
 def use_of(found: tuple[str, ...]) -> str:
     """Return the use of the first SES host among the values, "" if there is none."""
-    hosts = (amazon_host(value.rpartition(" ")[2].rstrip(".").lower()) for value in found)
-    return next((host.use.value for host in hosts if host), "")
+    return next((use.value for use in map(host_use, map(_mx_host, found)) if use), "")
 
 
 def problems_in(record: Record, found: tuple[str, ...]) -> tuple[tuple[str, RecordProblem], ...]:

@@ -45,9 +45,7 @@ MIN_FAILED_CHECKS = 2  # failed checks before we suspect that the host refuses u
 
 
 def explain_absence(record: Record, case: Case, *, wrong: str = "", found: tuple[str, ...] = ()) -> Cause:
-    """Return why a record is missing. `wrong` and `found` are the code and values of what is there instead, if
-    anything.
-    """
+    """Return why a record is missing. `wrong` and `found`: the code and values of what is there instead, if any."""
     cause = misplaced(record, case)
     if cause is None and case.seen.is_fully_searched(record, case.domain):
         cause = _explain_hidden(record, case) or _explain_lost(record, case)
@@ -274,9 +272,7 @@ _NOTES = frozenset({"dns.value.dmarc_strict", "dns.value.dmarc_consent", "dns.sp
 
 @dataclass(frozen=True)
 class JudgedRecord:
-    """`values` are the answers at the record's name. `is_right`: both the DNS host and public resolvers have the
-    record.
-    """
+    """`values` are the answers at the record's name. `is_right`: the DNS host and public resolvers have the record."""
 
     record: Record
     host: LinkState

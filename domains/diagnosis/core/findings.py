@@ -27,9 +27,7 @@ MOST_VALUES = 8
 
 
 def clean_text(value: str, longest: int = LONGEST) -> str:
-    """Return the text with invisible, control and direction characters escaped, such as "\\u200b", shortened with an
-    ellipsis. The page must still escape HTML.
-    """
+    """Return the text, shortened, with all that isn't printable escaped, as "\\u200b". The page must escape HTML."""
     shown = value[: longest + 1]
     if not shown.isprintable():
         shown = "".join(char if char.isprintable() else _escape_char(char) for char in shown)
@@ -136,9 +134,7 @@ def _bracket(pieces: tuple[Piece, ...]) -> str:
 
 
 class Severity(StrEnum):
-    """RED loses somebody's mail today. BROKEN stops something required. WAIT only needs time. NOTE stops nothing.
-    UNKNOWN could not be determined.
-    """
+    """RED loses mail today. BROKEN stops something required. WAIT needs time. NOTE stops nothing."""
 
     RED = "red"
     BROKEN = "broken"

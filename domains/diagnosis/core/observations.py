@@ -212,9 +212,7 @@ _CLOUDFLARE = tuple(
 
 @dataclass(frozen=True)
 class MailHosts:
-    """`mailboxes`: companies by suffix of a mail server's name. `forwarders`: patterns for the start of forwarders'
-    names.
-    """
+    """`mailboxes`: companies by suffix of a mail server's name. `forwarders`: patterns for the start of names."""
 
     mailboxes: Mapping[str, str]
     forwarders: tuple[str, ...]
@@ -236,9 +234,7 @@ def contains_record(record: Record, values: tuple[str, ...]) -> bool:
 
 
 def is_unique(record: Record) -> bool:
-    """Return True if no other domain has the value. All other values are the same for every domain of a region, or
-    worldwide.
-    """
+    """Return True if no other domain has the value. Other values are the same for all domains of a region."""
     return record.purpose in (Purpose.OWNERSHIP, Purpose.SIGNING)
 
 
@@ -345,9 +341,7 @@ def _apex_names(record: Record, domain: DomainName) -> tuple[str, ...]:
 
 
 def _shortened_names(record: Record, domain: DomainName) -> tuple[str, ...]:
-    """Return names with the labels next to the zone left out, as if somebody enters `abc._domainkey` for
-    mail.example.com.
-    """
+    """Return names without the labels next to the zone: `abc._domainkey` was entered for mail.example.com."""
     if record.name == domain.zone or not record.name.endswith(f".{domain.zone}"):
         return ()
     labels = record.name.removesuffix(f".{domain.zone}").split(".")

@@ -119,9 +119,7 @@ class Channel:
 
 
 async def over_tcp(host: str, port: int, query: Packet, timeout: float) -> bytes | str:
-    """Send a query over TCP, for an answer that did not fit into a datagram (RFC 7766). Returns a packet
-    or the error.
-    """
+    """Send a query over TCP, for an answer too long for a datagram (RFC 7766). Return a packet or the error."""
     number = secrets.randbits(16).to_bytes(2)
     message = number + query.rest
     try:

@@ -25,9 +25,7 @@ def write_absolute(entries: Sequence[Entry], zone: str) -> str:
 
 
 def read(text: str, zone: str) -> tuple[Entry, ...]:
-    """Parse the lines that `write_…` produces. ValueError for others: an export that we cannot read back is not
-    offered.
-    """
+    """Parse the lines that `write_…` produces. ValueError for others: what we cannot read back is not offered."""
     found = []
     for line in text.splitlines():
         if not line.strip() or line.startswith((";", "$ORIGIN ")):

@@ -101,9 +101,7 @@ def strings(text: str) -> tuple[str, ...]:
 
 
 def quoted(text: str, *, octal: bool = False) -> str:
-    """Return the strings as in a zone file, in quotation marks. Route 53 writes bytes in `octal`, all others as in RFC
-    1035.
-    """
+    """Return the strings as in a zone file, in quotation marks. Route 53 writes bytes in `octal`, unlike RFC 1035."""
     return " ".join(f'"{escaped(piece, octal=octal)}"' for piece in strings(text))
 
 

@@ -1,6 +1,4 @@
-"""`manage.py diagnose DOMAIN [--json]`: why a domain is not verified. Exit status 0 if all required records are
-correct.
-"""
+"""`manage.py diagnose DOMAIN [--json]`: why a domain is not verified."""
 
 import json
 import sys

@@ -73,9 +73,7 @@ def included_names(line: str) -> tuple[str, ...]:
 
 
 def names_looked_up(line: str) -> tuple[tuple[str, str], ...]:
-    """Return (name, type) of the other terms with a name to look up. Names with macros differ by message and are left
-    out.
-    """
+    """Return (name, type) of the other terms with a name to look up, without macros: those differ by message."""
     return tuple(dict.fromkeys(pair for term in parse(line).effective_terms if (pair := _host(term))))
 
 

@@ -44,9 +44,7 @@ class Term:
 
     @property
     def has_wrong_sign(self) -> bool:
-        """Return True if "=" was written instead of ":". RFC 7208 6 makes that an unknown modifier, which receivers
-        ignore.
-        """
+        """Return True if "=" was written instead of ":": an unknown modifier, which receivers ignore (RFC 7208 6)."""
         return self.is_modifier and self.name in _MECHANISMS
 
     @property
@@ -104,9 +102,7 @@ class Spf:
 
     @property
     def effective_terms(self) -> tuple[Term, ...]:
-        """Return the terms that can take effect: terms after "all" are never tried, and "all" disables a redirect
-        (5.1).
-        """
+        """Return the terms that can take effect: none after "all", and no redirect if there is an "all" (5.1)."""
         for at, term in enumerate(self.terms):
             if term.is_all:
                 return tuple(before for before in self.terms[: at + 1] if not before.is_redirect)

@@ -40,9 +40,7 @@ class Merged:
 
 
 def add_include(existing: str, names: SpfNames = NO_NAMES) -> Merged:
-    """Return the existing record ("" for none) with the include added before "all" or "redirect=", and everything else
-    kept.
-    """
+    """Return the existing record ("" for none) with the include added before "all" or "redirect="."""
     if not existing:
         return Merged(DEFAULT_RECORD, 1)
     spf = parse(existing)
@@ -88,9 +86,7 @@ def line_to_keep(lines: Sequence[str], merged: str) -> str:
 
 
 def _default_result(spf: Spf, names: SpfNames, redirects: int = 0) -> str:
-    """Return the qualifier for senders that no term names. An unknown redirect is neutral, as is "+all", which is
-    never offered.
-    """
+    """Return the qualifier for senders that no term names. Neutral for an unknown redirect, and for "+all"."""
     for term in spf.effective_terms:
         if term.is_all:
             return term.qualifier if term.qualifier != "+" else "?"
