@@ -15,7 +15,7 @@ from typing import Any, Self
 from domains.checking.core import sentences
 from domains.checking.core.comparison import Verdict, compare
 from domains.checking.core.judgement import Judgement, State
-from domains.dns.core import Answer, LookupStatus, Question, question_for
+from domains.dns.core import Answer, LookupStatus, Question, question_for, rival_question
 from domains.records.core import Need, Record
 
 KEPT_FOR = timedelta(days=7)  # a conflict that a nameserver showed, while it doesn't answer
@@ -62,7 +62,7 @@ def conflict_questions(
     required = [record for record in records if record.need is Need.REQUIRED]
     if any(each.state is not State.VERIFIED for each in judgements if each.need is Need.REQUIRED):
         required = [record for record in required if record.key in known]
-    return tuple(dict.fromkeys(question for each in required for question in (question_for(each), _rival(each))))
+    return tuple(dict.fromkeys(ask(record) for record in required for ask in (question_for, rival_question)))
 
 
 def with_conflict(
@@ -107,7 +107,7 @@ def _silent(
     """Return the nameservers of a known conflict that gave no answer about it now."""
     heard = _answering(at_host, question_for(record))
     if known.code != _DISAGREES:  # whether a record beside ours is a conflict depends on the answer for ours
-        heard = _answering(at_host, _rival(record)) - (_showing(at_host, _rival(record)) - heard)
+        heard = _answering(at_host, rival_question(record)) - (_showing(at_host, rival_question(record)) - heard)
     return {
         server: at
         for server, at in known.servers.items()
@@ -149,19 +149,14 @@ def _rival_conflict(record: Record, at_host: Mapping[Question, Sequence[Answer]]
     """Return the record that can't be beside a correct one. There is none if an alias leads to the record."""
     own = at_host.get(question_for(record), ())
     right = [answer for answer in own if compare(record, answer).verdict is Verdict.CORRECT]
-    answers = at_host.get(_rival(record), ())
+    answers = at_host.get(rival_question(record), ())
     held = [answer for answer in answers if answer.status is LookupStatus.FOUND and not answer.aliases]
     if not held or not right or any(answer.aliases for answer in right):
         return None
     found = ", ".join(held[0].values)
     text = _AT_DOMAIN if record.name == domain else _BESIDE
     shown = found if len(found) <= _LONGEST else f"{found[:_LONGEST]}…"
-    sentence = text.format(name=record.name, kind=_rival(record).type, found=shown)
+    sentence = text.format(name=record.name, kind=rival_question(record).type, found=shown)
     return RecordConflict(
         "dns.rival.cname", held[0].values, sentence, dict.fromkeys((each.resolver for each in held), "")
     )
-
-
-def _rival(record: Record) -> Question:
-    """Return the question for the record that can't be beside this one: any other at a CNAME, or a CNAME."""
-    return Question(record.name, "TXT" if record.type == "CNAME" else "CNAME")

@@ -1,6 +1,6 @@
 """DNS questions and answers. A failed lookup is never treated as an absent name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -71,14 +71,27 @@ def question_for(record: Record) -> Question:
     return Question(record.name, record.type)
 
 
+def rival_question(record: Record) -> Question:
+    """Return the question for a record that can't be beside this one: another type at a CNAME, or a CNAME."""
+    return Question(record.name, "TXT" if record.type == "CNAME" else "CNAME")
+
+
+def first_values(answers: Iterable[Answer]) -> tuple[str, ...] | None:
+    """Return the values of the first lookup that didn't fail, () if nothing is published, None if all failed."""
+    return next((answer.values for answer in answers if answer.status is not LookupStatus.FAILED), None)
+
+
+def mx_pairs(values: Iterable[str]) -> list[tuple[int, str]]:
+    """Return priority and host of each MX, the host in lower case without a dot: "" in a null MX."""
+    pairs = [value.partition(" ") for value in values]
+    return [(int(priority), host.strip().rstrip(".").lower()) for priority, _, host in pairs if priority.isdecimal()]
+
+
 def further_questions(record: Record, domain: DomainName) -> tuple[Question, ...]:
     """Return what to ask if the plain answer was not correct: the places and types of the usual mistakes."""
     doubled = Question(f"{record.name}.{domain.zone}", record.type)
     questions = [doubled] if len(doubled.name) <= 253 else []
-    if record.type == "CNAME":
-        questions += [Question(record.name, "TXT")]
-    else:
-        questions += [Question(record.name, "CNAME")]
+    questions += [rival_question(record)]
     if record.type == "MX":
         questions += [Question(record.name, "TXT")]
     if record.key == "identity":

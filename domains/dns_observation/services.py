@@ -13,7 +13,7 @@ from domains.diagnosis.core import observations
 from domains.diagnosis.core.observations import Cut, Observations, mx_hosts, serial_of
 from domains.dmarc import core as dmarc_core
 from domains.dns import services as dns_services
-from domains.dns.core import Answer, LookupStatus, Query, Question, is_void, question_for
+from domains.dns.core import Answer, LookupStatus, Query, Question, is_void, question_for, rival_question
 from domains.dns.services import Delegation, Network, QuerySession, Server
 from domains.names.core import DomainName
 from domains.policies import core as policies_core
@@ -162,7 +162,7 @@ async def _ask_further(observation: _Observation) -> None:
         for probe in observations.interleave([observations.probes(r, observation.domain) for r in missing])
     ]
     required = [record for record in right if record.need is Need.REQUIRED]
-    beside = [observations.rival_question(record) for record in right]
+    beside = [rival_question(record) for record in right]
     at_first = len(missing) * 3
     public = _in_public(observation, required, observation.net.resolvers)
     optional = _in_public(observation, [r for r in right if r not in required], observation.net.resolvers[:1])

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from domains.checking.core.judgement import State
 from domains.dns import services as dns_services
-from domains.dns.core import LookupStatus, Question
+from domains.dns.core import Question, first_values
 from domains.domain_connect import core, gateway
 from domains.domain_connect.core import ConnectHost, ConnectIdentity, ConnectLink
 from domains.jobs import queue_discovery
@@ -59,11 +59,10 @@ def discover(*, domain_id: str) -> None:
 
 def _find_host(zone: str, ours: ConnectIdentity) -> dict[str, str] | None:
     """Return {} if it is not supported, None if a lookup or request failed."""
-    answers = dns_services.look_up([Question(f"_domainconnect.{zone}", "TXT")])
-    answered = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
-    if not answered:
+    values = first_values(dns_services.look_up([Question(f"_domainconnect.{zone}", "TXT")]))
+    if values is None:
         return None
-    place = core.settings_host(answered[0].values)
+    place = core.settings_host(values)
     if not place:
         return {}
     private = settings.DOMAIN_CONNECT_MAY_BE_PRIVATE

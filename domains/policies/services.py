@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import chain
 
 from domains.dmarc import core as dmarc_core
-from domains.dns.core import Answer, LookupStatus, Question, is_void
+from domains.dns.core import LookupStatus, Question, first_values, is_void
 from domains.models.domains import Domain
 from domains.nameservers import services as nameservers_services
 from domains.nameservers.services import AnswersByQuestion, HostLookup
@@ -57,12 +57,7 @@ def _spf_names(domain: Domain) -> tuple[str, ...]:
 
 
 def _txt_values(seen: HostLookup, name: str) -> tuple[str, ...] | None:
-    return _values(seen.answers_to(Question(name, "TXT")))
-
-
-def _values(answers: Iterable[Answer]) -> tuple[str, ...] | None:
-    """Return None if all lookups failed, () if nothing is published."""
-    return next((answer.values for answer in answers if answer.status is not LookupStatus.FAILED), None)
+    return first_values(seen.answers_to(Question(name, "TXT")))
 
 
 def _questions(domain: Domain, own: PublishedPolicies) -> list[Question]:
@@ -86,7 +81,7 @@ def _existence(domain: Domain) -> list[Question]:
 
 def _dmarc(questions: Iterable[Question], answers: AnswersByQuestion) -> dict[str, tuple[str, ...]]:
     names = [question.name for question in questions if question.name.startswith("_dmarc.")]
-    found = {name: _values(answers.get(Question(name, "TXT"), ())) for name in names}
+    found = {name: first_values(answers.get(Question(name, "TXT"), ())) for name in names}
     return {name: core.dmarc_lines(values) for name, values in found.items() if values is not None}
 
 
@@ -106,7 +101,7 @@ def _inside(lines_by_domain: Sequence[Sequence[str]], answers: AnswersByQuestion
             break
         asked |= {question.name for question in new}
         replies = nameservers_services.query_resolvers(new)
-        by_name = {question.name: _values(replies[question]) for question in new}
+        by_name = {question.name: first_values(replies[question]) for question in new}
         found |= {name: spf_records(values) for name, values in by_name.items() if values is not None}
         lines_by_domain = [[line for name in names for line in found.get(name, ())] for names in names_by_domain]
         hosts = dict.fromkeys(question for lines in lines_by_domain for question in _host_questions(lines))

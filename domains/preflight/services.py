@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from accounts.models.people import Customer, User
 from audit import services as audit_services
 from domains.announcements import services as announcements_services
-from domains.dns.core import Answer, LookupStatus, Question
+from domains.dns.core import Answer, LookupStatus, Question, first_values
 from domains.dns.services import look_up
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
@@ -119,8 +119,7 @@ def _assess(parsed: ParsedDomain, customer: Customer) -> Preflight:
         answers = _ask(name)
     parent = domain_list_selectors.verified_parent(name, customer)
     hosted = Question(cut_of(name, answers) or name.zone, "NS")
-    answered = (a for a in answers if a.question == hosted and a.status is not LookupStatus.FAILED)
-    servers = next((answer.values for answer in answered), None)
+    servers = first_values(answer for answer in answers if answer.question == hosted)
     return core.assess(
         name,
         answers,
@@ -185,7 +184,7 @@ def check_usability(*, text: str, customer: Customer) -> Usability:
             raise
         refused, name = str(problem), parse_domain(text).domain  # of another's, it doesn't say whose it is
     questions = (Question(name.ascii, "MX"), Question(name.ascii, "CNAME"), Question(name.zone, "NS"))
-    mx, aliases, servers = (_values(answers) for answers in _look_up_each(questions, customer.pk))
+    mx, aliases, servers = _look_up_each(questions, customer.pk)
     if mx is None or aliases is None:
         raise DnsLookupFailed(f"We couldn't check the DNS of {name.unicode}. Try again in a moment.")
     return Usability(name, refused, mx, aliases, provider_of(servers or ()))
@@ -193,23 +192,17 @@ def check_usability(*, text: str, customer: Customer) -> Usability:
 
 def refresh_provider(domain: Domain) -> None:
     """Look up and store the DNS host. A failed lookup changes nothing."""
-    (answers,) = _look_up_each((Question(domain.hosted.zone, "NS"),), domain.customer_id)
-    servers = _values(answers)
+    (servers,) = _look_up_each((Question(domain.hosted.zone, "NS"),), domain.customer_id)
     if servers:
         domain.provider = provider_of(servers)
         domain.save(update_fields=("provider",))
 
 
-def _look_up_each(questions: tuple[Question, ...], customer: str) -> list[list[Answer]]:
+def _look_up_each(questions: tuple[Question, ...], customer: str) -> list[tuple[str, ...] | None]:
+    """Return the values for each question, None if all its lookups failed."""
     with slow_work.slot(customer=customer):
         answers = look_up(questions)
-    return [[answer for answer in answers if answer.question == question] for question in questions]
-
-
-def _values(answers: list[Answer]) -> tuple[str, ...] | None:
-    """Return None if all lookups failed."""
-    answered = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
-    return answered[0].values if answered else None
+    return [first_values(answer for answer in answers if answer.question == question) for question in questions]
 
 
 def _is_ours(value: str) -> bool:

@@ -12,7 +12,7 @@ from itertools import takewhile
 from domains.checking.core.amazon_hosts import HostUse, host_use, is_almost_ses, is_amazon_name, meant_use
 from domains.checking.core.nearness import DIFFERS, difference, has_name_inside, is_in_other_type, is_pasted_key
 from domains.dmarc import core as dmarc_core
-from domains.dns.core import Answer, LookupStatus
+from domains.dns.core import Answer, LookupStatus, mx_pairs
 from domains.records.core import SPF_KEYS, Record, is_inbound
 from domains.spf.core import evaluation, grammar, merger
 from domains.spf.core.evaluation import NO_NAMES, SpfNames
@@ -197,14 +197,14 @@ def _common_difference(record: Record, found: str) -> str:
 
 def _inbound(record: Record, values: tuple[str, ...]) -> Comparison:
     """Our host must be the only one with the lowest preference number."""
-    best = min((preference for preference, _ in _mx(values)), default=0)
-    ours = [preference for preference, host in _mx(values) if host == record.value.lower()]
-    rivals = [preference for preference, host in _mx(values) if host != record.value.lower()]
+    best = min((preference for preference, _ in mx_pairs(values)), default=0)
+    ours = [preference for preference, host in mx_pairs(values) if host == record.value.lower()]
+    rivals = [preference for preference, host in mx_pairs(values) if host != record.value.lower()]
     if not ours:
         return _wrong_mx(record, values, "dns.rival.mx")
     if _has_null(values):
         return _wrong("dns.rival.null_mx_beside", values)
-    ahead = {host for preference, host in _mx(values) if preference <= min(ours)} - {record.value.lower()}
+    ahead = {host for preference, host in mx_pairs(values) if preference <= min(ours)} - {record.value.lower()}
     if ahead and all(host_use(host) is HostUse.RECEIVING for host in ahead):  # ours in another region doesn't compete
         return _wrong("dns.value.other_region", values)
     if min(ours) > best:
@@ -216,7 +216,7 @@ def _inbound(record: Record, values: tuple[str, ...]) -> Comparison:
 
 def _only_mx(record: Record, values: tuple[str, ...]) -> Comparison:
     """SES refuses the setup if the MAIL FROM domain has any other MX (M22)."""
-    hosts = {host for _, host in _mx(values)}
+    hosts = {host for _, host in mx_pairs(values)}
     if hosts == {record.value.lower()} and len(values) == 1:
         return Comparison(Verdict.CORRECT, CORRECT_CODE, values)
     if record.value.lower() in hosts:
@@ -234,12 +234,12 @@ def _without_zone(record: Record, host: str) -> str:
 
 def _has_null(values: tuple[str, ...]) -> bool:
     """RFC 7505: "0 ." says that no mail is accepted, and must be the only MX."""
-    return any(host == "" for _, host in _mx(values))
+    return any(host == "" for _, host in mx_pairs(values))
 
 
 def _wrong_mx(record: Record, values: tuple[str, ...], rival: str) -> Comparison:
     """None of the hosts is ours: a typo, or somebody else's host."""
-    code = _most_specific(_mx_difference(record, host) for _, host in _mx(values))
+    code = _most_specific(_mx_difference(record, host) for _, host in mx_pairs(values))
     return _wrong(rival if code == DIFFERS else code, values)
 
 
@@ -374,11 +374,6 @@ def inherits_policy(record: Record) -> bool:
 
 def _dmarc_code(own: dmarc_core.DmarcRecord) -> str:
     return "dns.value.dmarc_syntax" if "p" in own.tags else "dns.value.dmarc_policy"
-
-
-def _mx(values: Sequence[str]) -> list[tuple[int, str]]:
-    pairs = [value.partition(" ") for value in values]
-    return [(int(preference), _host(host)) for preference, _, host in pairs if preference.isdigit()]
 
 
 def _host(text: str) -> str:

@@ -20,7 +20,6 @@ from domains.diagnosis.core.observations import (
     contains_record,
     is_forwarding,
     mx_hosts,
-    rival_question,
     serial_of,
     wildcard_of,
 )
@@ -36,7 +35,7 @@ from domains.diagnosis.core.places import (
     unread,
 )
 from domains.diagnosis.core.policies import INSIDE_SPF, ignored_terms, strict_policy, unwelcome_reports
-from domains.dns.core import Answer, LookupStatus, Question, question_for
+from domains.dns.core import Answer, LookupStatus, Question, question_for, rival_question
 from domains.records.core import RECEIVING_REGIONS, SPF_KEYS, Need, Purpose, Record
 from domains.spf.core.grammar import spf_records
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from domains.checking.core.judgement import Aspect, SesStatus
 from domains.dmarc import core as dmarc_core
-from domains.dns.core import ANSWERED, Answer, LookupStatus, Question, question_for
+from domains.dns.core import ANSWERED, Answer, LookupStatus, Question, first_values, question_for
 from domains.names.core import LONGEST_LABEL, LONGEST_NAME, DomainName
 from domains.policies.core import PublishedPolicies, dmarc_lines
 from domains.records.core import SPF_KEYS, Purpose, Record
@@ -109,15 +109,12 @@ class Observations:
     @property
     def policies(self) -> PublishedPolicies:
         """Return what the answers say about SPF and DMARC."""
-        found = {r.key: values for r in self.records if (values := self._first_values(question_for(r))) is not None}
+        answers = {record.key: first_values(self.host_answers(question_for(record))) for record in self.records}
+        found = {key: values for key, values in answers.items() if values is not None}
         spf = {r.name: grammar.spf_records(found[r.key]) for r in self.records if r.key in SPF_KEYS and r.key in found}
         own = {r.name: dmarc_lines(found[r.key]) for r in self.records if r.key == "dmarc" and r.key in found}
         absent, present = frozenset(self.spf_absent), frozenset(self.spf_present)
         return PublishedPolicies(spf, dict(self.spf), absent, present, {**dict(self.dmarc), **own}, self.is_there)
-
-    def _first_values(self, question: Question) -> tuple[str, ...] | None:
-        answers = (a.values for a in self.host_answers(question) if a.status is not LookupStatus.FAILED)
-        return next(answers, None)
 
     def cut_of(self, name: str) -> Cut | None:
         """Return the delegated subzone that contains a name, if any."""
@@ -305,11 +302,6 @@ def probes(record: Record, domain: DomainName) -> tuple[Probe, ...]:
     unlike = [probe for probe in found if (probe.question.name, probe.question.type) != (record.name, record.type)]
     by_question = {probe.question: probe for probe in reversed(unlike) if _can_be_asked(probe.question.name)}
     return tuple(reversed(by_question.values()))[:MOST]
-
-
-def rival_question(record: Record) -> Question:
-    """Return the question for a conflicting record: another type at an alias, or an alias."""
-    return Question(record.name, "TXT" if record.type == "CNAME" else "CNAME")
 
 
 def wildcard_name(record: Record) -> str:

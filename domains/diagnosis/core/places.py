@@ -26,7 +26,7 @@ from domains.diagnosis.core.observations import (
     is_unique,
     mx_hosts,
 )
-from domains.dns.core import ANSWERED, SKIPPED, Answer, LookupStatus, Question, question_for
+from domains.dns.core import ANSWERED, SKIPPED, Answer, LookupStatus, Question, mx_pairs, question_for
 from domains.records.core import Record, is_inbound
 
 
@@ -130,7 +130,7 @@ def _too_high(record: Record, case: Case, place: ProbePlace, name: str, values: 
 
 def at_domain(record: Record, case: Case, values: tuple[str, ...], name: str) -> Cause:
     """Return the cause for the MAIL FROM MX at the domain itself. It diverts mail only with the best priority."""
-    pairs = [(int(value.partition(" ")[0]), mx_hosts((value,))[0]) for value in values]
+    pairs = mx_pairs(values)
     best = min(pairs)[0]
     hosts = {host for priority, host in pairs if priority == best}
     share = (

@@ -4,7 +4,6 @@ It computes from the TTLs, in seconds, when caches will have expired, and identi
 mailboxes by the names of the mail servers.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from domains.diagnosis.core import findings
 from domains.diagnosis.core.codes import CODES, Code
 from domains.diagnosis.core.findings import IN_ZONE, OCCUPIED, Case, Cause, DiagnosisFinding, Severity
 from domains.diagnosis.core.observations import MAIL_HOSTS, Observations, minimum_of, mx_hosts
-from domains.dns.core import Answer, LookupStatus, question_for
+from domains.dns.core import Answer, LookupStatus, mx_pairs, question_for
 from domains.policies.core import dmarc_name
 from domains.providers.core import GENERIC, FormValues
 from domains.providers.core import form_values as typed_at
@@ -51,8 +50,7 @@ def _ttl(answer: Answer, otherwise: int | None) -> int | None:
 
 def current_mail_host(values: tuple[str, ...], ours: str) -> str:
     """Return who runs the best mail server that is not ours, with its priority; "" if there is none."""
-    servers = [(int(v.partition(" ")[0]), mx_hosts((v,))[0]) for v in values if re.match(r"[0-9]+ ", v)]
-    preference, plain = min((pair for pair in servers if pair[1] != ours.lower()), default=(0, ""))
+    preference, plain = min((pair for pair in mx_pairs(values) if pair[1] != ours.lower()), default=(0, ""))
     companies = MAIL_HOSTS.mailboxes.items()
     company = next((name for ending, name in companies if plain == ending or plain.endswith(f".{ending}")), "")
     return f"{company or findings.clean_text(plain, 80)} (priority {preference})" if plain else ""

@@ -14,9 +14,8 @@ from domains.diagnosis.core.observations import (
     Observations,
     RecordHistory,
     probes,
-    rival_question,
 )
-from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for
+from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for, rival_question
 from domains.names.core import DomainName
 from domains.policies.core import dmarc_questions
 from domains.records.core import IdentityFacts, Record, records_for
