@@ -10,6 +10,7 @@ from typing import Protocol
 from django.core.cache import cache
 
 from domains.checking.core import sentences
+from domains.diagnosis.core.codes import CODES
 from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding, Pair, mark_differences
 from domains.models.domains import Domain, Stage
 from domains.ownership import core as ownership_core
@@ -18,23 +19,6 @@ from domains.providers.selectors import DnsHost, dns_host
 from domains.records.core import Record
 
 SWAPPED = "dns.name.swapped"  # two names: unreadable with marked letters
-
-# For these the record must be entered exactly as shown. For all others that would be wrong advice.
-_RETYPED = frozenset(
-    (
-        *("dns.absent", "dns.change.gone", "dns.host.elsewhere", "dns.delegation.sub_zone", "dns.rival.wildcard"),
-        *("dns.name.doubled_zone", "dns.name.apex", "dns.name.apex_mx", "dns.name.wrong_parent", "dns.name.swapped"),
-        *("dns.name.spf_at_apex", "dns.name.dmarc", "dns.value.wrong_type", "dns.value.zone_appended"),
-        *("dns.value.dot", "dns.value.quoted", "dns.value.cut", "dns.value.typo", "dns.value.case"),
-        *("dns.value.priority_inside", "dns.value.spaces", "dns.value.other_region", "dns.value.old_key"),
-        *("dns.value.other_token", "dns.value.ip", "dns.value.mx_alias", "dns.value.prefixed", "dns.value.differs"),
-        *("dns.value.name_inside", "dns.value.spf_part", "dns.value.pasted_key"),
-        *("dns.name.underscore_forgotten", "dns.value.keys_swapped", "dns.value.amazon_other_host"),
-        *("dns.value.impossible_host", "dns.alias.dangling", "dns.dmarc.own_reports", "dns.delegation.ns_record"),
-        *("dns.rival.null_mx", "dns.rival.forwarding", "dns.rival.mail_from_mx"),
-    )
-)
-
 
 # By record key: the fingerprint of the check at that time, and the diagnosis's finding.
 Explanations = Mapping[str, tuple[str, DiagnosisFinding]]
@@ -142,7 +126,7 @@ def _form_values(finding: DiagnosisFinding, record: Record, host: DnsHost, zone:
     is_inside = record.name == zone or record.name.endswith(f".{zone}")
     if merged := finding.data_value("merged"):
         record = replace(record, value=merged)
-    elif finding.code not in _RETYPED or not record.value:
+    elif not CODES[finding.code].is_entered or not record.value:
         return None
     if not is_inside or finding.data_value("occupied"):
         return None

@@ -9,7 +9,7 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, reads
 from domains.domain_list.api import domain_of
 from domains.exports.core.formats import FORMATS, ExportFormat, export, format_named
-from domains.exports.core.values import entries, replaced
+from domains.exports.core.values import replaced
 from domains.records.selectors import records_page
 from inbound_admin.lib.api.schemas import Out, QueryIn
 
@@ -87,17 +87,14 @@ def get_export(
         keys = ", ".join(each.key for each in FORMATS)
         raise Http404(f"No such export format. Choose from: {keys}.")
     page = records_page(domain, can_check_in=0, only_todo=query.which == "missing")
-    rows = page.to_publish
-    today = {row.record.key: row.known.existing_of(row.record.type) for row in rows if row.known}
-    listed = entries((row.record for row in rows), today)
-    done = export(listed, kind, domain.hosted.zone, page.withheld)
+    done = export(page.entries, kind, domain.hosted.zone, page.withheld)
     return ExportOut(
         domain_id=domain.pk,
         format=_format(kind),
         file_name=done.file_name,
         text=done.text,
         command=done.command,
-        existing=[ReplacedOut(type=e.type, name=e.name, values=list(e.values)) for e in replaced(listed)],
+        existing=[ReplacedOut(type=e.type, name=e.name, values=list(e.values)) for e in replaced(page.entries)],
         withheld=[WithheldOut(type=each.type, name=each.name, reason=each.withheld) for each in page.withheld],
         unchecked=sum(row.is_unchecked for row in page.rows),
     )

@@ -6,8 +6,7 @@ from django.http import Http404, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET
 
-from domains.exports.core.formats import FORMATS, Export, ExportDiffers, ExportFormat, export, format_named
-from domains.exports.core.values import entries
+from domains.exports.core.formats import FORMATS, ExportDiffers, export, format_named
 from domains.models.domains import Domain
 from domains.providers.core import PROVIDERS, form_values, provider_named, provider_with_key
 from domains.records.selectors import RecordsPage, records_page, records_summary
@@ -34,7 +33,7 @@ def exports(request: SignedIn, domain_id: str) -> HttpResponse:
         "tab": "export",
     }
     try:
-        context["export"] = _export(page, chosen, domain) if rows else None
+        context["export"] = export(page.entries, chosen, domain.hosted.zone, page.withheld) if rows else None
     except ExportDiffers as problem:
         context["problem"] = problem
     return TemplateResponse(request, "domains/exports/exports.html", context)
@@ -46,7 +45,11 @@ def export_file(request: SignedIn, domain_id: str, format_key: str) -> HttpRespo
     kind = format_named(format_key)
     if kind is None:
         raise Http404
-    return _file(_export(_records(request, domain), kind, domain))
+    page = _records(request, domain)
+    done = export(page.entries, kind, domain.hosted.zone, page.withheld)
+    response = HttpResponse(done.text, content_type=f"{kind.content_type}; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{done.file_name}"'
+    return response
 
 
 @require_GET
@@ -74,16 +77,3 @@ def _which(request: SignedIn) -> str:
 def _records(request: SignedIn, domain: Domain) -> RecordsPage:
     """Return all records, or those that are not correct yet."""
     return records_page(domain, can_check_in=0, only_todo=_which(request) == "missing")
-
-
-def _export(page: RecordsPage, kind: ExportFormat, domain: Domain) -> Export:
-    rows = page.to_publish
-    today = {row.record.key: row.known.existing_of(row.record.type) for row in rows if row.known}
-    listed = entries((row.record for row in rows), today)
-    return export(listed, kind, domain.hosted.zone, page.withheld)
-
-
-def _file(done: Export) -> HttpResponse:
-    response = HttpResponse(done.text, content_type=f"{done.kind.content_type}; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="{done.file_name}"'
-    return response

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from domains.checking.core import comparison
-from domains.checking.core.judgement import Aspect, AspectState, Judgement, State, judge_aspects
+from domains.checking.core.judgement import Aspect, Judgement, State, judge_aspects
 from domains.checking.selectors import is_being_checked, upcoming_check
 from domains.diagnosis.core.findings import DiagnosisFinding, Pair, mark_differences
 from domains.diagnosis.selectors import Explanations, diagnosed_reason, explanations
+from domains.exports.core.values import Entry, entries
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import KnownResult, RecordCheck
 from domains.mta_sts.core import PolicyCheck
@@ -166,8 +167,7 @@ class Group:
     @property
     def value_label(self) -> str:
         """Return the DNS host's label of the value box; it may differ by type."""
-        labels = (row.form_values.value_label for row in self.rows)
-        return " or ".join(dict.fromkeys(labels))
+        return " or ".join(dict.fromkeys(row.form_values.value_label for row in self.rows))
 
     @property
     def traps(self) -> tuple[str, ...]:
@@ -232,6 +232,13 @@ class RecordsPage:
         return tuple(row for row in self.rows if row.is_offered and not (self.only_todo and row.is_published))
 
     @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Return what files have of the rows to publish, with what each replaces."""
+        rows = self.to_publish
+        today = {row.record.key: row.known.existing_of(row.record.type) for row in rows if row.known}
+        return entries((row.record for row in rows), today)
+
+    @property
     def rows(self) -> list[RecordRow]:
         return [self.claim_row] if self.claim_row else [row for group in self.groups for row in group.rows]
 
@@ -256,9 +263,7 @@ class RecordsPage:
 def records_page(
     domain: Domain, *, can_check_in: int, only_todo: bool = False, message: str = "", host: str = ""
 ) -> RecordsPage:
-    """Build the page from database rows alone, without DNS or SES calls. `message` is the result of a check that just
-    ran, `host` the key of the DNS host that the reader chose.
-    """
+    """Build the page from database rows alone. `message`: of a check that just ran. `host`: the reader's DNS host."""
     at = dns_host(domain, host)
     checks = {check.key: check for check in domain.record_checks.all()}
     explained = explanations(domain) if any(check.state != State.VERIFIED for check in checks.values()) else {}
@@ -362,19 +367,13 @@ def _aspects(domain: Domain, rows: Sequence[RecordRow]) -> tuple[AspectLine, ...
     judged = [Judgement(r.record.key, r.record.need, r.state, r.found, r.code, r.sentence) for r in rows]
     aspects = [each for each in judge_aspects(judged, domain.ses_statuses) if each.aspect is not Aspect.RECEIVING]
     is_marked = any(row.record.need is Need.REQUIRED and not row.counts_as_done for row in rows)
-    lines = [
-        AspectLine(ASPECTS[each.aspect], each.state, _sentence(domain, each), is_marked=is_marked) for each in aspects
-    ]
+    unsigned = None if domain.ses_dkim_signing else (Aspect.DKIM, State.VERIFIED)  # SES's status is of the keys alone
+    said = [UNSIGNED if (each.aspect, each.state) == unsigned else each.sentence for each in aspects]
+    lines = [AspectLine(ASPECTS[a.aspect], a.state, s, is_marked=is_marked) for a, s in zip(aspects, said, strict=True)]
     own, title = domain.receiving, ASPECTS[Aspect.RECEIVING]
     if own.state is ReceivingState.ADD_ADDRESS and (below := most_severe(domain.receiving_below)):
         own, title = below, f"{title} for {below.name}"
     return (*lines, AspectLine(title, State.NOT_CHECKED, own.sentence, own))
-
-
-def _sentence(domain: Domain, judged: AspectState) -> str:
-    """SES's DKIM status is about the keys. Signing with them is a separate switch."""
-    is_unsigned = judged.aspect is Aspect.DKIM and judged.state is State.VERIFIED and not domain.ses_dkim_signing
-    return UNSIGNED if is_unsigned else judged.sentence
 
 
 def _claim(domain: Domain, check: RecordCheck | None, host: DnsHost, explained: Explanations) -> RecordRow | None:

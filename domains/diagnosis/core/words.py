@@ -69,30 +69,6 @@ _BLOCKS: dict[Purpose, tuple[str, ...]] = {
     Purpose.SIGNING: ("sending",),
     Purpose.RECEIVING: ("receiving",),
 }
-_SEVERITY = {
-    "dns.name.apex_mx": Severity.RED,
-    "dns.domain.lapsed": Severity.RED,
-    "dns.spreading": Severity.WAIT,
-    "amazon.behind": Severity.WAIT,
-    "amazon.lost": Severity.WAIT,
-    "dns.delegation.silent": Severity.UNKNOWN,
-    "dns.alias.silent": Severity.UNKNOWN,
-    "dns.server.silent": Severity.UNKNOWN,
-    "dns.server.failing": Severity.UNKNOWN,
-    "dns.lookup_failed": Severity.UNKNOWN,
-    "amazon.unknown": Severity.UNKNOWN,
-    "dns.server.lame": Severity.NOTE,
-    "dns.server.late": Severity.NOTE,
-    "dns.spf.ignored": Severity.NOTE,
-}
-_OF_TYPE = (
-    "dns.value.wrong_type",
-    "dns.value.flattened",
-    "dns.value.pasted_key",
-    "dns.rival.proxied",
-    "dns.rival.cname",
-    "dns.rival.other_type",
-)
 LONGEST_VALUE = 4000  # of a value to copy, which must not be cut
 _BESIDE = "Delete the other records at “{typed}”: {others}"
 _AT_THE_TOP = "Ask your website's host for IP addresses to replace the CNAME, or use in.{zone} for mail."
@@ -167,11 +143,7 @@ def _replaces_mx(cause: Cause, case: Case) -> bool:
 
 def _severity(cause: Cause, case: Case) -> Severity:
     """An optional record is never more than a note, unless mail that we receive is lost."""
-    known = (
-        Severity.RED
-        if case.facts.receiving and _replaces_mx(cause, case)
-        else _SEVERITY.get(cause.code, Severity.BROKEN)
-    )
+    known = Severity.RED if case.facts.receiving and _replaces_mx(cause, case) else Severity(CODES[cause.code].severity)
     optional = cause.record is not None and cause.record.need is not Need.REQUIRED
     return Severity.NOTE if optional and known is not Severity.RED else known
 
@@ -191,7 +163,7 @@ def _looked_for(cause: Cause) -> str:
         return f"{record.type} at {record.name}: {record.with_priority}"
     if _is_misplaced(cause):
         return f"{record.type} at {record.name}"
-    if cause.code in _OF_TYPE:
+    if CODES[cause.code].names_type:
         return f"{record.type} {record.with_priority}"
     return record.with_priority if cause.found else f"{record.type} at {record.name}: {record.with_priority}"
 
@@ -202,7 +174,7 @@ def _found(cause: Cause) -> tuple[str, ...]:
     if _is_misplaced(cause):
         return (f"at {findings.clean_text(cause.at)}",)
     found = findings.clean_values(cause.found)
-    return tuple(f"{cause.at} {value}" for value in found) if cause.code in _OF_TYPE else found
+    return tuple(f"{cause.at} {value}" for value in found) if CODES[cause.code].names_type else found
 
 
 def _is_misplaced(cause: Cause) -> bool:
