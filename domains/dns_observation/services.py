@@ -15,7 +15,7 @@ from domains.dmarc import core as dmarc_core
 from domains.dns import services as dns_services
 from domains.dns.core import Answer, LookupStatus, Query, Question, is_void, question_for, rival_question
 from domains.dns.services import Delegation, Network, QuerySession, Server
-from domains.names.core import DomainName
+from domains.names.core import DomainName, is_within
 from domains.policies import core as policies_core
 from domains.records.core import Need, Record
 from domains.spf.core import evaluation, grammar
@@ -117,7 +117,7 @@ async def _subzone_by_resolver(domain: DomainName, helper: str, session: QuerySe
 
 def _is_below(cut: str, zone: str, name: str) -> bool:
     """Return True for a referral to a subzone that contains the name. Other referrals are ignored."""
-    return cut.endswith(f".{zone}") and (name == cut or name.endswith(f".{cut}"))
+    return cut != zone and is_within(cut, zone) and is_within(name, cut)
 
 
 async def _ask_records(observation: _Observation) -> None:
@@ -128,12 +128,10 @@ async def _ask_records(observation: _Observation) -> None:
     found = await _follow(observation, await observation.session.ask(first))
     observation.host += found
     if len(servers) > 1:
-        inside = tuple(observation.cuts)
-        again = [q for q in questions if not any(q.name == cut or q.name.endswith(f".{cut}") for cut in inside)]
         second = [
             _at_host(observation, question, servers, number + 1)
             for number, question in enumerate(questions)
-            if question in again
+            if not any(is_within(question.name, cut) for cut in observation.cuts)
         ]
         observation.host += await _follow(observation, await observation.session.ask(second))
 
@@ -188,7 +186,7 @@ async def _ask_further(observation: _Observation) -> None:
 
 async def _ask_other_servers(observation: _Observation) -> None:
     """Ask the remaining nameservers for the required records that are correct so far, if the budget allows it."""
-    servers, inside = _by_serial(observation.delegation), tuple(observation.cuts)
+    servers = _by_serial(observation.delegation)
     if observation.by_resolver or len(servers) <= 2:
         return
     right = [r for r in observation.records if r.need is Need.REQUIRED and _is_correct(observation, r)]
@@ -198,7 +196,7 @@ async def _ask_other_servers(observation: _Observation) -> None:
         for server in servers
         for record in right
         if (question_for(record), server.name) not in asked
-        and not any(record.name == cut or record.name.endswith(f".{cut}") for cut in inside)
+        and not any(is_within(record.name, cut) for cut in observation.cuts)
     ]
     answers = await observation.session.ask(queries)
     observation.host += await _follow(observation, [a for a in answers if not observation.session.is_over_budget(a)])

@@ -90,14 +90,7 @@ class DomainName:
         return cls(ascii=name, unicode=readable(name), zone=_suffixes().privatesuffix(name) or name)
 
     def relative(self, name: str) -> str:
-        """Return an absolute name relative to the zone, "@" at the apex. Raises ValueError if the name is outside the
-        zone.
-        """
-        if name == self.zone:
-            return "@"
-        if not name.endswith("." + self.zone):
-            raise ValueError(f"{name} is not in the zone {self.zone}")
-        return name.removesuffix("." + self.zone)
+        return relative_name(name, self.zone)
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -113,6 +106,18 @@ class ParsedDomain:
 
     domain: DomainName
     noticed: tuple[str, ...]
+
+
+def is_within(name: str, zone: str) -> bool:
+    """Return True for the zone itself and for every name below it."""
+    return name == zone or name.endswith(f".{zone}")
+
+
+def relative_name(name: str, zone: str) -> str:
+    """Return an absolute name relative to the zone, "@" at the apex. Raises ValueError for a name outside the zone."""
+    if not is_within(name, zone):
+        raise ValueError(f"{name} is not in the zone {zone}")
+    return "@" if name == zone else name.removesuffix(f".{zone}")
 
 
 def is_label(text: str) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from domains.exports.core.values import quoted
+from domains.names.core import relative_name
 from domains.records.core import Record
 from inbound_admin.lib.tables import keyed, read_rows
 
@@ -137,9 +138,8 @@ def zone_file_line(record: Record) -> str:
 
 
 def _name(name: str, provider: DnsProvider, zone: str) -> str:
-    if name != zone and not name.endswith(f".{zone}"):
-        raise ValueError(f"{name} is not in the zone {zone}")
-    return provider.apex_of(zone) if name == zone else name.removesuffix(f".{zone}")
+    inside = relative_name(name, zone)
+    return provider.apex_of(zone) if name == zone else inside
 
 
 def _value(record: Record, provider: DnsProvider) -> str:

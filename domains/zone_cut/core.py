@@ -19,8 +19,7 @@ def cut_of(domain: DomainName, answers: Iterable[Answer]) -> str | None:
     """Return the nearest zone below the registrable one, "" if there is none, None if the lookups failed."""
     names = {question.name for question in cut_questions(domain)}
     own = [answer for answer in answers if answer.question.name in names and answer.question.type == "NS"]
-    cuts = {cut for answer in own if (cut := _shown(answer)) and _is_inside(cut, domain)}
-    if cuts:
+    if cuts := names.intersection(map(_shown, own)):
         return max(cuts, key=len)
     answered = {answer.question.name for answer in own if answer.status is not LookupStatus.FAILED}
     return "" if answered >= names else None
@@ -31,8 +30,3 @@ def _shown(answer: Answer) -> str:
     if answer.status is LookupStatus.FOUND and answer.values and not answer.aliases:
         return answer.question.name
     return answer.cut
-
-
-def _is_inside(cut: str, domain: DomainName) -> bool:
-    """Return True if a cut is below the registrable domain and contains the domain."""
-    return cut.endswith(f".{domain.zone}") and (domain.ascii == cut or domain.ascii.endswith(f".{cut}"))

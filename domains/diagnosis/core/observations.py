@@ -16,7 +16,7 @@ from pathlib import Path
 from domains.checking.core.judgement import Aspect, SesStatus
 from domains.dmarc import core as dmarc_core
 from domains.dns.core import ANSWERED, Answer, LookupStatus, Question, first_values, question_for
-from domains.names.core import LONGEST_LABEL, LONGEST_NAME, DomainName
+from domains.names.core import LONGEST_LABEL, LONGEST_NAME, DomainName, is_within
 from domains.policies.core import PublishedPolicies, dmarc_lines
 from domains.records.core import SPF_KEYS, Purpose, Record
 from domains.spf.core import grammar
@@ -118,7 +118,7 @@ class Observations:
 
     def cut_of(self, name: str) -> Cut | None:
         """Return the delegated subzone that contains a name, if any."""
-        inside = [cut for cut in self.cuts if name == cut.zone or name.endswith(f".{cut.zone}")]
+        inside = [cut for cut in self.cuts if is_within(name, cut.zone)]
         return max(inside, key=lambda cut: len(cut.zone), default=None)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from domains.exports.core.values import Entry, in_the_way, quoted, unquoted
+from domains.names.core import relative_name
 from inbound_admin.lib.exports import as_csv, unescaped
 
 _LINE = re.compile(r"(\S+)\s+(\d+)\s+IN\s+(TXT|CNAME|MX)\s+(.+)")
@@ -38,17 +39,8 @@ def read(text: str, zone: str) -> tuple[Entry, ...]:
     return tuple(found)
 
 
-def relative(name: str, zone: str) -> str:
-    """Return a name as the zone file writes it, "@" for the zone. Raises ValueError for a name outside the zone."""
-    if name == zone:
-        return "@"
-    if not name.endswith(f".{zone}"):
-        raise ValueError(f"{name} is not in the zone {zone}")
-    return name.removesuffix(f".{zone}")
-
-
 def absolute(name: str, zone: str) -> str:
-    """Reverse `relative`. A name that ends in a dot is already absolute."""
+    """Reverse `relative_name`. A name that ends in a dot is already absolute."""
     if name.endswith("."):
         return name.removesuffix(".")
     return zone if name == "@" else f"{name}.{zone}"
@@ -70,7 +62,7 @@ def entry_of(name: str, kind: str, data: str, ttl: int, *, octal: bool = False) 
 
 
 def _write(entries: Sequence[Entry], zone: str, *, in_zone: bool) -> str:
-    names = [relative(entry.name, zone) if in_zone else f"{entry.name}." for entry in entries]
+    names = [relative_name(entry.name, zone) if in_zone else f"{entry.name}." for entry in entries]
     width = max(map(len, names), default=0)
     head = [f"; Records for {zone}: add them to its zone file, then increase the serial number."]
     if in_zone:
@@ -130,7 +122,7 @@ def read_letter(text: str, zone: str) -> tuple[Entry, ...]:
 
 
 def _row(entry: Entry, zone: str) -> dict[str, Any]:
-    in_zone = relative(entry.name, zone)
+    in_zone = relative_name(entry.name, zone)
     return {
         "type": entry.type,
         "name": entry.name,
@@ -148,7 +140,7 @@ def _entry(row: dict[str, Any]) -> Entry:
 
 
 def _paragraph(number: int, entry: Entry, zone: str) -> str:
-    lines = [("Type", entry.type), ("Name", relative(entry.name, zone)), ("Full name", entry.name)]
+    lines = [("Type", entry.type), ("Name", relative_name(entry.name, zone)), ("Full name", entry.name)]
     lines += [("Value", entry.value)]
     if entry.priority is not None:
         lines.append(("Priority", str(entry.priority)))

@@ -13,8 +13,9 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 
-from domains.exports.core.files import absolute, data_of, entry_of, relative
+from domains.exports.core.files import absolute, data_of, entry_of
 from domains.exports.core.values import Entry, escaped, labels, quoted, record_sets, strings, unescaped, unquoted
+from domains.names.core import relative_name
 
 
 def write_route53_batch(entries: Sequence[Entry], zone: str) -> str:
@@ -206,7 +207,7 @@ def _entries(key: str, record: str, zone: str) -> list[Entry]:
 
 
 def _key(entry: Entry, zone: str) -> str:
-    name = relative(entry.name, zone)
+    name = relative_name(entry.name, zone)
     return "" if name == "@" else name
 
 
@@ -239,7 +240,7 @@ def read_dnscontrol(text: str, zone: str) -> tuple[Entry, ...]:
 
 
 def _arguments(entry: Entry, zone: str) -> list[str]:
-    name = json.dumps(relative(entry.name, zone))
+    name = json.dumps(relative_name(entry.name, zone))
     priority = [] if entry.priority is None else [str(entry.priority)]
     value = json.dumps(entry.value if entry.type == "TXT" else f"{entry.value}.", ensure_ascii=False)
     return [name, *priority, value, f"TTL({entry.ttl})"]
@@ -251,7 +252,5 @@ def _entry(line: str, zone: str) -> Entry:
         raise ValueError("a line of the file cannot be read")
     kind, given, ttl = match.groups()
     name, *priority, value = json.loads(f"[{given}]")
-    if kind != "TXT" and not value.endswith("."):
-        raise ValueError(f"{value} is not absolute")
-    host = value if kind == "TXT" else value.removesuffix(".")
-    return Entry(absolute(name, zone), kind, host, priority[0] if priority else None, int(ttl))
+    value = value if kind == "TXT" else _host(value)
+    return Entry(absolute(name, zone), kind, value, priority[0] if priority else None, int(ttl))
