@@ -99,7 +99,7 @@ def diagnosis_page(domain: Domain, found: Diagnosis, host: str = "") -> Diagnosi
     for finding in found.findings:
         shown = _shown(finding, records.get(finding.record_key), at, found.zone or domain.parsed.zone)
         groups.setdefault(finding.code, []).append(shown)
-    folded = [_grouped(alike) for alike in groups.values()]
+    folded = [replace(one, same=tuple(others)) for one, *others in groups.values()]
     first, further = (folded[0], folded[1:]) if found.finding else (None, folded)
     right, unknown = sum(each.is_right for each in found.records), sum(not each.is_known for each in found.records)
     return DiagnosisPage(at, first, tuple(further), right, unknown, len(found.records))
@@ -134,7 +134,3 @@ def _form_values(finding: DiagnosisFinding, record: Record, host: DnsHost, zone:
     if finding.code != "dns.value.zone_appended" or record.type == "TXT" or boxes.value.endswith("."):
         return boxes
     return replace(boxes, value=f"{boxes.value}.")
-
-
-def _grouped(alike: Sequence[FindingShown]) -> FindingShown:
-    return replace(alike[0], same=tuple(alike[1:]))

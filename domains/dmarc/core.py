@@ -329,11 +329,8 @@ def _problem_of(tag: DmarcTag, before: Mapping[str, str], number: int) -> str:
         return f"“{tag.name}” can appear only once."
     if why := _problem_of_value(tag):
         return why
-    return "“p” must follow “v=DMARC1”, or older receivers ignore the record." if _is_misplaced(tag, number) else ""
-
-
-def _is_misplaced(tag: DmarcTag, number: int) -> bool:
-    return tag.name == "p" and number != 1
+    is_misplaced = tag.name == "p" and number != 1
+    return "“p” must follow “v=DMARC1”, or older receivers ignore the record." if is_misplaced else ""
 
 
 def _problem_of_value(tag: DmarcTag) -> str:

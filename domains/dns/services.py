@@ -83,7 +83,9 @@ class QuerySession:
         lost = [query for query in sent if query.at in self._heard and self._known[query].error.startswith(TIMED_OUT)]
         await self._send(self._allowed(lost)[0])
         self._was_held_up |= bool(lost) or self._seconds <= 0
-        return [self._known.get(query) or _skipped(query) for query in queries if query in self._known or query in over]
+        skipped = {q: Answer(q.question, q.who, LookupStatus.FAILED, error=SKIPPED) for q in over}
+        answered = skipped | self._known
+        return [answered[query] for query in queries if query in answered]
 
     def is_over_budget(self, answer: Answer) -> bool:
         """Return True if the query was not sent because the budget was used up, and no server was slow."""
@@ -105,10 +107,6 @@ class QuerySession:
         self._known |= answers
         self._heard |= {query.at for query, answer in answers.items() if answer.status is not LookupStatus.FAILED}
         self.transcript += [_transcript_line(query, answers[query]) for query in queries]
-
-
-def _skipped(query: Query) -> Answer:
-    return Answer(query.question, query.who, LookupStatus.FAILED, error=SKIPPED)
 
 
 def _transcript_line(query: Query, answer: Answer) -> str:

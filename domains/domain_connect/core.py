@@ -126,7 +126,7 @@ def link_for(
     """Return the signed link; None if the template creates none of the `absent` records, whose names are unused."""
     given = variables(facts)
     made = expand_template(given, hosted)
-    keys = tuple(record.key for record in absent if made.get(record.key) == _as_created(record))
+    keys = tuple(r.key for r in absent if made.get(r.key) == (r.name, r.type, r.value, r.priority))
     if not keys:
         return None
     below = hosted.ascii.removesuffix(hosted.zone).rstrip(".")
@@ -157,10 +157,7 @@ def variables(facts: IdentityFacts) -> dict[str, str]:
     return {name: value for name, value in known.items() if value}
 
 
-CreatedRecord = tuple[str, str, str, int | None]
-
-
-def expand_template(given: Mapping[str, str], hosted: DomainName) -> dict[str, CreatedRecord]:
+def expand_template(given: Mapping[str, str], hosted: DomainName) -> dict[str, tuple[str, str, str, int | None]]:
     """Return what a host creates from the template, by group, without groups that need an unknown variable."""
     found = {}
     for record in TEMPLATE["records"]:
@@ -174,7 +171,3 @@ def expand_template(given: Mapping[str, str], hosted: DomainName) -> dict[str, C
         kind, value = ("TXT", f"v=spf1 {value} ~all") if is_spf else (record["type"], value)
         found[record["groupId"]] = (absolute, kind, value, record.get("priority"))
     return found
-
-
-def _as_created(record: Record) -> CreatedRecord:
-    return record.name, record.type, record.value, record.priority

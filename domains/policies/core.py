@@ -6,7 +6,7 @@ or the mildest of several own ones. If DNS could not tell, nothing is offered.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -136,7 +136,8 @@ def offered_dmarc(domain: DomainName, reports_to: str, policies: PublishedPolici
     if own is None:
         return PolicyOffer("", _NOT_CHECKED.format(name=dmarc_name(domain.ascii)))
     if line := dmarc_core.usable_record(own):
-        is_whole = not dmarc_core.parse(line).problems and _reports_there(line, reports_to)
+        read = dmarc_core.parse(line)
+        is_whole = not read.problems and (not reports_to or reports_to.lower() in read.reports)
         return PolicyOffer(line if is_whole else dmarc_core.repair(line, reports_to))
     try:
         above = inherited_policy(domain, policies)
@@ -151,10 +152,6 @@ def offered_dmarc(domain: DomainName, reports_to: str, policies: PublishedPolici
     )
 
 
-def _reports_there(line: str, reports_to: str) -> bool:
-    return not reports_to or reports_to.lower() in dmarc_core.parse(line).reports
-
-
 def offered_spf(name: str, policies: PublishedPolicies, *, is_apex: bool) -> PolicyOffer:
     """At the apex nothing is offered before a lookup succeeded. A new MAIL FROM name has nothing to keep.
 
@@ -164,8 +161,9 @@ def offered_spf(name: str, policies: PublishedPolicies, *, is_apex: bool) -> Pol
     if lines is None:
         return PolicyOffer("", _NOT_CHECKED.format(name=name)) if is_apex else PolicyOffer(merger.DEFAULT_RECORD)
     kept = lines if is_apex else tuple(line for line in lines if not _is_our_damaged_record(line))
-    found = _merged(kept, policies.names)
-    return found if found.value or is_apex else PolicyOffer(merger.DEFAULT_RECORD)
+    names = policies.names
+    found = merger.merge_records(kept, names) if len(kept) > 1 else merger.add_include("".join(kept), names)
+    return PolicyOffer(found.value, found.withheld) if found.value or is_apex else PolicyOffer(merger.DEFAULT_RECORD)
 
 
 def _is_our_damaged_record(line: str) -> bool:
@@ -173,8 +171,3 @@ def _is_our_damaged_record(line: str) -> bool:
     read = grammar.parse(line)
     is_amazons_alone = all(term.is_all or _AMAZONS.fullmatch(term.text) for term in read.terms)
     return bool(read.problems) and (is_amazons_alone or difference(merger.DEFAULT_RECORD, line) != DIFFERS)
-
-
-def _merged(lines: Sequence[str], names: SpfNames) -> PolicyOffer:
-    found = merger.merge_records(lines, names) if len(lines) > 1 else merger.add_include("".join(lines), names=names)
-    return PolicyOffer(found.value, found.withheld)

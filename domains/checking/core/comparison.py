@@ -163,7 +163,7 @@ def _text(record: Record, values: tuple[str, ...]) -> Comparison:
 
 
 def _alias(record: Record, values: tuple[str, ...]) -> Comparison:
-    hosts = [_host(value) for value in values]
+    hosts = [value.strip().rstrip(".").lower() for value in values]
     if hosts == [record.value.lower()]:
         return Comparison(Verdict.CORRECT, CORRECT_CODE, values)
     return _wrong(_most_specific(_alias_difference(record, host) for host in hosts), values)
@@ -331,7 +331,8 @@ def _dmarc(record: Record, values: tuple[str, ...]) -> Comparison:
         return _inherited(record) if found.verdict is Verdict.ABSENT else found
     own = dmarc_core.parse(lines[0])
     if own.problems:
-        code, spoilt = _dmarc_code(own), difference(_default_policy(record), lines[0])
+        code = "dns.value.dmarc_syntax" if "p" in own.tags else "dns.value.dmarc_policy"
+        spoilt = difference(_default_policy(record), lines[0])
         return _wrong(code if spoilt == DIFFERS else spoilt, lines)
     missing = set(dmarc_core.parse(record.value).reports) - set(own.reports)
     verdict, code = (Verdict.WRONG, "dns.value.dmarc_reports") if missing else (Verdict.CORRECT, CORRECT_CODE)
@@ -370,14 +371,6 @@ def _inherited(record: Record) -> Comparison:
 def inherits_policy(record: Record) -> bool:
     """Return True if the policy of a parent domain is enough."""
     return record.key == "dmarc" and _inherited(record).verdict is Verdict.CORRECT
-
-
-def _dmarc_code(own: dmarc_core.DmarcRecord) -> str:
-    return "dns.value.dmarc_syntax" if "p" in own.tags else "dns.value.dmarc_policy"
-
-
-def _host(text: str) -> str:
-    return text.strip().rstrip(".").lower()
 
 
 def _most_specific(codes: Iterable[str]) -> str:

@@ -271,7 +271,9 @@ def describe(code: str, record: Record, found: tuple[str, ...], names: SpfNames 
     fields |= {"above": above.name, "policy": above.policy} if above else {"above": "", "policy": ""}
     is_announced_later = code == "dns.absent" and record.key == "mta-sts"
     text = (_WITHOUT_POLICY if is_announced_later else _SENTENCES[code]).format(record=record, **fields)
-    return _without_value(text, record.withheld) if record.withheld else text
+    if not record.withheld or _VALUE_SHOWN not in text:
+        return text
+    return f"{text.replace(_VALUE_SHOWN, '')} {record.withheld}"  # no value is offered, so none is shown
 
 
 def only_mx(record: Record, found: Sequence[str]) -> str:
@@ -302,11 +304,6 @@ def _quoted(lines: Iterable[str]) -> str:
 
 def _mx_host(value: str) -> str:
     return value.rpartition(" ")[2].rstrip(".").lower()
-
-
-def _without_value(text: str, withheld: str) -> str:
-    """Return the sentence for a record whose value isn't offered: nothing can be replaced with a “value shown”."""
-    return f"{text.replace(_VALUE_SHOWN, '')} {withheld}" if _VALUE_SHOWN in text else text
 
 
 def _broken(record: Record, found: tuple[str, ...], names: SpfNames) -> tuple[str, str]:

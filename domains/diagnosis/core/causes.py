@@ -163,14 +163,14 @@ def _explain_rival(record: Record, case: Case, code: str, found: tuple[str, ...]
         return (Cause("dns.lookup_failed", record, found),)
     if elsewhere and record.type == "TXT":
         return (elsewhere,)  # other text may stay beside ours
-    here = _rival(record, case, code, found) if code in _ELSEWHERE else (_differs(record, case, code, found),)
+    here = (
+        _rival(record, case, code, found)
+        if code in _ELSEWHERE
+        else (_changed(record, case, found) or Cause(code, record, found),)
+    )
     if elsewhere is None:
         return here
     return (elsewhere if record.purpose is Purpose.RECEIVING else as_occupied(elsewhere), *here)
-
-
-def _differs(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
-    return _changed(record, case, found) or Cause(code, record, found)
 
 
 def _values_of_other_domains(record: Record, case: Case, found: tuple[str, ...]) -> tuple[str, ...]:

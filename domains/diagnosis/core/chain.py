@@ -200,10 +200,12 @@ def _serials(case: Case) -> str:
 def lanes(case: Case, judged: Sequence[JudgedRecord]) -> tuple[Lane, ...]:
     """Return the lanes host, internet and SES, each with the answers."""
     counted = [each for each in judged if not _is_optional_and_missing(each)]
-    host = (*_host_lines(case), *(line for each in judged for line in _record_lines(each, case.seen.host)))
+    soas = [f"{soa.resolver}: {_describe_soa(soa)}" for soa in case.seen.soas]
+    host = (*soas, *(line for each in judged for line in _record_lines(each, case.seen.host)))
+    internet = tuple(line for each in judged for line in _record_lines(each, case.seen.internet))
     return (
         Lane("host", LANES["host"], _lane_state(case, [each.host for each in counted]), host),
-        Lane("internet", LANES["internet"], _lane_state(case, [e.public for e in counted]), _internet(case, judged)),
+        Lane("internet", LANES["internet"], _lane_state(case, [e.public for e in counted]), internet),
         Lane("amazon", LANES["amazon"], _ses_state(case), _ses_lines(case)),
     )
 
@@ -271,10 +273,6 @@ def _ses_state(case: Case) -> LinkState:
     return LinkState.OK if statuses == {SesStatus.SUCCESS} else LinkState.BROKEN
 
 
-def _host_lines(case: Case) -> tuple[str, ...]:
-    return tuple(f"{soa.resolver}: {_describe_soa(soa)}" for soa in case.seen.soas)
-
-
 def _describe_soa(soa: Answer) -> str:
     return f"serial {serial_of(soa)}, primary {clean_text(primary_of(soa), 100)}" if serial_of(soa) else _describe(soa)
 
@@ -282,10 +280,6 @@ def _describe_soa(soa: Answer) -> str:
 def _record_lines(judged: JudgedRecord, answers: Sequence[Answer]) -> tuple[str, ...]:
     own = [answer for answer in answers if answer.question == question_for(judged.record)]
     return tuple(f"{answer.resolver}: {judged.record.type} {judged.record.name}: {_describe(answer)}" for answer in own)
-
-
-def _internet(case: Case, judged: Sequence[JudgedRecord]) -> tuple[str, ...]:
-    return tuple(line for each in judged for line in _record_lines(each, case.seen.internet))
 
 
 def _ses_lines(case: Case) -> tuple[str, ...]:

@@ -207,6 +207,9 @@ _CLOUDFLARE = tuple(
 )
 
 
+_ADDRESS = re.compile(r"[0-9.]+")
+
+
 @dataclass(frozen=True)
 class MailHosts:
     """`mailboxes`: companies by suffix of a mail server's name. `forwarders`: patterns for the start of names."""
@@ -249,7 +252,12 @@ def mx_hosts(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def is_proxied(addresses: tuple[str, ...]) -> bool:
     """Return True if the addresses belong to Cloudflare's proxy."""
-    return any(ipaddress.ip_address(text) in network for text in addresses if _is_ip(text) for network in _CLOUDFLARE)
+    return any(
+        ipaddress.ip_address(text) in network
+        for text in addresses
+        if _ADDRESS.fullmatch(text)
+        for network in _CLOUDFLARE
+    )
 
 
 def is_key(values: tuple[str, ...]) -> bool:
@@ -261,13 +269,12 @@ def is_forwarding(values: tuple[str, ...]) -> bool:
     return any(map(_FORWARDING.match, mx_hosts(values)))
 
 
-def _is_ip(text: str) -> bool:
-    return re.fullmatch(r"[0-9.]+", text) is not None
-
-
 MOST = 12
 ONE_BOX = "_amazonses="  # name and value of the ownership record in one box
 UNUSED_LABEL = "inbound-admin-asks-whether-all-names-answer"  # a label that nobody publishes: only a wildcard answers
+
+
+_OTHER_TYPES = {"CNAME": ("TXT", "A"), "MX": ("CNAME", "TXT"), "TXT": ("CNAME",)}
 
 
 class ProbePlace(StrEnum):
@@ -288,7 +295,7 @@ class Probe:
 
 def probes(record: Record, domain: DomainName) -> tuple[Probe, ...]:
     """Return the questions that search for one missing or wrong record in other places."""
-    zone, types = domain.zone, _other_types(record)
+    zone, types = domain.zone, _OTHER_TYPES[record.type]
     found = [Probe(ProbePlace.DOUBLED, Question(f"{record.name}.{zone}", record.type))]
     found += [Probe(ProbePlace.TYPE, Question(record.name, kind)) for kind in types[:1]]
     found += [Probe(ProbePlace.WILDCARD, Question(wildcard_name(record), "TXT"))] if record.type == "CNAME" else []
@@ -319,10 +326,6 @@ def interleave(wanted: Sequence[Sequence[Probe]]) -> tuple[Probe, ...]:
     """Interleave the probes: the likeliest of each record first, then the second, so that all share the budget."""
     longest = max(map(len, wanted), default=0)
     return tuple(probes[at] for at in range(longest) for probes in wanted if at < len(probes))
-
-
-def _other_types(record: Record) -> tuple[str, ...]:
-    return {"CNAME": ("TXT", "A"), "MX": ("CNAME", "TXT"), "TXT": ("CNAME",)}[record.type]
 
 
 def _apex_names(record: Record, domain: DomainName) -> tuple[str, ...]:

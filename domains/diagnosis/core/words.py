@@ -27,7 +27,8 @@ LONGEST_TTL = 7 * 86_400  # resolvers cap longer TTLs (RFC 8767 names a week)
 def cache_expiry(answers: Iterable[Answer], now: datetime, *, otherwise: int | None = None) -> datetime | None:
     """Return when the last of these answers expires from caches; None without answers. Failed ones are not cached."""
     answered = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
-    seconds = [UNKNOWN_TTL if (ttl := _ttl(answer, otherwise)) is None else ttl for answer in answered]
+    ttls = (otherwise if answer.ttl is None else answer.ttl for answer in answered)
+    seconds = [UNKNOWN_TTL if ttl is None else ttl for ttl in ttls]
     return now + timedelta(seconds=min(max(seconds), LONGEST_TTL)) if seconds else None
 
 
@@ -42,10 +43,6 @@ def format_time(moment: datetime, now: datetime) -> str:
     if shown.second or shown.microsecond:
         shown = shown.replace(second=0, microsecond=0) + timedelta(minutes=1)
     return f"{shown:%H:%M} UTC" if shown.date() == today.date() else f"{shown:%H:%M} UTC on {shown:%-d %B}"
-
-
-def _ttl(answer: Answer, otherwise: int | None) -> int | None:
-    return answer.ttl if answer.ttl is not None else otherwise
 
 
 def current_mail_host(values: tuple[str, ...], ours: str) -> str:

@@ -184,7 +184,7 @@ def _record(own: Sequence[Entry]) -> list[str]:
         for entry in own:
             lines += [f"      - exchange: {json.dumps(f'{entry.value}.')}", f"        preference: {entry.priority}"]
         return lines
-    values = [_escaped(e.value) if e.type == "TXT" else f"{e.value}." for e in own]
+    values = [e.value.replace(";", "\\;") if e.type == "TXT" else f"{e.value}." for e in own]
     if len(values) == 1:
         return [*lines, f"    value: {json.dumps(values[0], ensure_ascii=False)}"]
     return [*lines, "    values:", *(f"      - {json.dumps(value, ensure_ascii=False)}" for value in values)]
@@ -203,7 +203,7 @@ def _entries(key: str, record: str, zone: str) -> list[Entry]:
         return [Entry(name, kind, _host(json.loads(host)), int(number), ttl) for host, number in pairs]
     given = [fields["value"]] if "value" in fields else re.findall(r'^ {6}- (".*")$', record, re.MULTILINE)
     texts = [str(json.loads(value)) for value in given]
-    return [Entry(name, kind, _unescaped(text) if kind == "TXT" else _host(text), None, ttl) for text in texts]
+    return [Entry(name, kind, text.replace("\\;", ";") if kind == "TXT" else _host(text), None, ttl) for text in texts]
 
 
 def _key(entry: Entry, zone: str) -> str:
@@ -215,14 +215,6 @@ def _host(text: str) -> str:
     if not text.endswith("."):
         raise ValueError(f"{text} is not absolute")
     return text.removesuffix(".")
-
-
-def _escaped(text: str) -> str:
-    return text.replace(";", "\\;")
-
-
-def _unescaped(text: str) -> str:
-    return text.replace("\\;", ";")
 
 
 _CALL = re.compile(r"  (TXT|CNAME|MX)\((.+), TTL\((\d+)\)\),?")

@@ -67,7 +67,8 @@ def merge_records(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
             "Each record excludes some senders, so we can't tell which of them may still send. Merge them by hand.",
         )
     terms = [term for spf in sorted(read_lines, key=_excludes) for term in spf.effective_terms]
-    senders = dict.fromkeys(_sender(term) for term in terms if not term.is_all and _authorises(term))
+    authorising = (term for term in terms if term.is_redirect or not (term.is_all or term.is_modifier))
+    senders = dict.fromkeys(f"include:{t.argument}" if t.is_redirect else t.text for t in authorising)
     mildest = min((_default_result(spf, names) for spf in read_lines), key="?~-".index)
     kept = [text for text in senders if not _means_ses(parse_term(text))]
     line = " ".join(["v=spf1", *kept, f"include:{AMAZON}", f"{mildest}all"])
@@ -128,17 +129,9 @@ def _means_ses(term: Term) -> bool:
     return term.name == "include" and is_meant
 
 
-def _authorises(term: Term) -> bool:
-    return not term.is_modifier or term.is_redirect
-
-
 def _excludes(spf: Spf) -> bool:
     """Return True if a term before "all" has another result than pass, so that the order of senders matters."""
     return any(term.qualifier != "+" for term in spf.effective_terms if not term.is_all and not term.is_modifier)
-
-
-def _sender(term: Term) -> str:
-    return f"include:{term.argument}" if term.is_redirect else term.text
 
 
 def _end_of_senders(terms: list[Term]) -> int:
