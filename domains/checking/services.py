@@ -57,6 +57,7 @@ IN_PROGRESS = {
     Stage.STARTING: "The domain is still being set up in Amazon SES.",
     Stage.DELETING: "The domain is being deleted.",
 }
+NOT_STORED = "The domain changed during the check, so its result wasn't stored. Check again."
 BATCH_SIZE = 200  # domains per round of lookups: enough to keep the sockets busy, few enough to save often
 WATCHED_FOR = timedelta(minutes=15)  # after the domain was added, changed or checked by a person
 WATCHED_EVERY = timedelta(seconds=3)  # while it is that recent, and its page is open
@@ -93,6 +94,8 @@ def _check_and_describe(domain: Domain, now: datetime) -> str:
     before = domain.state
     with aws.max_wait(settings.AWS_PAGE_PATIENCE_SECONDS):
         check([domain], now=now)
+    if not domain.record_checks.filter(checked_at__gte=now).exists():
+        return NOT_STORED
     if mta_sts_services.is_announced(domain):
         mta_sts_services.fetch([domain], now=now)
     news = "" if domain.state != before else "Nothing has changed. "

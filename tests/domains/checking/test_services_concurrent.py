@@ -135,3 +135,14 @@ def test_the_time_of_an_ses_read_is_that_of_its_call(sandbox: Sandbox) -> None:
     identity_status_services.read_statuses([domain], now=NOW)
     assert domain.last_ses_check is not None
     assert domain.last_ses_check >= before
+
+
+@pytest.mark.parametrize("change", [{"held_at": NOW}, {"ses_mail_from": "other.shop.com"}])
+def test_a_check_whose_result_is_not_stored_does_not_claim_to_have_checked(
+    sandbox: Sandbox, meanwhile: Callable[[Callable[[], object]], None], change: dict[str, Any]
+) -> None:
+    domain = verified_domain(sandbox)
+    Domain.objects.filter(pk=domain.pk).update(last_dns_check=None)
+    meanwhile(lambda: Domain.objects.filter(pk=domain.pk).update(**change))
+    sentence = checking_services.check_now(domain=Domain.objects.get(pk=domain.pk))
+    assert sentence == "The domain changed during the check, so its result wasn't stored. Check again."
