@@ -48,7 +48,6 @@ from domains.ownership_claims import services as ownership_claims_services
 from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
 from domains.records.core import Need, is_inbound
-from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, isolation, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused, aws_sentence
 from inbound_admin.lib.freshness import is_outdated
@@ -168,7 +167,7 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
     """
     if not domains:
         return
-    zone_cut_services.update_zones(domains)
+    nameservers_services.update_zones(domains)
     stored = last_checks(domains)
     before = {key: row.verified_at for key, row in stored.items()}
     seen = _query_records(domains, before)

@@ -1,28 +1,34 @@
-"""Asks a zone's own nameservers, and the resolvers for what they can't say.
+"""Asks a zone's own nameservers, and the resolvers for what they can't say. Finds the zone of each domain.
 
 `query_hosts_first` asks the domain's own nameservers for records that were never seen. A resolver that is asked too
 early caches the absence for as long as the zone says (RFC 2308), and our own lookup would then hide a new record. So
-the resolvers are asked once the nameserver has the record, or if the nameserver cannot be asked.
+the resolvers are asked once the nameserver has the record, or if the nameserver cannot be asked. `update_zones` finds
+zone cuts at the parent zone's nameservers for the same reason.
 """
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
 from django.conf import settings
+from django.utils import timezone
 
 from domains.checking.core.comparison import Verdict, compare
 from domains.dns import services as dns_services
 from domains.dns.core import Answer, LookupStatus, Question, question_for, turn_of
 from domains.dns.gateway import exchange
+from domains.models.domains import Domain
+from domains.nameservers.core import cut_of, cut_questions
 from domains.records.core import Record
 from inbound_admin.lib import counters, slow_work
+from inbound_admin.lib.freshness import not_newer
 
 MOST_ASKED, FEW = 8, 2  # nameservers of a zone, so that an outdated one doesn't decide alone
 AT_ONCE = 20  # questions pending at one server, which may serve hundreds of domains
 SLOWEST = 2.0  # seconds
 ADDRESS_TYPES = ("A", "AAAA")
+DEEPEST = 3  # nested zone cuts
 
 AnswersByQuestion = dict[Question, list[Answer]]
 
@@ -165,3 +171,44 @@ def _addresses(names: Iterable[str]) -> dict[str, str]:
 async def _ask(by_server: Mapping[str, Sequence[Question]], timeout: float) -> list[Answer]:
     lookups = [exchange.ask(some, [at], timeout=timeout, tries=1, at_once=AT_ONCE) for at, some in by_server.items()]
     return [answer for found in await asyncio.gather(*lookups) for answer in found.values()]
+
+
+def update_zones(domains: Sequence[Domain]) -> None:
+    """Update the zone of each subdomain. A failed lookup changes nothing, nor does one older than what is stored."""
+    asked_at = timezone.now()
+    waiting = {domain: domain.parsed for domain in domains if cut_questions(domain.parsed)}
+    found: dict[Domain, str] = {}
+    for _ in range(DEEPEST):
+        answers = _ns_answers(
+            (found.get(domain) or name.zone, question)
+            for domain, name in waiting.items()
+            for question in cut_questions(name)
+        )
+        seen = {domain: cut for domain, name in waiting.items() if (cut := cut_of(name, answers)) is not None}
+        waiting = {d: waiting[d] for d, cut in seen.items() if len(cut) > len(found.get(d, "")) and cut != d.name}
+        found |= {domain: cut for domain, cut in seen.items() if cut or domain not in found}
+    if found:
+        _store(found, asked_at)
+
+
+def _store(found: Mapping[Domain, str], asked_at: datetime) -> None:
+    rows = Domain.objects.filter(pk__in=[domain.pk for domain in found])
+    fresh = rows.filter(not_newer("zone_at", asked_at))
+    stored = dict(rows.values_list("pk", "zone"))
+    changed = [domain for domain, cut in found.items() if stored.get(domain.pk) != cut]
+    for domain in changed:
+        if fresh.filter(pk=domain.pk).update(zone=found[domain], zone_at=asked_at):
+            stored[domain.pk] = found[domain]
+    fresh.exclude(pk__in=[domain.pk for domain in changed]).update(zone_at=asked_at)
+    for domain in found:
+        domain.zone = stored.get(domain.pk, domain.zone)
+
+
+def _ns_answers(questions: Iterable[tuple[str, Question]]) -> list[Answer]:
+    wanted = list(questions)
+    answers = query_nameservers_raw(wanted)
+    heard = {a.question for a in answers if a.cut or (a.authoritative and a.status is not LookupStatus.FAILED)}
+    silent = [question for _, question in wanted if question not in heard]
+    found = query_resolvers(silent).values() if silent else ()
+    by_resolvers = (answer for some in found for answer in some)
+    return [*(a for a in answers if a.question in heard), *by_resolvers]

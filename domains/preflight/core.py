@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.names.core import DomainName
+from domains.nameservers.core import cut_of, cut_questions
 from domains.policies.core import (
     NOTHING_KNOWN,
     PublishedPolicies,
@@ -18,7 +19,6 @@ from domains.policies.core import (
 from domains.receiving.core import is_mail_manager
 from domains.records.core import mail_from_candidates
 from domains.spf.core.grammar import spf_records
-from domains.zone_cut.core import cut_of, cut_questions
 
 RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "TXT")
 

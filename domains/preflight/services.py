@@ -18,6 +18,7 @@ from domains.domain_list.selectors import domain_subject
 from domains.jobs import queue_set_up
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName, ParsedDomain, parse_domain
+from domains.nameservers.core import cut_of
 from domains.ownership import services as ownership_services
 from domains.ownership.core import ClaimReason
 from domains.ownership.selectors import holds_above, names_in_use, related_domains
@@ -27,7 +28,6 @@ from domains.preflight.core import Preflight
 from domains.preflight.selectors import TAKEN, parse_new_domain
 from domains.providers.core import provider_of
 from domains.records.core import can_receive, inbound_host, mail_from_candidates
-from domains.zone_cut.core import cut_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
 from tenants.resources import services as resources_services

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from domains.exports.core.values import Entry, in_the_way, quoted, unquoted
-from domains.names.core import relative_name
 from inbound_admin.lib.exports import as_csv, unescaped
 
 _LINE = re.compile(r"(\S+)\s+(\d+)\s+IN\s+(TXT|CNAME|MX)\s+(.+)")
@@ -40,7 +39,7 @@ def read(text: str, zone: str) -> tuple[Entry, ...]:
 
 
 def absolute(name: str, zone: str) -> str:
-    """Reverse `relative_name`. A name that ends in a dot is already absolute."""
+    """Reverse `Entry.name_in`. A name that ends in a dot is already absolute."""
     if name.endswith("."):
         return name.removesuffix(".")
     return zone if name == "@" else f"{name}.{zone}"
@@ -62,7 +61,7 @@ def entry_of(name: str, kind: str, data: str, ttl: int, *, octal: bool = False) 
 
 
 def _write(entries: Sequence[Entry], zone: str, *, in_zone: bool) -> str:
-    names = [relative_name(entry.name, zone) if in_zone else f"{entry.name}." for entry in entries]
+    names = [entry.name_in(zone) if in_zone else f"{entry.name}." for entry in entries]
     width = max(map(len, names), default=0)
     head = [f"; Records for {zone}: add them to its zone file, then increase the serial number."]
     if in_zone:
@@ -122,7 +121,7 @@ def read_letter(text: str, zone: str) -> tuple[Entry, ...]:
 
 
 def _row(entry: Entry, zone: str) -> dict[str, Any]:
-    in_zone = relative_name(entry.name, zone)
+    in_zone = entry.name_in(zone)
     return {
         "type": entry.type,
         "name": entry.name,
@@ -140,7 +139,7 @@ def _entry(row: dict[str, Any]) -> Entry:
 
 
 def _paragraph(number: int, entry: Entry, zone: str) -> str:
-    lines = [("Type", entry.type), ("Name", relative_name(entry.name, zone)), ("Full name", entry.name)]
+    lines = [("Type", entry.type), ("Name", entry.name_in(zone)), ("Full name", entry.name)]
     lines += [("Value", entry.value)]
     if entry.priority is not None:
         lines.append(("Priority", str(entry.priority)))

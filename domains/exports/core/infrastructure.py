@@ -15,7 +15,6 @@ from itertools import groupby
 
 from domains.exports.core.files import absolute, data_of, entry_of
 from domains.exports.core.values import Entry, escaped, labels, quoted, record_sets, strings, unescaped, unquoted
-from domains.names.core import relative_name
 
 
 def write_route53_batch(entries: Sequence[Entry], zone: str) -> str:
@@ -207,7 +206,7 @@ def _entries(key: str, record: str, zone: str) -> list[Entry]:
 
 
 def _key(entry: Entry, zone: str) -> str:
-    name = relative_name(entry.name, zone)
+    name = entry.name_in(zone)
     return "" if name == "@" else name
 
 
@@ -232,7 +231,7 @@ def read_dnscontrol(text: str, zone: str) -> tuple[Entry, ...]:
 
 
 def _arguments(entry: Entry, zone: str) -> list[str]:
-    name = json.dumps(relative_name(entry.name, zone))
+    name = json.dumps(entry.name_in(zone))
     priority = [] if entry.priority is None else [str(entry.priority)]
     value = json.dumps(entry.value if entry.type == "TXT" else f"{entry.value}.", ensure_ascii=False)
     return [name, *priority, value, f"TTL({entry.ttl})"]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from domains.names.core import relative_name
 from domains.records.core import Record
 
 MOST_BYTES = 255  # per string in a TXT record (RFC 1035 3.3)
@@ -30,6 +31,10 @@ class Entry:
         """Return the value of a type other than TXT as in a zone file."""
         host = f"{self.value}."
         return host if self.priority is None else f"{self.priority} {host}"
+
+    def name_in(self, zone: str) -> str:
+        """Return the name as a zone file writes it, "@" for the zone. Raises ValueError for a name outside the zone."""
+        return relative_name(self.name, zone)
 
 
 def entries(

@@ -9,7 +9,7 @@ from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
 from domains.dns.core import Answer
 from domains.models.domains import Domain
-from domains.zone_cut import services as zone_cut_services
+from domains.nameservers import services as nameservers_services
 from sandbox.process import Sandbox
 from tests.api_client import api_of, ok
 from tests.domains.factories import make_domain, records_to_publish, set_up_domain
@@ -63,14 +63,14 @@ def test_a_delegated_domain_is_added_with_its_zone(sandbox: Sandbox) -> None:
 def test_a_failed_lookup_keeps_the_zone(sandbox: Sandbox) -> None:
     domain = delegated_domain(sandbox)
     sandbox.control.set_dns_fault("example.com", "servfail")
-    zone_cut_services.update_zones([domain])
+    nameservers_services.update_zones([domain])
     assert Domain.objects.get(pk=domain.pk).zone == "shop.example.com"
 
 
 def test_a_removed_delegation_is_detected(sandbox: Sandbox) -> None:
     domain = delegated_domain(sandbox)
     sandbox.control.remove_zone("shop.example.com")
-    zone_cut_services.update_zones([domain])
+    nameservers_services.update_zones([domain])
     assert Domain.objects.get(pk=domain.pk).zone == ""
 
 
@@ -78,24 +78,24 @@ def test_nested_delegations_are_followed(sandbox: Sandbox) -> None:
     domain = make_domain("in.mail.shop.example.com")
     for zone in ("example.com", "shop.example.com", "mail.shop.example.com"):
         sandbox.control.add_zone(zone, nameservers=[f"ns1.{zone}"])
-    zone_cut_services.update_zones([domain])
+    nameservers_services.update_zones([domain])
     assert domain.zone == "mail.shop.example.com"
 
 
 def test_a_slow_older_lookup_does_not_replace_a_newer_one(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     domain = delegated_domain(sandbox)
-    older, ask = Domain.objects.get(pk=domain.pk), zone_cut_services._ns_answers
+    older, ask = Domain.objects.get(pk=domain.pk), nameservers_services._ns_answers
 
     def slowly(questions: object) -> list[Answer]:
         """Ask while the zone is delegated; then it is removed, and another check finds that, before this one stores."""
         answers = ask(questions)  # type: ignore[arg-type]
-        monkeypatch.setattr(zone_cut_services, "_ns_answers", ask)
+        monkeypatch.setattr(nameservers_services, "_ns_answers", ask)
         sandbox.control.remove_zone("shop.example.com")
-        zone_cut_services.update_zones([domain])
+        nameservers_services.update_zones([domain])
         return answers
 
-    monkeypatch.setattr(zone_cut_services, "_ns_answers", slowly)
-    zone_cut_services.update_zones([older])
+    monkeypatch.setattr(nameservers_services, "_ns_answers", slowly)
+    nameservers_services.update_zones([older])
     assert Domain.objects.get(pk=domain.pk).zone == ""
     assert older.zone == ""
 
@@ -103,7 +103,7 @@ def test_a_slow_older_lookup_does_not_replace_a_newer_one(sandbox: Sandbox, monk
 def test_an_unchanged_zone_counts_as_newer_too(sandbox: Sandbox) -> None:
     domain = delegated_domain(sandbox)
     before = Domain.objects.get(pk=domain.pk).zone_at
-    zone_cut_services.update_zones([domain])
+    nameservers_services.update_zones([domain])
     after = Domain.objects.get(pk=domain.pk).zone_at
     assert before is not None
     assert after is not None
