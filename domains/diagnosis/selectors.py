@@ -26,7 +26,7 @@ _NOTHING_BETTER = ("dns.absent", "dns.lookup_failed", "dns.spreading")
 
 
 def explanations_key(domain: Domain) -> str:
-    return f"explanations:{domain.pk}"
+    return f"explanations:{domain.pk}:{domain.customer_id}"
 
 
 def explanations(domain: Domain) -> Explanations:

@@ -114,7 +114,6 @@ def _explain(domain: Domain, found: Diagnosis) -> None:
 
 
 def _key(domain: Domain) -> str:
-    """Depends on the domain alone: the worker's own checks may change its state while the page waits."""
     return f"diagnosis-result:{domain.pk}:{hash_of(domain)}"
 
 
@@ -137,8 +136,15 @@ def mark_records_added(*, domain: Domain, now: datetime) -> None:
 
 
 def hash_of(domain: Domain) -> str:
-    """Return the cache key's suffix, which changes with the records and with SES's status."""
-    parts = (domain.records, domain.stage, domain.ses_statuses, domain.ses_problem, domain.said_added_at)
+    """Return the cache key's suffix, which changes with the customer, the records and SES's status."""
+    parts = (
+        domain.customer_id,
+        domain.records,
+        domain.stage,
+        domain.ses_statuses,
+        domain.ses_problem,
+        domain.said_added_at,
+    )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -288,5 +294,5 @@ def _run(request: DiagnosisRequest) -> None:
 
 
 def _answer_key(domain: Domain) -> str:
-    """Depends on the domain alone: the worker's own checks may change its state while the page waits."""
-    return f"diagnosis-answer:{domain.pk}"
+    """Doesn't depend on the domain's state, which the worker's own checks may change while the page waits."""
+    return f"diagnosis-answer:{domain.pk}:{domain.customer_id}"

@@ -31,3 +31,15 @@ def test_the_worker_makes_the_diagnoses_of_several_domains_of_one_customer(sandb
         assert made.problem == ""
         assert made.found
         assert made.found.diagnosis().findings
+
+
+@pytest.mark.django_db
+def test_a_diagnosis_stays_with_the_customer_that_the_domain_was_transferred_from(sandbox: Sandbox) -> None:
+    domain, now = set_up_domain(sandbox), timezone.now()
+    began = diagnosis_services.progress(domain=domain, since=None, now=now).since
+    diagnosis_services.run_next(customer_id=domain.customer_id)
+    assert diagnosis_services.progress(domain=domain, since=began, now=now).found
+    domain.customer = make_customer("Bob Ltd")
+    domain.save()
+    assert diagnosis_services.cached_result(domain) is None
+    assert diagnosis_services.progress(domain=domain, since=began, now=now).found is None
