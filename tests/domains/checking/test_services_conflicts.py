@@ -1,7 +1,6 @@
 """What the diagnosis finds beside correct records, the check finds too, so that every page and the API say it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -195,13 +194,13 @@ def test_a_nameserver_whose_address_cannot_be_looked_up_stays_known(
     outdate(sandbox, four, FOUR[3])
     assert check_domain(four, NOW + HOUR).state == State.WRONG
     known = conflict_of(four)
-    lost = {
-        Question(FOUR[3], "A"): {"status": LookupStatus.FAILED, "values": ()},
-        Question(FOUR[3], "AAAA"): {"status": LookupStatus.FOUND, "values": ("::1",)},
+    by_six = {
+        Question(FOUR[3], kind): Answer(Question(FOUR[3], kind), sandbox.dns_address, status, values)
+        for kind, status, values in (("A", LookupStatus.FAILED, ()), ("AAAA", LookupStatus.FOUND, ("::1",)))
     }
 
     def without_ipv4(questions: Sequence[Question]) -> list[Answer]:
-        return [replace(each, **lost.get(each.question, {})) for each in look_up(questions)]
+        return [by_six.get(each.question, each) for each in look_up(questions)]
 
     monkeypatch.setattr(dns_services, "look_up", without_ipv4)
     assert check_due(four, NOW + 2 * HOUR).state == State.WRONG
@@ -217,7 +216,12 @@ def test_the_nameservers_of_all_conflicts_are_looked_up_together(
         outdate(sandbox, each, FOUR[3])
         assert check_domain(each, NOW + HOUR).state == State.WRONG
     rounds: list[Sequence[Question]] = []
-    monkeypatch.setattr(dns_services, "look_up", lambda questions: (rounds.append(questions), look_up(questions))[1])
+
+    def counted(questions: Sequence[Question]) -> list[Answer]:
+        rounds.append(questions)
+        return look_up(questions)
+
+    monkeypatch.setattr(dns_services, "look_up", counted)
     checking_services.check(list(Domain.objects.filter(pk__in=[four.pk, other.pk])), now=NOW + 2 * HOUR)
     assert [[each.name for each in questions if each.type == "NS"] for questions in rounds[-2:]] == [
         ["pear.com", "shop.com"],
