@@ -16,6 +16,7 @@ from domains.dns import services as dns_services
 from domains.dns.core import Answer, LookupStatus, Query, Question, is_void, question_for, rival_question
 from domains.dns.services import Delegation, Network, QuerySession, Server
 from domains.names.core import DomainName, is_within
+from domains.nameservers.core import cut_of, cut_questions
 from domains.policies import core as policies_core
 from domains.records.core import Need, Record
 from domains.spf.core import evaluation, grammar
@@ -95,24 +96,13 @@ def _observations(observation: _Observation) -> Observations:
 
 
 async def _find_subzone(domain: DomainName, delegation: Delegation, session: QuerySession) -> str:
-    """Return the subzone that contains a subdomain, also if it is on the same servers; "" if there is none."""
-    if domain.ascii == domain.zone:
-        return ""
-    if not delegation.responding:
-        return await _subzone_by_resolver(domain, delegation.helper, session)
-    server = delegation.responding[0]
-    answers = await session.ask([Query(Question(domain.ascii, "NS"), server.at, server.name, recursive=False)])
-    if answers[0].authoritative and answers[0].status is LookupStatus.FOUND and not answers[0].aliases:
-        return domain.ascii
-    return answers[0].cut if _is_below(answers[0].cut, domain.zone, domain.ascii) else ""
-
-
-async def _subzone_by_resolver(domain: DomainName, helper: str, session: QuerySession) -> str:
-    """Return the subzone by the resolver's answers, if the nameservers could not be asked."""
-    names = (domain.ascii, *domain.parents[:-1])
-    soas = await session.ask([Query(Question(name, "SOA"), helper, helper) for name in names])
-    zones = (a.question.name for a in soas if a.status is LookupStatus.FOUND and not a.aliases)
-    return next(zones, "")
+    """Return the nearest zone between a subdomain and its registered domain, also if it is on the same servers; "" if
+    there is none. A resolver is asked if the nameservers could not be.
+    """
+    asked = delegation.responding[0] if delegation.responding else Server(delegation.helper, delegation.helper)
+    recursive = not delegation.responding
+    queries = [Query(each, asked.at, asked.name, recursive=recursive) for each in cut_questions(domain)]
+    return cut_of(domain, await session.ask(queries)) or ""
 
 
 def _is_below(cut: str, zone: str, name: str) -> bool:

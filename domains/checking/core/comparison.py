@@ -197,17 +197,17 @@ def _common_difference(record: Record, found: str) -> str:
 
 def _inbound(record: Record, values: tuple[str, ...]) -> Comparison:
     """Our host must be the only one with the lowest preference number."""
-    best = min((preference for preference, _ in mx_pairs(values)), default=0)
-    ours = [preference for preference, host in mx_pairs(values) if host == record.value.lower()]
-    rivals = [preference for preference, host in mx_pairs(values) if host != record.value.lower()]
+    pairs = mx_pairs(values)
+    ours = [preference for preference, host in pairs if host == record.value.lower()]
+    rivals = [preference for preference, host in pairs if host != record.value.lower()]
     if not ours:
         return _wrong_mx(record, values, "dns.rival.mx")
     if _has_null(values):
         return _wrong("dns.rival.null_mx_beside", values)
-    ahead = {host for preference, host in mx_pairs(values) if preference <= min(ours)} - {record.value.lower()}
+    ahead = {host for preference, host in pairs if preference <= min(ours)} - {record.value.lower()}
     if ahead and all(host_use(host) is HostUse.RECEIVING for host in ahead):  # ours in another region doesn't compete
         return _wrong("dns.value.other_region", values)
-    if min(ours) > best:
+    if min(ours) > min(pairs)[0]:
         return _wrong("dns.rival.mx", values)
     if min(ours) in rivals:
         return _wrong("dns.rival.mx_shared", values)

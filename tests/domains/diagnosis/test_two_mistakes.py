@@ -14,7 +14,7 @@ from domains.dns.core import Answer, LookupStatus, Question
 from domains.records.core import Record
 from tests.domains.diagnosis.test_core_failures import diagnosis_of
 from tests.domains.diagnosis.worlds import SERVERS, World, seen_in, shown, world_of
-from tests.domains.dns_host import DKIM, Host, facts_of
+from tests.domains.dns_host import DKIM, NAMESERVERS, Host, facts_of
 from tests.domains.mistakes import Scene, diagnose_scene
 
 pytestmark = pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])
@@ -300,6 +300,17 @@ def test_a_subdomain_that_is_a_zone_of_its_own_is_found_out() -> None:
     assert finding.steps[0].startswith("In the zone mail.example.com, at the DNS host of those nameservers, add a TXT")
     assert "name “_amazonses”" in finding.steps[0]
     assert finding.why == "Records that you add for mail.example.com in the zone above it have no effect."
+
+
+@pytest.mark.parametrize("nameservers", [NAMESERVERS, ("ns1.vendor.example",)])
+def test_a_zone_between_the_subdomain_and_the_registered_domain_is_found_out(nameservers: tuple[str, ...]) -> None:
+    def zone_between(host: Host) -> None:
+        host.store.add_zone("mail.example.com", nameservers)
+
+    found = diagnose_scene(Scene("M34", "dns.delegation.sub_zone", zone_between, "shop.mail.example.com"))
+    assert found.zone == "mail.example.com"
+    lost = {each.record_key: each for each in found.findings}
+    assert "name “_amazonses.shop”" in lost["identity"].steps[0]
 
 
 def test_a_delegated_part_names_the_record_relative_to_that_zone() -> None:
