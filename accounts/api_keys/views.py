@@ -26,7 +26,8 @@ def keys(request: SignedIn) -> HttpResponse:
     form = ApiKeyForm(request.POST or None, viewer=request.user)
     context: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():
-        if not cache.add(f"api key form {form.cleaned_data['once']}".replace(" ", "-"), 1, REMEMBERED_SECONDS):
+        once = f"api-key-form-{form.cleaned_data['once']}".replace(" ", "-")
+        if not cache.add(once, 1, REMEMBERED_SECONDS):
             messages.info(request, "This key was already created. Its secret can't be shown again.")
             return redirect("accounts:keys")
         try:
@@ -34,6 +35,9 @@ def keys(request: SignedIn) -> HttpResponse:
             form = ApiKeyForm(viewer=request.user)
         except Refused as refused:
             form.add_error(None, str(refused))
+        finally:
+            if "made" not in context:  # the form can be sent again
+                cache.delete(once)
     context |= {"form": form, "keys": api_keys_of(request.user)}
     return form_page(request, "accounts/api_keys/api_keys.html", context)
 
