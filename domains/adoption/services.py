@@ -29,6 +29,12 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from tenants.resources import services as resources_services
 
+# What staff decided about a claim, what it receives, and whose it is: it stays when the claim becomes the domain.
+KEPT_OF_CLAIM = (
+    *("pk", "created_at", "created_by_id", "held_since", "note", "expectations", "has_catch_all"),
+    *("held_at", "held_until", "held_by_id", "held_because"),
+)
+
 
 class AdoptionStatus(StrEnum):
     """What happens to a name that should be adopted."""
@@ -182,9 +188,9 @@ def _replace_claim(made: Domain) -> bool:
     if claim is None:
         return False
     claim.record_checks.all().delete()  # of the ownership challenge, which is no longer needed
-    made.pk, made.created_at, made.created_by_id = claim.pk, claim.created_at, claim.created_by_id
+    for name in KEPT_OF_CLAIM:
+        setattr(made, name, getattr(claim, name))
     made.watched_from = made.state_since = timezone.now()
-    made.note = claim.note
     return True
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models.people import User
 from audit import services as audit_services
@@ -133,8 +134,14 @@ class NoticeChoice:
     can_change: bool
 
 
+def _notices(domain: Domain, person: User) -> QuerySet[VerifiedNotice]:
+    """A notice that was sent says nothing about the next time, once the domain has lost its verification."""
+    rows = VerifiedNotice.objects.filter(domain=domain, person=person)
+    return rows if domain.verified_at else rows.filter(told_at=None)
+
+
 def notice_choice(person: User, domain: Domain) -> NoticeChoice:
-    row = VerifiedNotice.objects.filter(domain=domain, person=person).first()
+    row = _notices(domain, person).first()
     return NoticeChoice(row is not None, row.told_at if row else None, domain.verified_at is None)
 
 
@@ -147,15 +154,14 @@ def request_notice(domain: Domain, person: User) -> None:
 def set_notice(*, domain: Domain, person: User, wanted: bool) -> None:
     """Turn the notice on or off. Idempotent. Raises Refused if the domain is already verified."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
-    before = VerifiedNotice.objects.filter(domain=locked, person=person).exists()
+    before = _notices(locked, person).exists()
     if before == wanted:
         return
     if locked.verified_at is not None:
         raise Refused(f"{locked} is already verified.", code="VERIFIED_ALREADY")
+    VerifiedNotice.objects.filter(domain=locked, person=person).delete()
     if wanted:
         VerifiedNotice.objects.create(domain=locked, person=person)
-    else:
-        VerifiedNotice.objects.filter(domain=locked, person=person, told_at=None).delete()
     audit_services.record(
         "domain.verified_notice",
         about=domain_subject(locked),

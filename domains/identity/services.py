@@ -146,7 +146,9 @@ def _use_existing(domain: Domain, identity: Identity) -> bool:
 
 
 def _store_identity(domain: Domain, identity: Identity, *, adopted: bool) -> bool:
-    """MAIL FROM and signing of an adopted identity are kept. Changing them is a separate step."""
+    """MAIL FROM and signing of an adopted identity become the desired ones, but no request that SES doesn't have yet is
+    lost.
+    """
     behaviour = OnMxFailure.REJECT if identity.rejects_on_mx_failure else OnMxFailure.USE_DEFAULT
     fields: dict[str, object] = {
         "dkim_tokens": list(identity.dkim_tokens),
@@ -162,11 +164,12 @@ def _store_identity(domain: Domain, identity: Identity, *, adopted: bool) -> boo
         "mail_from_status": identity.mail_from_status,
     }
     if adopted:
+        fields["former_dkim_key"] = identity.own_dkim_key and (domain.former_dkim_key or not domain.own_dkim_key)
+    if adopted and not (domain.last_ses_check and domain.has_unsent_settings):
         fields |= {
             "mail_from_label": identity.mail_from.removesuffix(f".{domain.name}"),
             "dkim_signing": identity.dkim_signing,
             "on_mx_failure": behaviour,
-            "former_dkim_key": identity.own_dkim_key and (domain.former_dkim_key or not domain.own_dkim_key),
         }
     return _store(domain, **fields)
 

@@ -126,6 +126,7 @@ TRANSFER_FIELDS = (
     "moved_at",
     "moved_from",
     "held_since",
+    "next_check_at",
     "proven_at",
     "unproven_warned_at",
     *FIELDS,
@@ -224,7 +225,7 @@ def _record_former_holder(domain: Domain, before: Customer) -> None:
     """Kept until the rules are read and deliver as desired. After several transfers, the first customer's routes may
     remain.
     """
-    domain.held_since = timezone.now()
+    domain.held_since = domain.next_check_at = timezone.now()
     if domain.moved_at is None:
         domain.moved_at, domain.moved_from = domain.held_since, before
     domain.unproven_warned_at = None  # the new customer has had no warning
@@ -245,6 +246,7 @@ def _end_tenure(domain: Domain, before: Customer) -> None:
 
 def _clear_own_wishes(locked: Domain) -> None:
     """Clear what only the former customer may see: an address of theirs, and what they said. What SES has stays."""
+    RecordCheck.objects.filter(domain=locked, key__in=locked.expectations).delete()  # judged by them
     locked.expectations, locked.said_added_at = {}, None
     if locked.dmarc_reports_to:
         locked.dmarc_reports_to = ""

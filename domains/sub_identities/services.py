@@ -33,13 +33,14 @@ def store(identities: Iterable[str]) -> None:
     """Store which of SES's identities are below domains. `identities` is the whole list, of domains and addresses.
 
     An identity that a customer has as a domain is left out. One that is only claimed is not: SES may send with it.
+    Nothing is below a domain that nobody has proven: the identity would join the tenant of whoever added the domain.
     """
-    held = domain_list_selectors.domains_in_region().exclude(stage=Stage.CLAIM)
-    owners = dict(held.values_list("name", "pk"))
+    rows = domain_list_selectors.domains_in_region().exclude(stage=Stage.CLAIM)
+    owners = {name: pk if proven_at else None for name, pk, proven_at in rows.values_list("name", "pk", "proven_at")}
     found = {
-        name: owners[above]
+        name: owner
         for name in identities
-        if name not in owners and (above := closest_above(name.lower(), owners))
+        if name not in owners and (owner := owners.get(closest_above(name.lower(), owners)))
     }
     known = SubIdentity.objects.filter(region=settings.AWS_REGION)
     stored = dict(known.values_list("name", "domain"))

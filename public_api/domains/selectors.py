@@ -85,7 +85,7 @@ def find_domains(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[D
         receiving = VERIFIED & arrives
         domains = domains.filter(receiving if wanted.can_receive else ~receiving)
     asked = exactly(has_catch_all=wanted.has_catch_all, provider__iexact=wanted.provider or None)
-    return domains.filter(asked).order_by("-created_at", "-pk")
+    return domains.filter(asked).order_by(domain_list_selectors.ADDED_AT.desc(), "-pk")
 
 
 def _for_own_name(column: str) -> Coalesce:

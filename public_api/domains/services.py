@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -19,7 +20,7 @@ from domains.names.core import parse_mail_from_label
 from domains.ownership_claims import services as ownership_claims_services
 from domains.records.core import INBOUND_MX, mail_from_candidates
 from domains.settings import services as settings_services
-from domains.settings.services import desired_settings, wait_until_applied
+from domains.settings.services import wait_until_applied
 from inbound_admin.lib import aws, isolation, slow_work
 from inbound_admin.lib.errors import Malformed, Refused, aws_sentence
 from receipt_rules.addresses.selectors import address_at_domain, addresses_named, refuse_unproven
@@ -72,9 +73,7 @@ def configure_mail_from(*, domain: Domain, name: str | None, actor: User) -> Dom
     label = parse_mail_from_label(usual if name is None else name, domain.name)
     if not label:
         raise Refused("Enter one label for the MAIL FROM domain, such as bounce.")
-    settings_services.configure(
-        domain=domain, desired=replace(desired_settings(domain), mail_from_label=label), actor=actor
-    )
+    settings_services.change(domain=domain, actor=actor, mail_from_label=label)
     return wait_until_applied(domain)
 
 
@@ -118,9 +117,12 @@ def _why_not(text: str, domain: Domain) -> str:
 
 
 def pending_message(domain: Domain, *, to: User) -> str:
-    """Return what is pending, as a sentence for this user, or ""."""
+    """Return what is pending, as a sentence for this user, or "".
+
+    A claim that has a problem can't be proven: another account has proven the name, or an earlier entry is in the way.
+    """
     if domain.stage == Stage.CLAIM:
-        return "Prove ownership first: publish the TXT record, then verify."
+        return domain.stage_problem or "Prove ownership first: publish the TXT record, then verify."
     if domain.stage == Stage.STARTING or domain.is_configuring:
         why = aws_sentence(domain.stage_problem, to=to, retried=True)
         return why or "SES hasn't finished yet. Request the records again in a moment."
@@ -134,16 +136,15 @@ def records_message(domain: Domain) -> str:
 
 
 def _configure(domain: Domain, wanted: DomainChange, actor: User) -> None:
-    now = settings = desired_settings(domain)
+    changes: dict[str, Any] = {}
     if wanted.mail_from_domain is not None:
-        settings = replace(settings, mail_from_label=parse_mail_from_label(wanted.mail_from_domain, domain.name))
+        changes["mail_from_label"] = parse_mail_from_label(wanted.mail_from_domain, domain.name)
     own = f"dmarc@{domain.name}"
     if wanted.receive_dmarc_emails:
-        settings = replace(settings, dmarc_reports_to=own, wants_dmarc=True)
-    elif wanted.receive_dmarc_emails is False and settings.dmarc_reports_to == own:
-        settings = replace(settings, dmarc_reports_to="")
-    if settings != now:
-        settings_services.configure(domain=domain, desired=settings, actor=actor)
+        changes |= {"dmarc_reports_to": own, "wants_dmarc": True}
+    elif wanted.receive_dmarc_emails is False and domain.dmarc_reports_to == own:
+        changes["dmarc_reports_to"] = ""
+    settings_services.change(domain=domain, actor=actor, **changes)
 
 
 def _catch(domain: Domain, wanted: DomainChange, actor: User) -> None:

@@ -1,7 +1,9 @@
 """Published API operations on DNS records, and the parts that all responses about a domain share."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import reduce
 from typing import Any, Literal
 
 from django.http import HttpRequest
@@ -189,7 +191,7 @@ def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, 
         "mail_from_domain_status": mail_status,
         "mail_from_domain_verified_at": _latest(bounces) if mail_status == "verified" else None,
         "receive_dmarc_emails": domain.dmarc_reports_to == f"dmarc@{domain.name}",
-        "created_at": domain.created_at,
+        "created_at": domain.added_at,
         "updated_at": updated_at(domain),
         "user_id": owner,
         "tenant_id": domain.tenant_id,
@@ -200,7 +202,7 @@ def _statuses(domain: Domain, receiving: Receiving, below: Sequence[Receiving]) 
     """Return the published status, and what the page says: `attention` is None if nothing is wrong or left to do."""
     shown, is_red = domain.shown_state, any(each.is_red for each in (receiving, *below))
     is_well = domain.stage == Stage.READY and shown == State.VERIFIED and not is_red
-    attention = None if is_well else domain.headline_with(receiving) or None
+    attention = None if is_well else domain.headline or None
     return {"status": status_of(domain), "records_status": shown.value, "attention": attention}
 
 
@@ -228,7 +230,7 @@ def updated_at(domain: Domain) -> datetime:
         domain.verified_at,
         domain.watched_from,
     )
-    return _latest([domain.created_at, *moments]) or domain.created_at
+    return _latest([domain.added_at, *moments]) or domain.added_at
 
 
 def stored_records(domain: Domain, checks: Checks) -> list[StoredRecordOut]:
@@ -237,7 +239,7 @@ def stored_records(domain: Domain, checks: Checks) -> list[StoredRecordOut]:
             id=f"{domain.pk}:{record.key}",
             domain_id=domain.pk,
             record_type=record.type,
-            created_at=domain.created_at,
+            created_at=domain.added_at,
             **{"last_checked": None} | judged_fields(record, checks.get(record.key)),
         )
         for record in records_of(domain)
@@ -335,6 +337,8 @@ def error_of(check: RecordCheck | None) -> str:
 
 def next_steps(domain: Domain) -> list[str]:
     """Return what to do about each required record that isn't correct, as the records page says it, then about SES."""
+    if domain.is_held_by_another:
+        return [domain.stage_problem]
     rows = records_page(domain, can_check_in=0).rows
     steps = [_step(row) for row in rows if row.record.need is Need.REQUIRED and not row.is_done]
     if domain.stage != Stage.READY:
@@ -353,9 +357,18 @@ def _step(row: RecordRow) -> str:
     is_plain = not row.is_unchecked and row.finding is None and row.code in ("", "dns.absent", "dns.not_checked")
     if is_plain and record.value:
         return f"Publish {named} with the value {record.with_priority}."
-    is_told = bool(record.value) and record.value in row.reason  # a second value would contradict the advice
-    value = record.withheld if not record.value else "" if is_told else f"The value is {record.with_priority}."
+    value = record.withheld if not record.value else "" if _is_told(row) else f"The value is {record.with_priority}."
     return " ".join(filter(None, (f"{named}:", row.reason, value)))
+
+
+def _is_told(row: RecordRow) -> bool:
+    """Return whether the reason says the value, in any form: a second one would contradict the advice.
+
+    What it says was found doesn't count, since a damaged value can contain the right one.
+    """
+    found = (*row.found, *(row.finding.found if row.finding else ()))
+    advice = reduce(lambda text, value: text.replace(value, " "), filter(None, found), row.reason)
+    return re.search(rf"(?<![\w=+/-]){re.escape(row.record.value)}(?![\w=+/-])", advice) is not None
 
 
 def _latest(moments: list[datetime | None]) -> datetime | None:

@@ -330,13 +330,16 @@ ACTIONS: dict[str, Callable[[User, ActionAsked], dict[str, Any]]] = {
 
 
 def _named(user: User, text: str) -> Domain:
-    """Return the caller's domain of this name, preferably one that isn't only a claim. Raises Http404."""
-    found = list(
-        domain_list_selectors.domains_for(user).filter(name=parse_domain(text).domain.ascii).order_by("created_at")
-    )
+    """Return the caller's domain of this name, preferably the one that isn't only a claim.
+
+    Raises Http404, or Malformed (DOMAIN_UNCLEAR) if several customers of the caller only claim it.
+    """
+    found = list(domain_list_selectors.domains_for(user).filter(name=parse_domain(text).domain.ascii))
     held = [domain for domain in found if domain.stage != Stage.CLAIM]
     if not found:
         raise Http404("You have no domain with this name.")
+    if not held and len(found) > 1:
+        raise Malformed("Several customers claim this domain. Use the calls that take its ID.", code="DOMAIN_UNCLEAR")
     return (held or found)[0]
 
 
