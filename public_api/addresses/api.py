@@ -129,7 +129,17 @@ def add_address(request: HttpRequest, asked: AddressAdded) -> Status[AddressOut]
     `ENDPOINT_MISSING` or `TWO_ENDPOINTS`, 404 for the domain, 422 `FORWARDS_TO_ITSELF` for an endpoint that forwards
     mail back to the address.
     """
-    return Status(201, added(request, asked))
+    _refuse_two([asked.endpoint_id, asked.webhook_id])
+    address = services.add(
+        domain=domain_of(request, asked.domain_id),
+        text=asked.address,
+        endpoint_id=asked.endpoint_id or asked.webhook_id,
+        is_active=asked.is_active,
+        actor=caller(request),
+    )
+    made = row(address_of(request, address.pk))
+    said = [*([made.warning] if made.warning else []), *read_recipient(asked.address).noticed]
+    return Status(201, made.model_copy(update={"warning": " ".join(said)}) if said else made)
 
 
 @router.get("/v2/email-addresses/{address_id}", **reads(AddressOut), summary="Get an address")
@@ -148,7 +158,12 @@ def change_address(request: HttpRequest, address_id: str, asked: AddressChanged)
     Absent members are unchanged. An endpoint of null removes it: mail is then only stored. Mail for an address that
     is off isn't delivered. 400 `ENDPOINT_MISSING` or `TWO_ENDPOINTS`.
     """
-    return row(change(request, address_id, asked))
+    address = address_of(request, address_id)
+    named = [getattr(asked, name) for name in ("endpoint_id", "webhook_id") if name in asked.model_fields_set]
+    _refuse_two(named)
+    endpoint = {"endpoint_id": next((each for each in named if each), None)} if named else {}
+    services.change(address=address, is_active=asked.is_active, actor=caller(request), **endpoint)
+    return row(address_of(request, address_id))
 
 
 @router.delete("/v2/email-addresses/{address_id}", **writes(AddressRemovedOut), summary="Remove an address")
@@ -159,7 +174,13 @@ def delete_address(request: HttpRequest, address_id: str) -> AddressRemovedOut:
     """
     address = address_of(request, address_id)
     remove_address(address=address, actor=caller(request))
-    cleanup = removed(address)
+    waits = pending_of([address.domain]).get(address.domain_id, "")
+    cleanup = AddressCleanup(
+        email_address=address.address,
+        domain=address.domain.name,
+        ses_rule_updated=not waits,
+        **given(warning=waits or None),
+    )
     return AddressRemovedOut(message=f"{address} removed.", cleanup=cleanup)
 
 
@@ -174,48 +195,9 @@ def address_of(request: HttpRequest, address_id: str) -> Address:
     return get_object_or_404(find_addresses(viewer=caller(request), wanted=AddressesWanted()), pk=address_id)
 
 
-def added(request: HttpRequest, asked: AddressAdded) -> AddressOut:
-    """Add an address. Its warning names differences to what was sent."""
-    made = row(add(request, asked))
-    said = [*([made.warning] if made.warning else []), *read_recipient(asked.address).noticed]
-    return made.model_copy(update={"warning": " ".join(said)}) if said else made
-
-
-def add(request: HttpRequest, asked: AddressAdded) -> Address:
-    _refuse_two([asked.endpoint_id, asked.webhook_id])
-    made = services.add(
-        domain=domain_of(request, asked.domain_id),
-        text=asked.address,
-        endpoint_id=asked.endpoint_id or asked.webhook_id,
-        is_active=asked.is_active,
-        actor=caller(request),
-    )
-    return address_of(request, made.pk)
-
-
-def change(request: HttpRequest, address_id: str, asked: AddressChanged) -> Address:
-    address = address_of(request, address_id)
-    given = asked.model_dump(exclude_unset=True)
-    named = [given[name] for name in ("endpoint_id", "webhook_id") if name in given]
-    _refuse_two(named)
-    endpoint = {"endpoint_id": next((each for each in named if each), None)} if named else {}
-    services.change(address=address, is_active=asked.is_active, actor=caller(request), **endpoint)
-    return address_of(request, address_id)
-
-
 def _refuse_two(named: Collection[str | None]) -> None:
     if all(named) and len(set(named)) > 1:
         raise Malformed("Set endpointId or webhookId, not both.", code="TWO_ENDPOINTS")
-
-
-def removed(address: Address) -> AddressCleanup:
-    waits = pending_of([address.domain]).get(address.domain_id, "")
-    return AddressCleanup(
-        email_address=address.address,
-        domain=address.domain.name,
-        ses_rule_updated=not waits,
-        **given(warning=waits or None),
-    )
 
 
 def row(address: Address) -> AddressOut:

@@ -294,13 +294,9 @@ def add_domain(request: HttpRequest, asked: DomainAdded) -> Status[DomainAddedOu
     and others), 400 `CUSTOMER_UNCLEAR` without `customerId` if you
     belong to several customers, 422 `TOO_MANY_UNPROVEN`.
     """
-    return Status(201, added(request, asked))
-
-
-def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
     customer = chosen_customer(caller(request), asked.customer_id)
     look = preflight_services.run_preflight(text=asked.domain, customer=customer)
-    made = preflight_services.add(
+    domain = preflight_services.add(
         text=asked.domain,
         customer=customer,
         actor=caller(request),
@@ -308,18 +304,19 @@ def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
         receives=not asked.send_only,
         tell_when_verified=asked.tell_when_verified,
     )
-    domain = wait_until_applied(made)
+    domain = wait_until_applied(domain)
     checks = selectors.checks_of([domain])[domain.pk]
     owner = first_owners([domain.customer_id]).get(domain.customer_id)
     elsewhere = next((each for each in look.findings if each.code == "preflight.mail_elsewhere"), None)
     message = services.pending_message(domain, to=caller(request)) or services.records_message(domain)
     noticed = [*look.noticed, *(each.text for each in look.findings if each.code == "preflight.no_such_domain")]
-    return DomainAddedOut(
+    made = DomainAddedOut(
         **main_fields(domain, checks, owner),
         dns_records=wanted_records(domain),
         message=" ".join([*noticed, message]),
         **given(dns_conflict=_conflict(elsewhere.text, look.suggestion) if elsewhere else None),
     )
+    return Status(201, made)
 
 
 @router.get("/v2/domains/{domain_id}", **reads(DomainOne), summary="Get a domain with its DNS records")
