@@ -19,7 +19,7 @@ from inbound_admin.lib.api.schemas import LenientIn, LenientPaged, Out, Page, Te
 from inbound_admin.lib.api.validation import require_id
 from inbound_admin.lib.errors import Malformed
 from public_api.addresses import services
-from public_api.domains.selectors import AddressesWanted, Published, find_addresses, pending_of, rule_names, status_of
+from public_api.domains.selectors import Published, find_addresses, pending_of, rule_names, status_of
 from public_api.endpoints.services import config_out
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.services import remove_address
@@ -114,8 +114,8 @@ def list_addresses(request: HttpRequest, query: Annotated[AddressFilters, Query(
     `receiving` says whether mail arrives, `delivery` what happens to it then. 400 `DOMAIN_MISSING` for a `domainId`
     that you can't see.
     """
-    wanted = AddressesWanted(query.domain_id, query.is_active, query.is_receipt_rule_configured)
-    found, pagination = page_of(matching_addresses(request, wanted), query)
+    wanted = matching_addresses(request, query.domain_id, query.is_active, query.is_receipt_rule_configured)
+    found, pagination = page_of(wanted, query)
     return Page[AddressOut](data=rows(found), pagination=pagination)
 
 
@@ -184,15 +184,17 @@ def delete_address(request: HttpRequest, address_id: str) -> AddressRemovedOut:
     return AddressRemovedOut(message=f"{address} removed.", cleanup=cleanup)
 
 
-def matching_addresses(request: HttpRequest, wanted: AddressesWanted) -> QuerySet[Address]:
+def matching_addresses(
+    request: HttpRequest, domain_id: str | None, is_active: bool | None, is_live: bool | None = None
+) -> QuerySet[Address]:
     """Raises Malformed (DOMAIN_MISSING) if the caller can't see the domain of the filter."""
-    require_id(wanted.domain_id, domains_for(caller(request)), "domainId", "domain")
-    return find_addresses(viewer=caller(request), wanted=wanted)
+    require_id(domain_id, domains_for(caller(request)), "domainId", "domain")
+    return find_addresses(viewer=caller(request), domain_id=domain_id, is_active=is_active, is_live=is_live)
 
 
 def address_of(request: HttpRequest, address_id: str) -> Address:
     """Return the address. Another customer's is 404."""
-    return get_object_or_404(find_addresses(viewer=caller(request), wanted=AddressesWanted()), pk=address_id)
+    return get_object_or_404(find_addresses(viewer=caller(request)), pk=address_id)
 
 
 def _refuse_two(named: Collection[str | None]) -> None:

@@ -267,8 +267,8 @@ def list_domains(request: HttpRequest, query: Annotated[DomainFilters, Query()])
 
 
 def domain_page(request: HttpRequest, query: DomainFilters, *, check: bool) -> DomainPage:
-    wanted = selectors.DomainsWanted(query.status, query.can_receive, query.has_catch_all, query.provider, query.search)
-    found = selectors.find_domains(domain_list_selectors.domains_for(caller(request)), wanted)
+    filters = query.model_dump(exclude={"limit", "offset", "check"})
+    found = selectors.find_domains(domain_list_selectors.domains_for(caller(request)), **filters)
     found = found if check else found.select_related(None)  # a row names no customer
     counts = counted(found, selectors.counts_of)
     domains, pagination = page_of(found, query, total=counts["total"])

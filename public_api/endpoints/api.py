@@ -28,7 +28,7 @@ from inbound_admin.lib.api.schemas import (
 )
 from inbound_admin.lib.errors import Malformed
 from inbound_admin.lib.redaction import MASK
-from public_api.domains.selectors import Uses, find_endpoints, status_of, uses_of
+from public_api.domains.selectors import find_endpoints, status_of, uses_of
 from public_api.endpoints import services
 from receipt_rules.endpoints import services as endpoints_services
 from receipt_rules.forwarding import selectors as forwarding_selectors
@@ -229,16 +229,16 @@ def change_endpoint(request: HttpRequest, endpoint_id: str, asked: EndpointChang
 def delete_endpoint(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOut:
     """Remove an endpoint. Addresses that use it continue to receive mail, which is only stored."""
     endpoint = endpoint_of(request, endpoint_id)
-    freed = services.remove(endpoint=endpoint, actor=caller(request))
+    addresses, domains = services.remove(endpoint=endpoint, actor=caller(request))
     return EndpointRemovedOut(
         message=f"{endpoint} removed.",
         cleanup=EndpointCleanup(
-            email_addresses_updated=len(freed.addresses),
-            domains_updated=len(freed.domains),
+            email_addresses_updated=len(addresses),
+            domains_updated=len(domains),
             group_emails_deleted=len(endpoint.config.get("addresses", ())),
             deliveries_deleted=0,
-            email_addresses=list(freed.addresses),
-            domains=list(freed.domains),
+            email_addresses=addresses,
+            domains=domains,
         ),
     )
 
@@ -325,17 +325,15 @@ def _rows(some: Collection[Endpoint]) -> list[EndpointOut]:
 
 
 def _one(endpoint: Endpoint) -> EndpointOne:
-    uses: Uses = uses_of([endpoint], at_most=MOST_NAMED)[endpoint.pk]
+    addresses, domains = uses_of(endpoint, at_most=MOST_NAMED)
     return EndpointOne(
         **next(_fields([endpoint])),
         recent_deliveries=services.recent(endpoint),
         associated_emails=[
             AddressOfEndpoint(id=each.pk, address=each.address, is_active=each.is_active, created_at=each.created_at)
-            for each in uses.addresses
+            for each in addresses
         ],
-        catch_all_domains=[
-            DomainOfEndpoint(id=each.pk, domain=each.name, status=status_of(each)) for each in uses.domains
-        ],
+        catch_all_domains=[DomainOfEndpoint(id=each.pk, domain=each.name, status=status_of(each)) for each in domains],
     )
 
 

@@ -26,7 +26,6 @@ from public_api.addresses.api import AddressOut, rows
 from public_api.domain_removal.api import said
 from public_api.domains import services as domains_services
 from public_api.domains.selectors import (
-    AddressesWanted,
     Published,
     checks_of,
     find_addresses,
@@ -188,7 +187,7 @@ def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut
     """
     user = caller(request)
     domain = _named(user, asked.domain)
-    own = find_addresses(viewer=user, wanted=AddressesWanted(domain.pk))
+    own = find_addresses(viewer=user, domain_id=domain.pk)
     before = set(own.values_list("pk", flat=True))
     made = domains_services.activate_addresses(domain=domain, addresses=asked.email_addresses, actor=user)
     answers = rows(list(own.filter(pk__in=[each.pk for each in made])))
@@ -281,7 +280,7 @@ def _get(user: User, asked: ActionAsked) -> dict[str, Any]:
     domain = _requested_domain(user, asked)
     checks, receiving = checks_of([domain])[domain.pk], receiving_of([domain])[domain.pk]
     owner = first_owners([domain.customer_id]).get(domain.customer_id)
-    addresses = find_addresses(viewer=user, wanted=AddressesWanted(domain.pk))[:MOST_ADDRESSES]
+    addresses = find_addresses(viewer=user, domain_id=domain.pk)[:MOST_ADDRESSES]
     return {
         "domain": NamedDomain(
             **main_fields(domain, checks, owner),

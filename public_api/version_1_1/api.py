@@ -16,7 +16,6 @@ from public_api.domains import api as domains_api
 from public_api.domains import services as domains_services
 from public_api.domains.api import DomainRow, EndpointBrief
 from public_api.domains.selectors import (
-    AddressesWanted,
     Published,
     endpoint_counts,
     pending_of,
@@ -164,8 +163,7 @@ def list_addresses_v11(
 
     The filter `isActive` is called `active` here.
     """
-    wanted = AddressesWanted(query.domain_id, query.active)
-    found, pagination = page_of(addresses_api.matching_addresses(request, wanted), query)
+    found, pagination = page_of(addresses_api.matching_addresses(request, query.domain_id, query.active), query)
     return ListEnvelope[AddressOut](success=True, data=addresses_api.rows(found), pagination=pagination)
 
 
