@@ -149,28 +149,11 @@ def _store_identity(domain: Domain, identity: Identity, *, adopted: bool) -> boo
     """MAIL FROM and signing of an adopted identity become the desired ones, but no request that SES doesn't have yet is
     lost.
     """
-    behaviour = OnMxFailure.REJECT if identity.rejects_on_mx_failure else OnMxFailure.USE_DEFAULT
-    fields: dict[str, object] = {
-        "dkim_tokens": list(identity.dkim_tokens),
-        "dkim_zone": identity.dkim_zone,
-        "dkim_origin": identity.dkim_origin,
-        "own_dkim_key": identity.own_dkim_key,
-        "adopted": adopted,
-        "ses_mail_from": identity.mail_from,
-        "ses_dkim_signing": identity.dkim_signing,
-        "ses_on_mx_failure": behaviour,
-        "identity_status": identity.identity_status,
-        "dkim_status": identity.dkim_status,
-        "mail_from_status": identity.mail_from_status,
-    }
+    fields = {**identity.columns, "adopted": adopted}
     if adopted:
         fields["former_dkim_key"] = identity.own_dkim_key and (domain.former_dkim_key or not domain.own_dkim_key)
     if adopted and not (domain.last_ses_check and domain.has_unsent_settings):
-        fields |= {
-            "mail_from_label": identity.mail_from.removesuffix(f".{domain.name}"),
-            "dkim_signing": identity.dkim_signing,
-            "on_mx_failure": behaviour,
-        }
+        fields |= identity.desired
     return _store(domain, **fields)
 
 

@@ -4,7 +4,7 @@ SES sends with the most exact identity that it has: an address, then its domain.
 accepts a send that names a tenant, although no customer added it here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from django.conf import settings
 from django.db import transaction
@@ -13,8 +13,14 @@ from accounts.models.people import Customer
 from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
 from domains.models.sub_identities import SubIdentity
-from domains.sub_identities.core import closest_above
+from domains.ownership.selectors import name_and_parents
 from tenants.resources import services as resources_services
+
+
+def closest_above(identity: str, domains: Container[str]) -> str:
+    """Return the closest of these domains that contains the subdomain or address; "" if none does."""
+    _, at, name = identity.rpartition("@")
+    return next((above for above in name_and_parents(name)[not at :] if above in domains), "")
 
 
 def forget(*, name: str) -> None:
