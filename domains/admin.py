@@ -22,6 +22,7 @@ from domains.overrides import services as overrides_services
 from domains.ownership_claims.services import approve_claim
 from domains.records.core import EXPECTABLE
 from domains.settings import services as settings_services
+from inbound_admin.lib.admin import ReadOnly
 from inbound_admin.lib.errors import Problem
 
 
@@ -179,8 +180,8 @@ class RecordCheckInline(admin.TabularInline[RecordCheck, Domain]):
 
 
 @admin.register(Domain)
-class DomainAdmin(admin.ModelAdmin[Domain]):
-    """All columns are read-only: SES and DNS decide some of them, and services change the others."""
+class DomainAdmin(ReadOnly):
+    """SES and DNS decide some of the columns, and services change the others. Deletion needs SES calls."""
 
     list_display = ("name", "customer", "state", "overridden", "stage", "is_held", "expects", "next_check_at")
     list_filter = (
@@ -195,16 +196,6 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
     ordering = ("name",)
     inlines = (RecordCheckInline,)
     action_form = AdminOverrideForm
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Domain | None = None) -> bool:
-        return False  # deletion needs SES calls, so use the product's page
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Domain | None = None) -> list[str]:
-        return [field.name for field in Domain._meta.fields]
 
     @admin.display(boolean=True, description="on hold")
     def is_held(self, domain: Domain) -> bool:
