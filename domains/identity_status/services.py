@@ -31,18 +31,11 @@ from notifications.alerts import core as alerts_core
 from notifications.alerts import selectors as alerts_selectors
 from notifications.alerts import services as alerts_services
 
-A_FEW = (
-    3  # up to this number, one call per domain costs no more than three batched ones, and returns more (why, and when)
-)
+# Up to this number, one call per domain costs no more than three batched ones, and returns more (why, and when).
+A_FEW = 3
 COLUMNS = (
-    "identity_status",
-    "dkim_status",
-    "mail_from_status",
-    "ses_error_type",
-    "ses_looked_at",
-    "ses_soa",
-    "ses_problem",
-    "last_ses_check",
+    *("identity_status", "dkim_status", "mail_from_status", "ses_error_type", "ses_looked_at", "ses_soa"),
+    *("ses_problem", "last_ses_check"),
 )
 AT_ONCE = 1000  # domains in memory
 OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")

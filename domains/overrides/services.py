@@ -116,24 +116,17 @@ def _override_values(domain: Domain) -> dict[str, str | None]:
 
 BY_STAFF = "Moved by support."
 TRANSFER_FIELDS = (
-    "customer",
-    "tenant",
-    *WISH,
-    "held_because",
-    "expectations",
-    "dmarc_reports_to",
-    "said_added_at",
-    "routes_unchecked",
-    "routes_problem",
-    "routes_look_at",
-    "former_dkim_key",
-    "moved_at",
-    "moved_from",
-    "held_since",
-    "next_check_at",
-    "proven_at",
-    "unproven_warned_at",
-    *FIELDS,
+    *("customer", "tenant", *WISH, "held_because", "expectations", "dmarc_reports_to", "said_added_at"),
+    *(
+        "routes_unchecked",
+        "routes_problem",
+        "routes_look_at",
+        "former_dkim_key",
+        "moved_at",
+        "moved_from",
+        "held_since",
+    ),
+    *("next_check_at", "proven_at", "unproven_warned_at", *FIELDS),
 )
 
 

@@ -222,6 +222,7 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
     warning = address.refused_because if address.is_active and address.refused_because else warning
     if address.is_active and not domain.is_proven:
         warning = NOT_LIVE.format(address=address, domain=domain)
+    delivery, delivered = _delivery(address)
     return AddressOut(
         id=address.pk,
         address=address.address,
@@ -232,8 +233,8 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
         is_receipt_rule_configured=address.is_served,
         receiving=address.receiving.state.value,
         receiving_message=address.receiving.sentence,
-        delivery=_delivery(address),
-        delivery_message=_delivered(address),
+        delivery=delivery,
+        delivery_message=delivered,
         receipt_rule_name=rule,
         created_at=address.created_at,
         updated_at=address.changed_at,  # type: ignore[attr-defined]  # annotated by `find_addresses`
@@ -245,21 +246,16 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
     )
 
 
-def _delivery(address: Address) -> str:
+def _delivery(address: Address) -> tuple[str, str]:
+    """Return it as a word and as a sentence. Nothing is delivered of mail that the live rules don't bring in."""
     if not address.is_active or address.end is None:
-        return "off"
-    return address.end.state.value if address.rules in ROUTED else HopState.NONE.value
-
-
-def _delivered(address: Address) -> str:
-    """Nothing is delivered of mail that the live rules don't bring in."""
-    if not address.is_active or address.end is None:
-        return "The address is off."
+        return "off", "The address is off."
     if address.rules in ROUTED:
-        return f"{address.end.description}."
+        return address.end.state.value, f"{address.end.description}."
+    why = "no receipt rule brings in its mail."
     if address.rules == RulesFact.UNROUTED:
-        return "Nothing is delivered: the receipt rule stores its mail, but doesn't call our function."
-    return "Nothing is delivered: no receipt rule brings in its mail."
+        why = "the receipt rule stores its mail, but doesn't call our function."
+    return HopState.NONE.value, f"Nothing is delivered: {why}"
 
 
 def _routing(address: Address) -> Routing:

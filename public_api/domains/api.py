@@ -309,12 +309,14 @@ def add_domain(request: HttpRequest, asked: DomainAdded) -> Status[DomainAddedOu
     owner = first_owners([domain.customer_id]).get(domain.customer_id)
     elsewhere = next((each for each in look.findings if each.code == "preflight.mail_elsewhere"), None)
     message = services.pending_message(domain, to=caller(request)) or services.records_message(domain)
+    suggested = given(suggestion=look.suggestion)
+    conflict = ConflictOut(has_conflict=True, message=elsewhere.text, **suggested) if elsewhere else None
     noticed = [*look.noticed, *(each.text for each in look.findings if each.code == "preflight.no_such_domain")]
     made = DomainAddedOut(
         **main_fields(domain, checks, owner),
         dns_records=wanted_records(domain),
         message=" ".join([*noticed, message]),
-        **given(dns_conflict=_conflict(elsewhere.text, look.suggestion) if elsewhere else None),
+        **given(dns_conflict=conflict),
     )
     return Status(201, made)
 
@@ -373,10 +375,6 @@ def set_mail_from(request: HttpRequest, domain_id: str, asked: MailFrom | None =
         mail_from_domain_status=selectors.mail_from_word(domain.mail_from, domain.mail_from_status),
         additional_dns_records=records,
     )
-
-
-def _conflict(message: str, suggestion: str) -> ConflictOut:
-    return ConflictOut(has_conflict=True, message=message, **given(suggestion=suggestion))
 
 
 def _changed(domain: Domain) -> DomainChangedOut:

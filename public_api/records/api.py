@@ -275,7 +275,16 @@ def judged_fields(record: Record, check: RecordCheck | None) -> dict[str, Any]:
 
 
 def checked_records(domain: Domain, checks: Checks) -> list[CheckedRecordOut]:
-    return [_checked(record, checks.get(record.key)) for record in records_of(domain)]
+    return [
+        CheckedRecordOut(
+            type=record.type,
+            description=description(record),
+            **judged_fields(record, check),
+            **given(priority=record.priority, error=error_of(check)),
+        )
+        for record in records_of(domain)
+        for check in [checks.get(record.key)]
+    ]
 
 
 def seen_records(domain: Domain, checks: Checks) -> list[SeenRecordOut]:
@@ -319,15 +328,6 @@ def _ses_details(domain: Domain) -> dict[str, Any]:
 def description(record: Record) -> str:
     last = " Publish it last, when an address is ready. Until then SES would reject the mail."
     return f"{label_of(record)}. {purpose_of(record)}{last if record.need is Need.LATER else ''}"
-
-
-def _checked(record: Record, check: RecordCheck | None) -> CheckedRecordOut:
-    return CheckedRecordOut(
-        type=record.type,
-        description=description(record),
-        **judged_fields(record, check),
-        **given(priority=record.priority, error=error_of(check)),
-    )
 
 
 def error_of(check: RecordCheck | None) -> str:

@@ -195,7 +195,15 @@ def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut
     staff = supports_everyone(user)
     return ConfigureOut(
         domain=domain.name,
-        email_addresses=[_configured(each, is_new=each.id not in before) for each in answers],
+        email_addresses=[
+            ConfiguredOut(
+                **each.model_dump(exclude_unset=True),
+                is_configured=each.is_receipt_rule_configured,
+                rule_name=each.receipt_rule_name,
+                is_new=each.id not in before,
+            )
+            for each in answers
+        ],
         receipt_rule=RuleOut(
             name=next((each.receipt_rule_name for each in answers if each.receipt_rule_name), None),
             status="active" if is_live else "pending",
@@ -204,15 +212,6 @@ def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut
         s3_bucket=settings.RECEIVING_BUCKET if staff else None,
         message="The addresses receive mail." if is_live else f"Addresses added. {applied_when(domain.customer)}",
         timestamp=timezone.now(),
-    )
-
-
-def _configured(row: AddressOut, *, is_new: bool) -> ConfiguredOut:
-    return ConfiguredOut(
-        **row.model_dump(exclude_unset=True),
-        is_configured=row.is_receipt_rule_configured,
-        rule_name=row.receipt_rule_name,
-        is_new=is_new,
     )
 
 
@@ -263,8 +262,9 @@ def _check(user: User, asked: ActionAsked) -> dict[str, Any]:
     domain = _requested_domain(user, asked)
     if domain.ses_problem and ses_word(domain.identity_status) != "NotStarted":
         raise AwsUnreachable(f"DNS was checked, but we couldn't reach SES: {domain.ses_problem}")
-    seen, required = _seen(domain, actual=True), _required(domain)
-    dns = bool(required) and all(each.is_verified for each in seen if (each.type, each.name) in required)
+    seen = _seen(domain, actual=True)
+    required = [each.is_verified for each in seen if each.is_required]
+    dns = bool(required) and all(required)
     ses = ses_word(domain.identity_status) == "Success"
     told = {"ses_verified": ses, "dns_verified": dns, "all_verified": ses and dns, "dns_records": seen}
     return _domain_members(domain) | told | given(error=_pending(domain, user) or _unchecked(seen))
@@ -293,14 +293,9 @@ def _get(user: User, asked: ActionAsked) -> dict[str, Any]:
             total_email_addresses=receiving.addresses,
             active_email_addresses=receiving.active,
             configured_email_addresses=receiving.configured,
-            **_counted(domain),
+            total_emails_last_24h=received_counts(domain.pk, customer_id=domain.customer_id, now=timezone.now())[0],
         ),
     }
-
-
-def _counted(domain: Domain) -> dict[str, Any]:
-    lately, _, _ = received_counts(domain.pk, customer_id=domain.customer_id, now=timezone.now())
-    return {"total_emails_last_24h": lately}
 
 
 def _named_addresses(domain: Domain, found: list[Address]) -> list[NamedAddress]:
@@ -375,10 +370,6 @@ def _shared(domain: Domain) -> dict[str, Any]:
 
 def _pending(domain: Domain, user: User) -> str | None:
     return domains_services.pending_message(domain, to=user) or None
-
-
-def _required(domain: Domain) -> set[tuple[str, str]]:
-    return {(record.type, record.name) for record in records_of(domain) if record.need.value == "required"}
 
 
 def _seen(domain: Domain, *, described: bool = False, actual: bool = False) -> list[RecordSeenOut]:
