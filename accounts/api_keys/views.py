@@ -31,7 +31,9 @@ def keys(request: SignedIn) -> HttpResponse:
             messages.info(request, "This key was already created. Its secret can't be shown again.")
             return redirect("accounts:keys")
         try:
-            context["made"] = _make(request, form)
+            given = {name: form.cleaned_data[name] for name in ("name", "scopes")}
+            days = form.cleaned_data["days"] or None
+            context["made"] = services.create_api_key(user=request.user, actor=request.user, days=days, **given)
             form = ApiKeyForm(viewer=request.user)
         except Refused as refused:
             form.add_error(None, str(refused))
@@ -49,14 +51,3 @@ def revoke_key(request: SignedIn, key_id: str) -> HttpResponse:
     services.revoke_api_key(key=key, actor=request.user)
     messages.success(request, f"{key} revoked. It no longer works.")
     return redirect("accounts:keys")
-
-
-def _make(request: SignedIn, form: ApiKeyForm) -> services.Created:
-    given = form.cleaned_data
-    return services.create_api_key(
-        user=request.user,
-        name=given["name"],
-        scopes=given["scopes"],
-        actor=request.user,
-        days=given["days"] or None,
-    )

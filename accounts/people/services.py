@@ -225,9 +225,12 @@ def shown_person(person: User) -> dict[str, Any]:
     }
 
 
-def _record(what: str, person: User, actor: User, before: dict[str, Any], after: dict[str, Any]) -> None:
+def _record(
+    what: str, person: User, actor: User | None, before: dict[str, Any], after: dict[str, Any], **more: str
+) -> None:
     """Record a change for staff only, because a person doesn't belong to one customer."""
-    audit_services.record(what, about=person_subject(person), actor=actor, before=before, after=after, for_staff=True)
+    about = person_subject(person)
+    audit_services.record(what, about=about, actor=actor, before=before, after=after, for_staff=True, **more)
 
 
 def import_person(*, email: str, name: str, actor: User | None, because: str, bulk_id: str) -> tuple[User, bool]:
@@ -247,15 +250,7 @@ def import_person(*, email: str, name: str, actor: User | None, because: str, bu
         raise Refused(
             f"{email} was added by someone else at the same time. Try again.", code="PERSON_EXISTS"
         ) from error
-    audit_services.record(
-        "person.added",
-        about=person_subject(made),
-        actor=actor,
-        because=because,
-        after={"email": made.email, "name": plain},
-        bulk_id=bulk_id,
-        for_staff=True,
-    )
+    _record("person.added", made, actor, {}, {"email": made.email, "name": plain}, because=because, bulk_id=bulk_id)
     return made, True
 
 

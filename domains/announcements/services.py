@@ -60,7 +60,8 @@ def announce_domain(
     why = "\n".join([_without_page(result.sentence), *_reasons(domain, judgements)][:4])
     _emit_domain_event("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
     if not is_lost:
-        _resolve_new_keys(domain, now)
+        about = domain_subject(domain)
+        alerts_services.observe(kind="domain.new_dkim", about=about, firing=False, why="", severity="high", now=now)
     if domain.former_dkim_key:
         update_former_key_alert(domain)
     alerts_services.observe(
@@ -91,11 +92,6 @@ def update_former_key_alert(domain: Domain) -> None:
         f"{domain}. Replace the key under Settings, publish the new records, then remove the TXT record {record}.",
         severity="high",
     )
-
-
-def _resolve_new_keys(domain: Domain, now: datetime) -> None:
-    about, kind = domain_subject(domain), "domain.new_dkim"
-    alerts_services.observe(kind=kind, about=about, firing=False, why="", severity="high", now=now)
 
 
 def _emit_domain_event(event: str, domain: Domain, why: str, now: datetime) -> None:

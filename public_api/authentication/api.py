@@ -14,9 +14,9 @@ from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, Stage
 from domains.settings import services as settings_services
 from inbound_admin.lib.api.schemas import LenientIn, Out, Text, given
-from inbound_admin.lib.errors import AwsUnreachable, Malformed, aws_sentence
+from inbound_admin.lib.errors import Malformed, aws_sentence
 from public_api.domains.selectors import Published, checks_of, is_authenticated, ses_word, status_of
-from public_api.domains.services import pending_message, records_message, usual_mail_from
+from public_api.domains.services import pending_message, records_message, require_ses, usual_mail_from
 from public_api.records.api import CheckedRecordOut, checked_records, next_steps
 
 router = call_router("Domains", lenient=True)
@@ -127,8 +127,7 @@ def verify_auth(request: HttpRequest, domain_id: str) -> AuthVerifiedOut:
         raise Malformed(f"{domain} is still being created in SES. Try again in a moment.", code="AUTH_NOT_BEGUN")
     sentence = checking_services.check_now(domain=domain)
     domain = domain_of(request, domain_id)
-    if domain.ses_problem and ses_word(domain.identity_status) != "NotStarted":
-        raise AwsUnreachable(f"DNS was checked, but we couldn't reach SES: {domain.ses_problem}")
+    require_ses(domain)
     checks = checks_of([domain])[domain.pk]
     records, status = checked_records(domain, checks), status_of(domain)
     return AuthVerifiedOut(

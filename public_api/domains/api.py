@@ -29,7 +29,6 @@ from inbound_admin.lib.api.schemas import (
     given,
     page_of,
 )
-from inbound_admin.lib.errors import Conflict
 from public_api.domains import selectors, services
 from public_api.domains.selectors import Checks, InboundCounts, Published
 from public_api.records.api import (
@@ -361,9 +360,7 @@ def set_mail_from(request: HttpRequest, domain_id: str, asked: MailFrom | None =
     """
     domain = domain_of(request, domain_id)
     name = asked.mail_from_domain if asked else None
-    if domain.mail_from and name and not services.is_mail_from(domain, name):
-        raise Conflict(f"{domain} already uses {domain.mail_from}.", code="MAIL_FROM_SET")
-    stands = bool(domain.mail_from)
+    stands = bool(domain.mail_from) and (not name or services.is_mail_from(domain, name))
     if not stands:
         domain = services.configure_mail_from(domain=domain, name=name, actor=caller(request))
     records = [each for each in wanted_records(domain) if each.name == domain.mail_from]

@@ -22,7 +22,7 @@ from domains.records.core import INBOUND_MX, mail_from_candidates
 from domains.settings import services as settings_services
 from domains.settings.services import wait_until_applied
 from inbound_admin.lib import aws, isolation, slow_work
-from inbound_admin.lib.errors import Malformed, Refused, aws_sentence
+from inbound_admin.lib.errors import AwsUnreachable, Conflict, Malformed, Refused, aws_sentence
 from receipt_rules.addresses.selectors import address_at_domain, addresses_named, refuse_unproven
 from receipt_rules.addresses.services import (
     add_address,
@@ -68,12 +68,19 @@ def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
 
 
 def configure_mail_from(*, domain: Domain, name: str | None, actor: User) -> Domain:
-    """Set the MAIL FROM domain, by default a usual name. Waits for SES for a limited time. Raises Refused."""
+    """Set the MAIL FROM domain, by default a usual name. Waits for SES for a limited time. Raises Refused.
+
+    Raises Conflict if it has another by now.
+    """
     usual = mail_from_candidates(domain.parsed)[0]
     label = parse_mail_from_label(usual if name is None else name, domain.name)
     if not label:
         raise Refused("Enter one label for the MAIL FROM domain, such as bounce.")
-    settings_services.change(domain=domain, actor=actor, mail_from_label=label)
+    with transaction.atomic():
+        locked = Domain.objects.select_for_update().get(pk=domain.pk)
+        if locked.mail_from_label not in ("", label):
+            raise Conflict(f"{domain} already uses {locked.mail_from}.", code="MAIL_FROM_SET")
+        settings_services.change(domain=locked, actor=actor, mail_from_label=label)
     return wait_until_applied(domain)
 
 
@@ -114,6 +121,12 @@ def _why_not(text: str, domain: Domain) -> str:
     except Refused as refused:
         return str(refused)
     return ""
+
+
+def require_ses(domain: Domain) -> None:
+    """Raise AwsUnreachable if SES didn't answer at the last check. That it has no such identity is an answer."""
+    if domain.ses_problem and not domain.is_gone:
+        raise AwsUnreachable(f"DNS was checked, but we couldn't reach SES: {domain.ses_problem}")
 
 
 def pending_message(domain: Domain, *, to: User) -> str:
@@ -210,11 +223,11 @@ def _claim_checks(domains: Sequence[Domain], now: datetime) -> list[Domain]:
     latest = now - timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS)
     free = Q(last_dns_check=None) | Q(last_dns_check__lte=latest)
     can_be = Q(held_at__isnull=True, region=settings.AWS_REGION, stage__in=(Stage.READY, Stage.CLAIM))
-    taken = [
-        domain
-        for domain in domains
-        if Domain.objects.filter(free & can_be, pk=domain.pk).update(last_dns_check=now, watched_from=now)
-    ]
+    with transaction.atomic():
+        rows = Domain.objects.filter(free & can_be, pk__in=[domain.pk for domain in domains]).order_by("pk")
+        pks = set(rows.select_for_update(no_key=True).values_list("pk", flat=True))
+        Domain.objects.filter(pk__in=pks).update(last_dns_check=now, watched_from=now)
+    taken = [domain for domain in domains if domain.pk in pks]
     for domain in taken:
         domain.last_dns_check = domain.watched_from = now
     return taken

@@ -302,14 +302,14 @@ def seen_records(domain: Domain, checks: Checks) -> list[SeenRecordOut]:
 
 def verification_of(domain: Domain, checks: Checks) -> VerificationOut:
     """Return the latest check. Without a response from SES, its status is unknown."""
-    asked = not domain.ses_problem or bool(domain.identity_status == "NOT_STARTED")
-    unclear = not asked or domain.state in (State.COULD_NOT_CHECK, State.NOT_CHECKED)
+    answered = not domain.ses_problem or domain.is_gone
+    unclear = not answered or domain.state in (State.COULD_NOT_CHECK, State.NOT_CHECKED)
     return VerificationOut(
         dns_records=seen_records(domain, checks),
-        ses_status=ses_word(domain.identity_status) if asked else None,
+        ses_status=ses_word(domain.identity_status) if answered else None,
         is_fully_verified=None if unclear else domain.state == State.VERIFIED,
         last_checked=domain.last_dns_check,
-        **(_ses_details(domain) if asked else {}),
+        **(_ses_details(domain) if answered else {}),
     )
 
 

@@ -20,7 +20,7 @@ from domains.names.core import parse_domain
 from domains.preflight import services as preflight_services
 from domains.settings import services as settings_services
 from inbound_admin.lib.api.schemas import LenientIn, Out, Text, given
-from inbound_admin.lib.errors import AwsUnreachable, Malformed
+from inbound_admin.lib.errors import Malformed
 from operations.domain_removal import services as domain_removal_services
 from public_api.addresses.api import AddressOut, rows
 from public_api.domain_removal.api import said
@@ -260,8 +260,7 @@ def _check(user: User, asked: ActionAsked) -> dict[str, Any]:
     domain = _requested_domain(user, asked)
     checking_services.check_now(domain=domain)
     domain = _requested_domain(user, asked)
-    if domain.ses_problem and ses_word(domain.identity_status) != "NotStarted":
-        raise AwsUnreachable(f"DNS was checked, but we couldn't reach SES: {domain.ses_problem}")
+    domains_services.require_ses(domain)
     seen = _seen(domain, actual=True)
     required = [each.is_verified for each in seen if each.is_required]
     dns = bool(required) and all(required)

@@ -13,6 +13,7 @@ from audit.models import Change
 from domains.checking import services as checking_services
 from domains.models.domains import Domain, Stage
 from domains.receiving.core import MxFact, RulesFact
+from inbound_admin.lib.errors import Conflict
 from public_api.domains import services
 from receipt_rules.models.addresses import CatchAll
 from sandbox.process import Sandbox
@@ -171,10 +172,23 @@ def test_a_change_keeps_what_another_request_changed_meanwhile(
     domain.refresh_from_db()
     assert (domain.mail_from_label, domain.dmarc_reports_to) == ("post", "dmarc@shop.com")
     assert not domain.wants_apex_spf
-    Domain.objects.filter(pk=domain.pk).update(wants_dmarc=False)
+    Domain.objects.filter(pk=domain.pk).update(wants_dmarc=False, mail_from_label="")
     services.configure_mail_from(domain=domain, name="mail", actor=person)
     domain.refresh_from_db()
     assert (domain.mail_from_label, domain.wants_dmarc) == ("mail", False)
+
+
+def test_of_two_calls_that_set_mail_from_at_once_the_second_is_refused(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expire_waits(monkeypatch)
+    person, domain = make_member(customer), make_verified("shop.com", customer=customer)
+    Domain.objects.filter(pk=domain.pk).update(mail_from_label="")
+    first, second = (Domain.objects.get(pk=domain.pk) for _ in range(2))
+    services.configure_mail_from(domain=first, name="post", actor=person)
+    with pytest.raises(Conflict, match=r"shop.com already uses post.shop.com\."):
+        services.configure_mail_from(domain=second, name="mail", actor=person)
+    assert Domain.objects.get(pk=domain.pk).mail_from_label == "post"
 
 
 @pytest.mark.usefixtures("worker")

@@ -10,6 +10,7 @@ from domains.models.domains import Domain
 from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.ownership.core import TOO_LATE
+from inbound_admin.lib import aws
 from public_api.records.api import next_steps
 from sandbox.process import Sandbox
 from tests.api_client import Api, api_of, ok, refused, run_jobs_while_waiting
@@ -289,3 +290,15 @@ def test_a_claim_that_another_account_has_proven_is_not_to_be_published(
         assert ok(alice.post(ACTIONS, {"action": action, "domain": claim.name}))["error"] == TOO_LATE
     assert verify(alice, claim)["nextSteps"] == [TOO_LATE]
     assert ok(alice.post(f"/api/v2/domains/{claim.pk}/auth"), 201)["message"] == TOO_LATE
+
+
+def test_an_identity_that_ses_lost_is_no_answer_once_ses_fails(alice: Api, shop: Domain, sandbox: Sandbox) -> None:
+    verify(alice, shop)
+    aws.client("sesv2").delete_email_identity(EmailIdentity="shop.com")
+    assert verify(alice, shop)["sesStatus"]["identityStatus"] == "NotStarted"
+    sandbox.control.add_fault("error", "GetEmailIdentity", times=None)
+    Domain.objects.update(last_dns_check=None)
+    refused(alice.patch(f"/api/v2/domains/{shop.pk}/auth"), 503, "AWS_UNREACHABLE")
+    Domain.objects.update(last_dns_check=None)
+    found = ok(alice.get(f"/api/v2/domains/{shop.pk}", check="true"))["verificationCheck"]
+    assert (found["sesStatus"], found["isFullyVerified"]) == (None, None)
