@@ -47,7 +47,8 @@ KEY_CALLS_EACH_TIME = 10  # of GetIdentityDkimAttributes
 
 
 def read_statuses(domains: Sequence[Domain], *, now: datetime, individually: Collection[str] = ()) -> None:
-    """Store SES's status. If SES cannot be reached, stored values stay and the reason is stored with them.
+    """Store SES's status. If SES cannot be reached, stored values stay and the reason is stored with them, but that SES
+    had no such identity stays known.
 
     `individually`: ids of domains to read one by one; only that returns the zone of their keys.
     """
@@ -62,7 +63,7 @@ def read_statuses(domains: Sequence[Domain], *, now: datetime, individually: Col
             alone -= 1
     except AwsProblem as problem:
         for domain in rest:  # stop here: while SES does not answer, each call takes its full timeout
-            domain.ses_problem = str(problem)
+            domain.ses_problem = GONE if domain.is_gone else str(problem)
     _store_statuses(domains)
     record_verified(domains)
     if before != {domain.pk for domain in domains if domain.ses_problem == GONE}:

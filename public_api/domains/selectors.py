@@ -55,6 +55,14 @@ def ses_word(status: str) -> str | None:
     return SES_WORDS.get(SesStatus(status))
 
 
+def ses_answered(domain: Domain) -> bool:
+    """Return whether SES answered at the last check. That it has no such identity is an answer, of its time."""
+    if not domain.is_gone:
+        return not domain.ses_problem
+    asked, read = domain.last_dns_check, domain.last_ses_check
+    return asked is None or (read is not None and read >= asked)
+
+
 def mail_from_word(name: str, status: str) -> Published | None:
     """Return the MAIL FROM status, or None without a MAIL FROM domain."""
     if not name:

@@ -23,6 +23,7 @@ from domains.settings import services as settings_services
 from domains.settings.services import wait_until_applied
 from inbound_admin.lib import aws, isolation, slow_work
 from inbound_admin.lib.errors import AwsUnreachable, Conflict, Malformed, Refused, aws_sentence
+from public_api.domains.selectors import ses_answered
 from receipt_rules.addresses.selectors import address_at_domain, addresses_named, refuse_unproven
 from receipt_rules.addresses.services import (
     add_address,
@@ -124,9 +125,10 @@ def _why_not(text: str, domain: Domain) -> str:
 
 
 def require_ses(domain: Domain) -> None:
-    """Raise AwsUnreachable if SES didn't answer at the last check. That it has no such identity is an answer."""
-    if domain.ses_problem and not domain.is_gone:
-        raise AwsUnreachable(f"DNS was checked, but we couldn't reach SES: {domain.ses_problem}")
+    """Raise AwsUnreachable if SES didn't answer at the last check."""
+    if not ses_answered(domain):
+        why = "" if domain.is_gone else f": {domain.ses_problem}"
+        raise AwsUnreachable(f"DNS was checked, but we couldn't reach SES{why or '. Try again in a minute.'}")
 
 
 def pending_message(domain: Domain, *, to: User) -> str:

@@ -27,6 +27,7 @@ from public_api.domains.selectors import (
     mail_from_word,
     receives_mail,
     records_of,
+    ses_answered,
     ses_word,
     status_of,
 )
@@ -302,7 +303,7 @@ def seen_records(domain: Domain, checks: Checks) -> list[SeenRecordOut]:
 
 def verification_of(domain: Domain, checks: Checks) -> VerificationOut:
     """Return the latest check. Without a response from SES, its status is unknown."""
-    answered = not domain.ses_problem or domain.is_gone
+    answered = ses_answered(domain)
     unclear = not answered or domain.state in (State.COULD_NOT_CHECK, State.NOT_CHECKED)
     return VerificationOut(
         dns_records=seen_records(domain, checks),
