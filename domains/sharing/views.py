@@ -74,7 +74,7 @@ def shared(request: SignedIn, token: str) -> HttpResponse:
         with _limit_checks(request, link):
             services.explain(domain=link.domain)
         messages.info(request, sentence)
-        return redirect(_address(token, request))
+        return redirect(_address(token, _host(request)))
     if not pressed:
         checking_services.schedule_for_open_page(link.domain)
     return _page(request, link_for_token(token) or link, token, said=sentence)
@@ -122,7 +122,7 @@ def _page(request: SignedIn, link: ShareLink, token: str, said: str = "") -> Htt
         "link": link,
         "connect": domain_connect_services.link_for(domain, page),
         "token": token,
-        "here": _address(token, request),
+        "here": _address(token, _host(request)),
     }
     return TemplateResponse(request, f"domains/sharing/shared.html{'#live' if request.htmx else ''}", context)
 
@@ -140,12 +140,9 @@ def _host(request: SignedIn) -> str:
     return (request.GET.get("host") or "")[:40]
 
 
-def _address(token: str, request: SignedIn) -> str:
+def _address(token: str, host: str) -> str:
     """Return the page's URL, with the DNS host that the reader chose."""
-    return _with_host(reverse("domains:shared", args=(token,)), _host(request))
-
-
-def _with_host(path: str, host: str) -> str:
+    path = reverse("domains:shared", args=(token,))
     return f"{path}?{urlencode({'host': host})}" if host else path
 
 
@@ -186,7 +183,7 @@ def _shown(request: SignedIn, domain: Domain, links: Iterable[ShareLink]) -> Ite
     now, host = timezone.now(), chosen_host(request, domain)
     for link in links:
         state = link.state(now)
-        url = request.build_absolute_uri(_with_host(reverse("domains:shared", args=(token_of(link),)), host))
+        url = request.build_absolute_uri(_address(token_of(link), host))
         qr = _qr(url) if state is ShareLinkState.OPEN else ""
         yield {"link": link, "state": str(state), "url": url, "qr": qr, "visits": link.visits.all()[:10]}
 
