@@ -25,12 +25,10 @@ queue_deletion, queue_identity_deletion = partial(_queue, DELETE), partial(_queu
 
 
 def queue_checks() -> None:
-    """Queue one check of all domains that are due."""
     jobs.queue(CHECK_DUE, lock="all domains")
 
 
 def queue_policy_fetch() -> None:
-    """Queue one fetch of all MTA-STS policies that are due."""
     jobs.queue(FETCH_POLICIES, lock="policies of MTA-STS")
 
 

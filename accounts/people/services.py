@@ -204,7 +204,6 @@ def _may_gain(person: User, *, gained: set[str]) -> None:
 
 
 def shown_account(person: User) -> dict[str, Any]:
-    """Return a person's own settings, as the form shows them."""
     return {
         "name": person.get_full_name(),
         "theme": str(person.theme),

@@ -224,7 +224,6 @@ def domains_rejecting(viewer: Viewer) -> QuerySet[Domain]:
 
 
 def rejecting_by_state(viewer: Viewer) -> dict[str, int]:
-    """Count them by receiving state."""
     counted = domains_rejecting(viewer).order_by().values_list("receiving_state").annotate(number=Count("pk"))
     return dict(counted)
 

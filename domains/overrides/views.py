@@ -81,7 +81,6 @@ ACTIONS = {
 
 @require_http_methods(["GET", "POST"])
 def support(request: SignedIn, domain_id: str) -> HttpResponse:
-    """Show and run the actions that only staff have."""
     domain = domain_for(request, domain_id)
     if not supports_everyone(request.user):
         raise PermissionDenied

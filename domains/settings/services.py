@@ -48,7 +48,6 @@ class DesiredSettings:
 
 
 def shown_values(domain: Domain) -> dict[str, Any]:
-    """Return what the form of the settings shows."""
     return {field.name: getattr(domain, field.name) for field in fields(DesiredSettings)}
 
 

@@ -24,7 +24,6 @@ def closest_above(identity: str, domains: Container[str]) -> str:
 
 
 def forget(*, name: str) -> None:
-    """Store that SES no longer has the identity."""
     SubIdentity.objects.filter(region=settings.AWS_REGION, name=name).delete()
 
 

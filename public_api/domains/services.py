@@ -91,7 +91,6 @@ def usual_mail_from(domain: Domain) -> str | None:
 
 
 def is_mail_from(domain: Domain, name: str) -> bool:
-    """Whether the domain's MAIL FROM has this name or label."""
     return parse_mail_from_label(name, domain.name) == domain.mail_from_label
 
 
