@@ -10,7 +10,6 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models.people import Customer
-from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
 from domains.models.sub_identities import SubIdentity
 from domains.ownership.selectors import name_and_parents
@@ -40,7 +39,7 @@ def store(identities: Iterable[str]) -> None:
     An identity that a customer has as a domain is left out. One that is only claimed is not: SES may send with it.
     Nothing is below a domain that nobody has proven: the identity would join the tenant of whoever added the domain.
     """
-    rows = domain_list_selectors.domains_in_region().exclude(stage=Stage.CLAIM)
+    rows = Domain.objects.filter(region=settings.AWS_REGION).exclude(stage=Stage.CLAIM)
     owners = {name: pk if proven_at else None for name, pk, proven_at in rows.values_list("name", "pk", "proven_at")}
     found = {
         name: owner

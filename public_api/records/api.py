@@ -1,7 +1,6 @@
 """Published API operations on DNS records, and the parts that all responses about a domain share."""
 
 import re
-from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
 from typing import Any, Literal
@@ -14,7 +13,6 @@ from domains.checking.core.judgement import State
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.receiving.core import Receiving
 from domains.records.core import Need, Record
 from domains.records.selectors import RecordRow, label_of, purpose_of, records_page
 from inbound_admin.lib.api.schemas import Out, given
@@ -167,13 +165,14 @@ class VerificationOut(Out):
 
 def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, Any]:
     """Return the fields of `DomainMain`."""
+    receiving, below = domain.receiving, domain.receiving_below
     bounces = [checks[key].verified_at for key in MAIL_FROM_KEYS if key in checks]
     mail_from = domain.ses_mail_from or domain.mail_from
     mail_status = mail_from_word(mail_from, domain.mail_from_status)
     return {
         "id": domain.pk,
         "domain": domain.name,
-        **_statuses(domain, receiving := domain.receiving, below := domain.receiving_below),
+        **_statuses(domain, is_red=any(each.is_red for each in (receiving, *below))),
         "can_receive_emails": receives_mail(domain, receiving),
         "has_mx_records": has_mx(domain, checks.get(MX)),
         "send_only": not domain.receives,
@@ -199,9 +198,9 @@ def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, 
     }
 
 
-def _statuses(domain: Domain, receiving: Receiving, below: Sequence[Receiving]) -> dict[str, Any]:
+def _statuses(domain: Domain, *, is_red: bool) -> dict[str, Any]:
     """Return the published status, and what the page says: `attention` is None if nothing is wrong or left to do."""
-    shown, is_red = domain.shown_state, any(each.is_red for each in (receiving, *below))
+    shown = domain.shown_state
     is_well = domain.stage == Stage.READY and shown == State.VERIFIED and not is_red
     attention = None if is_well else domain.headline or None
     return {"status": status_of(domain), "records_status": shown.value, "attention": attention}
