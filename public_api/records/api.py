@@ -165,23 +165,15 @@ class VerificationOut(Out):
 
 def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, Any]:
     """Return the fields of `DomainMain`."""
-    receiving, below = domain.receiving, domain.receiving_below
     bounces = [checks[key].verified_at for key in MAIL_FROM_KEYS if key in checks]
     mail_from = domain.ses_mail_from or domain.mail_from
     mail_status = mail_from_word(mail_from, domain.mail_from_status)
     return {
         "id": domain.pk,
         "domain": domain.name,
-        **_statuses(domain, is_red=any(each.is_red for each in (receiving, *below))),
-        "can_receive_emails": receives_mail(domain, receiving),
+        **_statuses(domain),
         "has_mx_records": has_mx(domain, checks.get(MX)),
         "send_only": not domain.receives,
-        "receiving": receiving.state.value,
-        "receiving_message": receiving.sentence,
-        "receiving_below": [
-            ReceivingBelowOut(name=each.name, receiving=each.state.value, receiving_message=each.sentence)
-            for each in below
-        ],
         "mta_sts": _mta_sts(domain),
         "domain_provider": domain.provider or None,
         "provider_confidence": "high" if domain.provider else None,
@@ -198,12 +190,24 @@ def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, 
     }
 
 
-def _statuses(domain: Domain, *, is_red: bool) -> dict[str, Any]:
+def _statuses(domain: Domain) -> dict[str, Any]:
     """Return the published status, and what the page says: `attention` is None if nothing is wrong or left to do."""
-    shown = domain.shown_state
+    shown, receiving, below = domain.shown_state, domain.receiving, domain.receiving_below
+    is_red = any(each.is_red for each in (receiving, *below))
     is_well = domain.stage == Stage.READY and shown == State.VERIFIED and not is_red
     attention = None if is_well else domain.headline or None
-    return {"status": status_of(domain), "records_status": shown.value, "attention": attention}
+    return {
+        "status": status_of(domain),
+        "records_status": shown.value,
+        "attention": attention,
+        "can_receive_emails": receives_mail(domain, receiving),
+        "receiving": receiving.state.value,
+        "receiving_message": receiving.sentence,
+        "receiving_below": [
+            ReceivingBelowOut(name=each.name, receiving=each.state.value, receiving_message=each.sentence)
+            for each in below
+        ],
+    }
 
 
 def _mta_sts(domain: Domain) -> MtaStsOut | None:
