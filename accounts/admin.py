@@ -18,7 +18,7 @@ from accounts.members.services import invite, revoke_invitation
 from accounts.models.api_keys import ApiKey
 from accounts.models.people import Invitation, MemberRole, User
 from accounts.people.services import disable, enable, send_password_link, shown_person, store_person
-from inbound_admin.lib.admin import SeenAdmin, SeenForm
+from inbound_admin.lib.admin import ReadOnly, SeenAdmin, SeenForm
 from inbound_admin.lib.errors import Refused
 
 # The admin's own sign-in has neither the second factor nor a limit of attempts, so allauth's replaces it.
@@ -106,35 +106,24 @@ class PersonAdmin(SeenAdmin, UserAdmin[User]):
         each(request, queryset, lambda row: enable(person=row, actor=who(request)), "enabled.")
 
 
+class OnlyActions(ReadOnly):
+    """Actions are allowed to who may change the rows, but no field can be edited."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return obj is None and admin.ModelAdmin.has_change_permission(self, request, obj)
+
+
 @admin.register(Invitation)
-class InvitationAdmin(admin.ModelAdmin[Invitation]):
+class InvitationAdmin(OnlyActions):
     list_display = ("email", "customer", "role", "state", "invited_by", "created_at", "expires_at")
     list_filter = ("role", ("accepted_at", admin.EmptyFieldListFilter), ("revoked_at", admin.EmptyFieldListFilter))
     list_select_related = ("customer", "invited_by")
     search_fields = ("email", "customer__name")
-    fields = (
-        "email",
-        "customer",
-        "role",
-        "state",
-        "invited_by",
-        "created_at",
-        "expires_at",
-        "accepted_at",
-        "revoked_at",
+    fields = readonly_fields = (
+        *("email", "customer", "role", "state", "invited_by"),
+        *("created_at", "expires_at", "accepted_at", "revoked_at"),
     )
-    readonly_fields = fields
     actions = ("send_again", "revoke")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:
-        """Allow actions, but no field can be edited."""
-        return obj is None and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:
-        return False
 
     @admin.action(description="Send again with a new link", permissions=["change"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
@@ -146,33 +135,22 @@ class InvitationAdmin(admin.ModelAdmin[Invitation]):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
+class ApiKeyAdmin(OnlyActions):
     """Keys are created on the command line or by their owner. The admin only revokes them."""
 
     list_display = ("name", "starts", "user", "scope_list", "state", "created_at", "last_used_at", "expires_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     list_select_related = ("user",)
     search_fields = ("name", "=starts", "=id", "user__email")
-    fields = (
+    fields = readonly_fields = (
         *("name", "id", "starts", "user", "scope_list", "state"),
         *("created_at", "last_used_at", "expires_at", "revoked_at"),
     )
-    readonly_fields = fields
     actions = ("revoke",)
 
     @admin.display(description="Scopes")
     def scope_list(self, key: ApiKey) -> str:
         return ", ".join(key.scopes)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        """Allow the action, but no field can be edited."""
-        return obj is None and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        return False
 
     @admin.action(description="Revoke", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:

@@ -19,9 +19,10 @@ from domains.checking.core.judgement import State
 from domains.models.domains import Domain
 from domains.models.record_checks import RecordCheck
 from domains.overrides import services as overrides_services
-from domains.ownership_claims import services as ownership_claims_services
+from domains.ownership_claims.services import approve_claim
 from domains.records.core import EXPECTABLE
 from domains.settings import services as settings_services
+from inbound_admin.lib.admin import ReadOnly
 from inbound_admin.lib.errors import Problem
 
 
@@ -62,13 +63,108 @@ class ActionInput:
         return {"because": self.because, "actor": self.actor, "bulk_id": self.bulk_id}
 
 
-# What the pages say before they do the same. A second request confirms it.
-_WARNINGS = {
-    "new_dkim": "Each domain needs three new DNS records. Its mail is unsigned until SES finds them.",
-    "transfer": (
+@dataclass(frozen=True)
+class Action:
+    """What staff with the permission may do with each selected domain.
+
+    `warning`: what the pages say before they do the same. A second request confirms it.
+    """
+
+    description: str
+    permission: str
+    act: Callable[[Domain, ActionInput], None]
+    warning: str = ""
+
+    def __call__(self, page: "DomainAdmin", request: HttpRequest, domains: QuerySet[Domain]) -> HttpResponse | None:
+        """Do it, or say first what it does. Invalid input stops all before any change."""
+        given = _read(request)
+        if isinstance(given, str):
+            page.message_user(request, given, messages.ERROR)
+        elif self.warning and "confirmed" not in request.POST:
+            return self._confirm(page, request, domains)
+        else:
+            self._each(page, request, domains, given)
+        return None
+
+    def _confirm(self, page: "DomainAdmin", request: HttpRequest, domains: QuerySet[Domain]) -> HttpResponse:
+        context = {
+            **page.admin_site.each_context(request),
+            "title": self.description.partition(" (")[0],
+            "warning": self.warning,
+            "domains": domains.select_related("customer"),
+            "given": [(name, value) for name, all_ in request.POST.lists() for value in all_ if name[:4] != "csrf"],
+            "opts": page.opts,
+        }
+        return TemplateResponse(request, "admin/domains/domain/confirm_action.html", context)
+
+    def _each(self, page: "DomainAdmin", request: HttpRequest, domains: QuerySet[Domain], given: ActionInput) -> None:
+        """A refusal for one row does not stop the others."""
+        for domain in domains:
+            try:
+                self.act(domain, given)
+            except Problem as problem:
+                page.message_user(request, f"{domain}: {problem}", messages.ERROR)
+            else:
+                page.message_user(request, f"Done: {domain}", messages.SUCCESS)
+
+
+HOLD, OVERRIDE, EXPECT = "domains.hold_domain", "domains.override_state", "domains.expect_record"
+ACTIONS = {
+    "hold": Action(
+        "Hold (reason, until)",
+        HOLD,
+        lambda domain, given: overrides_services.hold(domain=domain, until=given.until, **given.why),
+    ),
+    "release": Action(
+        "Release from hold", HOLD, lambda domain, given: overrides_services.release(domain=domain, **given.why)
+    ),
+    "check_again": Action(
+        "Check again now",
+        HOLD,
+        lambda domain, given: overrides_services.check_again(domain=domain, actor=given.actor, bulk_id=given.bulk_id),
+    ),
+    "new_dkim": Action(
+        "Rotate DKIM keys (reason)",
+        HOLD,
+        lambda domain, given: settings_services.rotate_dkim(domain=domain, because=given.because, actor=given.actor),
+        "Each domain needs three new DNS records. Its mail is unsigned until SES finds them.",
+    ),
+    "transfer": Action(
+        "Transfer to another customer (reason)",
+        "domains.transfer_domain",
+        lambda domain, given: overrides_services.transfer(domain=domain, to=given.customer, **given.why),
         "The former customers lose access at once. Addresses and catch-alls move with a domain, but their endpoints "
         "don't: mail is only stored until the new customer chooses endpoints. Mail received before stays the former "
-        "customers'. The owners of both customers are notified by email."
+        "customers'. The owners of both customers are notified by email.",
+    ),
+    "approve_claim": Action(
+        "Approve claim without DNS proof (reason)",
+        "domains.approve_claim",
+        lambda domain, given: approve_claim(domain=domain, because=given.because, actor=given.actor),
+    ),
+    "override_state": Action(
+        "Override status (as, reason, until)",
+        OVERRIDE,
+        lambda domain, given: overrides_services.override_state(
+            domain=domain, state=given.shown_as, until=given.until, **given.why
+        ),
+    ),
+    "end_override": Action(
+        "End status override",
+        OVERRIDE,
+        lambda domain, given: overrides_services.end_override(domain=domain, **given.why),
+    ),
+    "expect": Action(
+        "Add record exception (record, host, reason)",
+        EXPECT,
+        lambda domain, given: overrides_services.expect_record(
+            domain=domain, key=given.record, value=given.host, **given.why
+        ),
+    ),
+    "expect_no_more": Action(
+        "Remove record exception (record)",
+        EXPECT,
+        lambda domain, given: overrides_services.stop_expecting(domain=domain, key=given.record, **given.why),
     ),
 }
 
@@ -84,8 +180,8 @@ class RecordCheckInline(admin.TabularInline[RecordCheck, Domain]):
 
 
 @admin.register(Domain)
-class DomainAdmin(admin.ModelAdmin[Domain]):
-    """All columns are read-only: SES and DNS decide some of them, and services change the others."""
+class DomainAdmin(ReadOnly):
+    """SES and DNS decide some of the columns, and services change the others. Deletion needs SES calls."""
 
     list_display = ("name", "customer", "state", "overridden", "stage", "is_held", "expects", "next_check_at")
     list_filter = (
@@ -100,28 +196,6 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
     ordering = ("name",)
     inlines = (RecordCheckInline,)
     action_form = AdminOverrideForm
-    actions = (
-        "hold",
-        "release",
-        "check_again",
-        "new_dkim",
-        "transfer",
-        "approve_claim",
-        "override_state",
-        "end_override",
-        "expect",
-        "expect_no_more",
-    )
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Domain | None = None) -> bool:
-        return False  # deletion needs SES calls, so use the product's page
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Domain | None = None) -> list[str]:
-        return [field.name for field in Domain._meta.fields]
 
     @admin.display(boolean=True, description="on hold")
     def is_held(self, domain: Domain) -> bool:
@@ -135,138 +209,9 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
     def expects(self, domain: Domain) -> str:
         return ", ".join(f"{each.title}: {each.value or 'not required'}" for each in domain.expected)
 
-    def has_hold_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("domains.hold_domain")
-
-    def has_transfer_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("domains.transfer_domain")
-
-    def has_approve_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("domains.approve_claim")
-
-    def has_override_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("domains.override_state")
-
-    def has_expect_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("domains.expect_record")
-
-    @admin.action(description="Hold (reason, until)", permissions=["hold"])
-    def hold(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(
-            request,
-            domains,
-            lambda domain, given: overrides_services.hold(domain=domain, until=given.until, **given.why),
-        )
-
-    @admin.action(description="Release from hold", permissions=["hold"])
-    def release(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(request, domains, lambda domain, given: overrides_services.release(domain=domain, **given.why))
-
-    @admin.action(description="Check again now", permissions=["hold"])
-    def check_again(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(
-            request,
-            domains,
-            lambda domain, given: overrides_services.check_again(
-                domain=domain, actor=given.actor, bulk_id=given.bulk_id
-            ),
-        )
-
-    @admin.action(description="Rotate DKIM keys (reason)", permissions=["hold"])
-    def new_dkim(self, request: HttpRequest, domains: QuerySet[Domain]) -> HttpResponse | None:
-        return self._after_warning(
-            request,
-            domains,
-            "Rotate DKIM keys",
-            lambda domain, given: settings_services.rotate_dkim(
-                domain=domain, because=given.because, actor=given.actor
-            ),
-        )
-
-    @admin.action(description="Transfer to another customer (reason)", permissions=["transfer"])
-    def transfer(self, request: HttpRequest, domains: QuerySet[Domain]) -> HttpResponse | None:
-        return self._after_warning(
-            request,
-            domains,
-            "Transfer",
-            lambda domain, given: overrides_services.transfer(domain=domain, to=given.customer, **given.why),
-        )
-
-    @admin.action(description="Approve claim without DNS proof (reason)", permissions=["approve"])
-    def approve_claim(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(
-            request,
-            domains,
-            lambda domain, given: ownership_claims_services.approve_claim(
-                domain=domain, because=given.because, actor=given.actor
-            ),
-        )
-
-    @admin.action(description="Override status (as, reason, until)", permissions=["override"])
-    def override_state(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(
-            request,
-            domains,
-            lambda domain, given: overrides_services.override_state(
-                domain=domain, state=given.shown_as, until=given.until, **given.why
-            ),
-        )
-
-    @admin.action(description="End status override", permissions=["override"])
-    def end_override(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(request, domains, lambda domain, given: overrides_services.end_override(domain=domain, **given.why))
-
-    @admin.action(description="Add record exception (record, host, reason)", permissions=["expect"])
-    def expect(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(
-            request,
-            domains,
-            lambda domain, given: overrides_services.expect_record(
-                domain=domain, key=given.record, value=given.host, **given.why
-            ),
-        )
-
-    @admin.action(description="Remove record exception (record)", permissions=["expect"])
-    def expect_no_more(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(
-            request,
-            domains,
-            lambda domain, given: overrides_services.stop_expecting(domain=domain, key=given.record, **given.why),
-        )
-
-    def _after_warning(
-        self, request: HttpRequest, domains: QuerySet[Domain], title: str, act: Callable[[Domain, ActionInput], None]
-    ) -> HttpResponse | None:
-        """Return a page that warns and asks to confirm, or act for each row if it was confirmed or is invalid."""
-        if "confirmed" in request.POST or isinstance(_read(request), str):
-            self._each(request, domains, act)
-            return None
-        given = [(name, value) for name, values in request.POST.lists() for value in values if name[:4] != "csrf"]
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "warning": _WARNINGS[request.POST["action"]],
-            "domains": domains.select_related("customer"),
-            "given": given,
-            "opts": self.opts,
-        }
-        return TemplateResponse(request, "admin/domains/domain/confirm_action.html", context)
-
-    def _each(
-        self, request: HttpRequest, domains: QuerySet[Domain], act: Callable[[Domain, ActionInput], None]
-    ) -> None:
-        """A refusal for one row does not stop the others. Invalid input stops all before any change."""
-        given = _read(request)
-        if isinstance(given, str):
-            self.message_user(request, given, messages.ERROR)
-            return
-        for domain in domains:
-            try:
-                act(domain, given)
-            except Problem as problem:
-                self.message_user(request, f"{domain}: {problem}", messages.ERROR)
-            else:
-                self.message_user(request, f"Done: {domain}", messages.SUCCESS)
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        allowed = {name: action for name, action in ACTIONS.items() if request.user.has_perm(action.permission)}
+        return {name: (action, name, action.description) for name, action in allowed.items()}
 
 
 def _read(request: HttpRequest) -> ActionInput | str:

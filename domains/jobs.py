@@ -1,5 +1,7 @@
 """Queues jobs for domains. Tasks are named by string, because they import the services."""
 
+from functools import partial
+
 from domains.models.domains import Domain
 from inbound_admin.lib import jobs
 
@@ -13,29 +15,20 @@ DISCOVER = "domains.discover"
 FETCH_POLICIES = "domains.fetch_policies"
 
 
-def queue_set_up(domain: Domain, *, in_seconds: int = 0, unless_running: bool = False) -> None:
-    _queue(SET_UP, domain, in_seconds=in_seconds, unless_running=unless_running)
+def _queue(task: str, domain: Domain, *, in_seconds: int = 0, unless_running: bool = False) -> None:
+    lock = f"domain {domain.pk}"
+    jobs.queue(task, lock=lock, in_seconds=in_seconds, unless_running=unless_running, domain_id=domain.pk)
 
 
-def queue_configuration(domain: Domain, *, unless_running: bool = False) -> None:
-    _queue(CONFIGURE, domain, unless_running=unless_running)
-
-
-def queue_deletion(domain: Domain, *, unless_running: bool = False) -> None:
-    _queue(DELETE, domain, unless_running=unless_running)
-
-
-def queue_identity_deletion(domain: Domain, *, unless_running: bool = False) -> None:
-    _queue(DELETE_IDENTITY, domain, unless_running=unless_running)
+queue_set_up, queue_configuration = partial(_queue, SET_UP), partial(_queue, CONFIGURE)
+queue_deletion, queue_identity_deletion = partial(_queue, DELETE), partial(_queue, DELETE_IDENTITY)
 
 
 def queue_checks() -> None:
-    """Queue one check of all domains that are due."""
     jobs.queue(CHECK_DUE, lock="all domains")
 
 
 def queue_policy_fetch() -> None:
-    """Queue one fetch of all MTA-STS policies that are due."""
     jobs.queue(FETCH_POLICIES, lock="policies of MTA-STS")
 
 
@@ -47,8 +40,3 @@ def queue_diagnosis(customer_id: str, *, in_seconds: int = 0) -> None:
 def queue_discovery(domain: Domain) -> None:
     """Queue with its own lock, so that another company's slow server does not delay the domain's other jobs."""
     jobs.queue(DISCOVER, lock=f"domain connect {domain.pk}", domain_id=domain.pk)
-
-
-def _queue(task: str, domain: Domain, *, in_seconds: int = 0, unless_running: bool = False) -> None:
-    lock = f"domain {domain.pk}"
-    jobs.queue(task, lock=lock, in_seconds=in_seconds, unless_running=unless_running, domain_id=domain.pk)

@@ -132,7 +132,15 @@ def person_tabs(customer: Customer, viewer: User) -> Tabs:
     return Tabs(page, kept, second, stored, stays=[])
 
 
+def account_tabs(customer: Customer, viewer: User) -> Tabs:
+    """The second tab still shows the theme that the switch in the first has replaced."""
+    first = {"name": "Olga", "theme": "dark", "density": "compact"}
+    second = {"name": "Olga O.", "theme": "system", "density": "compact"}
+    return Tabs(reverse("accounts:account"), first, second, lambda: User.objects.get(pk=viewer.pk).theme, stays="dark")
+
+
 ALL = (
+    account_tabs,
     name_tabs,
     admin_name_tabs,
     role_tabs,

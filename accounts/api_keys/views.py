@@ -26,14 +26,20 @@ def keys(request: SignedIn) -> HttpResponse:
     form = ApiKeyForm(request.POST or None, viewer=request.user)
     context: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():
-        if not cache.add(f"api key form {form.cleaned_data['once']}".replace(" ", "-"), 1, REMEMBERED_SECONDS):
+        once = f"api-key-form-{form.cleaned_data['once']}".replace(" ", "-")
+        if not cache.add(once, 1, REMEMBERED_SECONDS):
             messages.info(request, "This key was already created. Its secret can't be shown again.")
             return redirect("accounts:keys")
         try:
-            context["made"] = _make(request, form)
+            given = {name: form.cleaned_data[name] for name in ("name", "scopes")}
+            days = form.cleaned_data["days"] or None
+            context["made"] = services.create_api_key(user=request.user, actor=request.user, days=days, **given)
             form = ApiKeyForm(viewer=request.user)
         except Refused as refused:
             form.add_error(None, str(refused))
+        finally:
+            if "made" not in context:  # the form can be sent again
+                cache.delete(once)
     context |= {"form": form, "keys": api_keys_of(request.user)}
     return form_page(request, "accounts/api_keys/api_keys.html", context)
 
@@ -45,14 +51,3 @@ def revoke_key(request: SignedIn, key_id: str) -> HttpResponse:
     services.revoke_api_key(key=key, actor=request.user)
     messages.success(request, f"{key} revoked. It no longer works.")
     return redirect("accounts:keys")
-
-
-def _make(request: SignedIn, form: ApiKeyForm) -> services.Created:
-    given = form.cleaned_data
-    return services.create_api_key(
-        user=request.user,
-        name=given["name"],
-        scopes=given["scopes"],
-        actor=request.user,
-        days=given["days"] or None,
-    )

@@ -26,7 +26,6 @@ from accounts.models.people import Customer, Invitation, MemberRole, Membership,
 from accounts.people.selectors import (
     customer_subject,
     invitation_by_token,
-    invitations_since,
     may_manage,
     members_of,
     owners_of,
@@ -59,8 +58,7 @@ def change_member_role(*, membership: Membership, role: MemberRole, actor: User 
     before, member.role = member.role, role
     member.save(update_fields=("role",))
     membership.role = role
-    if role != MemberRole.OWNER:
-        revoke_sent_invitations(member.user, actor=actor, customer=member.customer)
+    revoke_sent_invitations(member.user, actor=actor)
     audit_services.record(
         "member.role_changed",
         about=customer_subject(member.customer),
@@ -87,9 +85,9 @@ def leave(*, membership: Membership) -> None:
 
 def _end(what: str, member: Membership, actor: User | None) -> None:
     _keep_an_owner(member)
-    revoke_sent_invitations(member.user, actor=actor, customer=member.customer)
     before = {"member": member.user.email, "role": member.role}
     member.delete()
+    revoke_sent_invitations(member.user, actor=actor)
     audit_services.record(what, about=customer_subject(member.customer), actor=actor, before=before)
 
 
@@ -144,14 +142,16 @@ def revoke_invitation(*, invitation: Invitation, actor: User | None) -> None:
 
 
 @transaction.atomic
-def revoke_sent_invitations(person: User, *, actor: User | None, customer: Customer | None = None) -> None:
-    """Revoke the person's pending invitations, to all customers by default.
+def revoke_sent_invitations(person: User, *, actor: User | None) -> None:
+    """Revoke the person's pending invitations to customers that they don't manage any more.
 
     Who may no longer invite must not come back by a link that they sent to themselves.
     """
-    sent = pending_invitations(customer).filter(invited_by=person)
+    person = User.objects.get(pk=person.pk)  # with the permissions after the change
+    sent = pending_invitations().filter(invited_by=person)
     for invitation in sent.select_for_update(of=("self",)).select_related("customer").order_by("pk"):
-        _revoke(invitation, actor)
+        if not may_manage(person, invitation.customer):
+            _revoke(invitation, actor)
 
 
 def _revoke(locked: Invitation, actor: User | None) -> None:
@@ -184,7 +184,8 @@ def _store(customer: Customer, email: str, role: MemberRole, actor: User, token:
 def _may_be_invited(customer: Customer, email: str) -> None:
     if members_of(customer).filter(user__in=people_by_email(email)).exists():
         raise Refused(f"{email} already belongs to {customer}.", code="ALREADY_MEMBER")
-    if invitations_since(customer, timezone.now() - timedelta(hours=1)) >= MOST_IN_AN_HOUR:
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    if Invitation.objects.filter(customer=customer, created_at__gte=an_hour_ago).count() >= MOST_IN_AN_HOUR:
         sentence = f"You can send at most {MOST_IN_AN_HOUR} invitations per hour. Try again later."
         raise RateLimited(sentence, retry_after=3600)
     if not take_unsolicited_turn(email):

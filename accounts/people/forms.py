@@ -13,6 +13,7 @@ from accounts.models.people import Customer, Density, Theme, User
 from accounts.people import selectors
 from accounts.people.selectors import customer_label, customer_matching
 from inbound_admin.lib.fields import AS_TYPED
+from inbound_admin.lib.seen import SeenField, fingerprint
 
 MOST_LISTED = 200  # options of a select; above this number, the name is typed
 ADDRESS = {**AS_TYPED, "placeholder": "name@example.com"}
@@ -74,6 +75,8 @@ def _say_address(field: forms.Field) -> None:
 
 
 class AccountForm(forms.Form):
+    """`shown`: the stored settings."""
+
     name = forms.CharField(
         label="Your name",
         max_length=150,
@@ -90,6 +93,10 @@ class AccountForm(forms.Form):
     shortcuts = forms.BooleanField(
         label="Keyboard shortcuts", required=False, help_text="Single-key shortcuts to open pages and copy values."
     )
+    seen = SeenField()
+
+    def __init__(self, data: Any = None, *, shown: dict[str, Any]) -> None:
+        super().__init__(data, initial=shown | {"seen": fingerprint(shown)})
 
 
 class CustomerInput(forms.TextInput):

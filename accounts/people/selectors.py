@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.utils import is_mfa_enabled
@@ -168,7 +167,7 @@ def find_memberships(*, viewer: Viewer, text: str) -> QuerySet[Membership]:
 
 def find_invitations(*, viewer: Viewer, text: str) -> QuerySet[Invitation]:
     """Filter pending invitations of customers that the viewer manages, by part of the email address."""
-    pending = Invitation.objects.filter(email__icontains=text, accepted_at=None, revoked_at=None)
+    pending = pending_invitations().filter(email__icontains=text)
     if not (supports_everyone(viewer) and viewer.has_perm("accounts.change_customer")):
         if not isinstance(viewer, User) or not viewer.is_active:
             return Invitation.objects.none()
@@ -180,10 +179,6 @@ def find_invitations(*, viewer: Viewer, text: str) -> QuerySet[Invitation]:
 def invitation_by_token(token: str) -> QuerySet[Invitation]:
     """Return a queryset of at most one invitation, so that a service can lock it."""
     return Invitation.objects.filter(token_hash=hash_of(token)).select_related("customer", "invited_by")
-
-
-def invitations_since(customer: Customer, moment: datetime) -> int:
-    return Invitation.objects.filter(customer=customer, created_at__gte=moment).count()
 
 
 def people_by_email(email: str) -> QuerySet[User]:

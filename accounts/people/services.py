@@ -84,19 +84,24 @@ def change_account(
     theme: str | None = None,
     density: str | None = None,
     shortcuts: bool | None = None,
+    seen: str = "",
 ) -> None:
-    """Store a person's own settings. None leaves a setting unchanged."""
+    """Store a person's own settings. None leaves a setting unchanged. `seen`: of the form that shows them all.
+
+    Raises ChangedMeanwhile.
+    """
     locked = User.objects.select_for_update(no_key=True).get(pk=person.pk)
-    before = _own(locked)
+    before = shown_account(locked)
     if name is not None and (plain := plain_name(name)[:LONGEST_NAME]) != locked.get_full_name():
         locked.first_name, locked.last_name = plain, ""
     locked.theme = locked.theme if theme is None else theme
     locked.density = locked.density if density is None else density
     locked.shortcuts = locked.shortcuts if shortcuts is None else shortcuts
-    if _own(locked) == before:
+    if shown_account(locked) == before:
         return
+    refuse_if_changed(seen, before)
     locked.save(update_fields=("first_name", "last_name", "theme", "density", "shortcuts"))
-    _record("person.account_changed", locked, person, before, _own(locked))
+    _record("person.account_changed", locked, person, before, shown_account(locked))
 
 
 @transaction.atomic
@@ -129,6 +134,8 @@ def store_person(*, person: User, groups: Iterable[Group], actor: User, seen: st
     except IntegrityError as error:
         raise Refused(f"{person.email} has an account already.", code="PERSON_EXISTS") from error
     person.groups.set(groups)
+    if known is not None:
+        members_services.revoke_sent_invitations(person, actor=actor)
     if before != shown_person(person):
         end_sessions(person)
         _record("person.changed" if known else "person.added", person, actor, before, shown_person(person))
@@ -196,7 +203,7 @@ def _may_gain(person: User, *, gained: set[str]) -> None:
         raise Refused(f"{person.email} has no two-step sign-in. Ask the owner to set it up first.", code="MFA_REQUIRED")
 
 
-def _own(person: User) -> dict[str, Any]:
+def shown_account(person: User) -> dict[str, Any]:
     return {
         "name": person.get_full_name(),
         "theme": str(person.theme),
@@ -217,9 +224,12 @@ def shown_person(person: User) -> dict[str, Any]:
     }
 
 
-def _record(what: str, person: User, actor: User, before: dict[str, Any], after: dict[str, Any]) -> None:
+def _record(
+    what: str, person: User, actor: User | None, before: dict[str, Any], after: dict[str, Any], **more: str
+) -> None:
     """Record a change for staff only, because a person doesn't belong to one customer."""
-    audit_services.record(what, about=person_subject(person), actor=actor, before=before, after=after, for_staff=True)
+    about = person_subject(person)
+    audit_services.record(what, about=about, actor=actor, before=before, after=after, for_staff=True, **more)
 
 
 def import_person(*, email: str, name: str, actor: User | None, because: str, bulk_id: str) -> tuple[User, bool]:
@@ -239,15 +249,7 @@ def import_person(*, email: str, name: str, actor: User | None, because: str, bu
         raise Refused(
             f"{email} was added by someone else at the same time. Try again.", code="PERSON_EXISTS"
         ) from error
-    audit_services.record(
-        "person.added",
-        about=person_subject(made),
-        actor=actor,
-        because=because,
-        after={"email": made.email, "name": plain},
-        bulk_id=bulk_id,
-        for_staff=True,
-    )
+    _record("person.added", made, actor, {}, {"email": made.email, "name": plain}, because=because, bulk_id=bulk_id)
     return made, True
 
 

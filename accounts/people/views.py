@@ -1,6 +1,5 @@
 """A person's own settings."""
 
-from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -9,19 +8,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models.people import Theme
 from accounts.people import services
 from accounts.people.forms import AccountForm
-from inbound_admin.lib.http import SignedIn, form_page
+from inbound_admin.lib.http import SignedIn, form_page, report_outcome
 
 
 @require_http_methods(["GET", "POST"])
 def account(request: SignedIn) -> HttpResponse:
-    person = request.user
-    initial = {"name": person.get_full_name()} | {
-        field: getattr(person, field) for field in ("theme", "density", "shortcuts")
-    }
-    form = AccountForm(request.POST or None, initial=initial)
+    form = AccountForm(request.POST or None, shown=services.shown_account(request.user))
     if request.method == "POST" and form.is_valid():
-        services.change_account(person=person, **form.cleaned_data)
-        messages.success(request, "Saved.")
+        with report_outcome(request, "Saved."):
+            services.change_account(person=request.user, **form.cleaned_data)
         return redirect("accounts:account")
     return form_page(request, "accounts/people/account.html", {"form": form})
 

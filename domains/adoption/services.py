@@ -20,7 +20,7 @@ from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
 from domains.identity import services as identity_services
 from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity, from_batch
-from domains.models.domains import Domain, OnMxFailure, Stage
+from domains.models.domains import Domain, Stage
 from domains.names.core import is_label, parse_existing_domain
 from domains.ownership import services as ownership_services
 from domains.ownership.core import ClaimReason
@@ -28,6 +28,12 @@ from domains.ownership.selectors import held_domains
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from tenants.resources import services as resources_services
+
+# What staff decided about a claim, what it receives, and whose it is: it stays when the claim becomes the domain.
+KEPT_OF_CLAIM = (
+    *("pk", "created_at", "created_by_id", "held_since", "note", "expectations", "has_catch_all"),
+    *("held_at", "held_until", "held_by_id", "held_because"),
+)
 
 
 class AdoptionStatus(StrEnum):
@@ -182,15 +188,14 @@ def _replace_claim(made: Domain) -> bool:
     if claim is None:
         return False
     claim.record_checks.all().delete()  # of the ownership challenge, which is no longer needed
-    made.pk, made.created_at, made.created_by_id = claim.pk, claim.created_at, claim.created_by_id
+    for name in KEPT_OF_CLAIM:
+        setattr(made, name, getattr(claim, name))
     made.watched_from = made.state_since = timezone.now()
-    made.note = claim.note
     return True
 
 
 def _domain_row(identity: Identity, token: str, request: AdoptionRequest) -> Domain:
     """The settings in SES become the desired ones."""
-    behaviour = OnMxFailure.REJECT if identity.rejects_on_mx_failure else OnMxFailure.USE_DEFAULT
     return Domain(
         customer=request.customer,
         name=identity.domain,
@@ -202,19 +207,8 @@ def _domain_row(identity: Identity, token: str, request: AdoptionRequest) -> Dom
         proven_at=timezone.now(),
         receives=request.receives,
         verification_token=token,
-        dkim_tokens=list(identity.dkim_tokens),
-        dkim_zone=identity.dkim_zone,
-        dkim_origin=identity.dkim_origin,
-        own_dkim_key=identity.own_dkim_key,
-        mail_from_label=identity.mail_from.removesuffix(f".{identity.domain}"),
-        ses_mail_from=identity.mail_from,
-        on_mx_failure=behaviour,
-        ses_on_mx_failure=behaviour,
-        dkim_signing=identity.dkim_signing,
-        ses_dkim_signing=identity.dkim_signing,
-        identity_status=identity.identity_status,
-        dkim_status=identity.dkim_status,
-        mail_from_status=identity.mail_from_status,
+        **identity.columns,
+        **identity.desired,
         last_ses_check=Now(),  # not by our clock, which may be ahead: nothing would be checked for as long
         next_check_at=Now(),
     )

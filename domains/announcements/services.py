@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models.people import User
 from audit import services as audit_services
@@ -59,7 +60,8 @@ def announce_domain(
     why = "\n".join([_without_page(result.sentence), *_reasons(domain, judgements)][:4])
     _emit_domain_event("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
     if not is_lost:
-        _resolve_new_keys(domain, now)
+        about = domain_subject(domain)
+        alerts_services.observe(kind="domain.new_dkim", about=about, firing=False, why="", severity="high", now=now)
     if domain.former_dkim_key:
         update_former_key_alert(domain)
     alerts_services.observe(
@@ -90,11 +92,6 @@ def update_former_key_alert(domain: Domain) -> None:
         f"{domain}. Replace the key under Settings, publish the new records, then remove the TXT record {record}.",
         severity="high",
     )
-
-
-def _resolve_new_keys(domain: Domain, now: datetime) -> None:
-    about, kind = domain_subject(domain), "domain.new_dkim"
-    alerts_services.observe(kind=kind, about=about, firing=False, why="", severity="high", now=now)
 
 
 def _emit_domain_event(event: str, domain: Domain, why: str, now: datetime) -> None:
@@ -133,8 +130,14 @@ class NoticeChoice:
     can_change: bool
 
 
+def _notices(domain: Domain, person: User) -> QuerySet[VerifiedNotice]:
+    """A notice that was sent says nothing about the next time, once the domain has lost its verification."""
+    rows = VerifiedNotice.objects.filter(domain=domain, person=person)
+    return rows if domain.verified_at else rows.filter(told_at=None)
+
+
 def notice_choice(person: User, domain: Domain) -> NoticeChoice:
-    row = VerifiedNotice.objects.filter(domain=domain, person=person).first()
+    row = _notices(domain, person).first()
     return NoticeChoice(row is not None, row.told_at if row else None, domain.verified_at is None)
 
 
@@ -147,15 +150,14 @@ def request_notice(domain: Domain, person: User) -> None:
 def set_notice(*, domain: Domain, person: User, wanted: bool) -> None:
     """Turn the notice on or off. Idempotent. Raises Refused if the domain is already verified."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
-    before = VerifiedNotice.objects.filter(domain=locked, person=person).exists()
+    before = _notices(locked, person).exists()
     if before == wanted:
         return
     if locked.verified_at is not None:
         raise Refused(f"{locked} is already verified.", code="VERIFIED_ALREADY")
+    VerifiedNotice.objects.filter(domain=locked, person=person).delete()
     if wanted:
         VerifiedNotice.objects.create(domain=locked, person=person)
-    else:
-        VerifiedNotice.objects.filter(domain=locked, person=person, told_at=None).delete()
     audit_services.record(
         "domain.verified_notice",
         about=domain_subject(locked),

@@ -56,13 +56,9 @@ def _remaining_records(domain: Domain) -> tuple[RemainingRecord, ...]:
 
     DMARC is left out: it protects the domain whoever sends for it.
     """
-    known = {check.key: check.known for check in domain.record_checks.all()}
+    known = {check.key: check.known for check in domain.record_checks.all() if check.key != "dmarc"}
     found = {key: result.found for key, result in known.items() if result and result.is_published}
-    return tuple(
-        _remaining_record(record, found[record.key])
-        for record in domain.records
-        if record.key in found.keys() - {"dmarc"}
-    )
+    return tuple(_remaining_record(each, found[each.key]) for each in domain.records if each.key in found)
 
 
 def _remaining_record(record: Record, found: tuple[str, ...]) -> RemainingRecord:
@@ -72,14 +68,7 @@ def _remaining_record(record: Record, found: tuple[str, ...]) -> RemainingRecord
     return RemainingRecord(record.type, record.name, value, part)
 
 
-SAVED_FIELDS = (
-    "stage",
-    *WISH,
-    "stage_problem",
-    "deletion_bulk_id",
-    "routes_removed_at",
-    "watched_from",
-)
+SAVED_FIELDS = ("stage", *WISH, "stage_problem", "deletion_bulk_id", "routes_removed_at", "watched_from")
 
 
 @transaction.atomic

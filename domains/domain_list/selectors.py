@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypedDict
 
 from django.conf import settings
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
-from django.db.models.functions import Concat, Now
+from django.db.models.functions import Coalesce, Concat, Now
 from django.utils import timezone
 
 from accounts.models.people import Customer
@@ -48,6 +48,7 @@ def domains_in_region() -> QuerySet[Domain]:
     return Domain.objects.filter(region=settings.AWS_REGION)
 
 
+ADDED_AT = Coalesce("held_since", "created_at")  # `Domain.added_at`, with an index
 _FORMER = Q(moved_at__isnull=False) | ~Q(routes_problem="")
 
 
@@ -135,7 +136,7 @@ _LISTED = (
     *("id", "name", "customer__name", "stage", "stage_problem", "routes_removed_at", "summary", "provider"),
     *("state", "override_state", "override_until", "held_at", "last_dns_check", "receiving_state"),
     *("region", "mx_facts", "mail_rules", "receives", "proven_at", "identity_status", "routes_unchecked"),
-    *("expectations", "verified_at", "created_at"),
+    *("expectations", "verified_at", "created_at", "held_since"),
 )
 
 
@@ -223,7 +224,6 @@ def domains_rejecting(viewer: Viewer) -> QuerySet[Domain]:
 
 
 def rejecting_by_state(viewer: Viewer) -> dict[str, int]:
-    """Count them by receiving state."""
     counted = domains_rejecting(viewer).order_by().values_list("receiving_state").annotate(number=Count("pk"))
     return dict(counted)
 
@@ -315,5 +315,5 @@ def export_rows(*, viewer: Viewer, filters: DomainListFilters) -> Iterator[dict[
             "dns_host": row.provider,
             "checked_at": moment(row.last_dns_check),
             "verified_at": moment(row.verified_at),
-            "created_at": moment(row.created_at),
+            "created_at": moment(row.held_since or row.created_at),
         }

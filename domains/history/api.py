@@ -1,7 +1,7 @@
 """API operation that lists the DNS answers of a domain over time."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from django.http import HttpRequest
 from ninja import Query
@@ -9,8 +9,7 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, reads
 from domains.domain_list.api import domain_of
-from domains.history.selectors import answers_of, as_held
-from domains.models.history import ObservedAnswer
+from domains.history.selectors import answer_fields, answers_of
 from inbound_admin.lib.api.schemas import Out, Page, Paged, Text, page_of
 from inbound_admin.lib.api.validation import require_choice
 
@@ -48,19 +47,4 @@ def list_dns_history(request: HttpRequest, domain_id: str, query: Annotated[Answ
     require_choice(kind, RECORD_TYPES, "type", occurring=answers_of(domain, kind=kind))
     found = answers_of(domain, name=query.name or "", kind=kind)
     rows, pagination = page_of(found, query)
-    return Page[AnswerOut](data=[AnswerOut(**_fields(as_held(row, domain))) for row in rows], pagination=pagination)
-
-
-def _fields(row: ObservedAnswer) -> dict[str, Any]:
-    return {
-        "name": row.name,
-        "type": row.type,
-        "answered_by": row.resolver,
-        "answer": str(row.status),
-        "values": list(row.values),
-        "ttl": row.ttl,
-        "zone_serial": row.serial,
-        "since": row.since,
-        "last_seen": row.last_seen,
-        "until": row.until,
-    }
+    return Page[AnswerOut](data=[AnswerOut(**answer_fields(row, domain)) for row in rows], pagination=pagination)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
@@ -104,20 +105,28 @@ def answers_of(domain: Domain, *, name: str = "", kind: str = "") -> QuerySet[Ob
 
 def export_rows(domain: Domain) -> Iterator[dict[str, str]]:
     """Yield one row per answer with its period, as evidence to pass on."""
-    for stored in _of_holder(domain).order_by("name", "type", "resolver", "since"):
-        row = as_held(stored, domain)
-        yield {
-            "name": row.name,
-            "type": row.type,
-            "answered_by": row.resolver,
-            "answer": row.status,
-            "values": "\n".join(row.values),
-            "ttl": "" if row.ttl is None else str(row.ttl),
-            "zone_serial": "" if row.serial is None else str(row.serial),
-            "since": moment(row.since),
-            "last_seen": moment(row.last_seen),
-            "until": moment(row.until),
-        }
+    for row in _of_holder(domain).order_by("name", "type", "resolver", "since"):
+        fields = answer_fields(row, domain)
+        numbers = {name: "" if fields[name] is None else str(fields[name]) for name in ("ttl", "zone_serial")}
+        moments = {name: moment(fields[name]) for name in ("since", "last_seen", "until")}
+        yield fields | numbers | moments | {"values": "\n".join(row.values)}
+
+
+def answer_fields(row: ObservedAnswer, domain: Domain) -> dict[str, Any]:
+    """Return an answer as the API names its parts, of the present customer's time."""
+    row = as_held(row, domain)
+    return {
+        "name": row.name,
+        "type": row.type,
+        "answered_by": row.resolver,
+        "answer": str(row.status),
+        "values": list(row.values),
+        "ttl": row.ttl,
+        "zone_serial": row.serial,
+        "since": row.since,
+        "last_seen": row.last_seen,
+        "until": row.until,
+    }
 
 
 def _timelines(domain: Domain, spans: list[Span], start: datetime, end: datetime) -> tuple[Timeline, ...]:

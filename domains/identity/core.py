@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from domains.checking.core.judgement import SesStatus
 
@@ -50,6 +51,32 @@ class Identity:
         identity.
         """
         return self.own_dkim_key or self.is_replica
+
+    @property
+    def desired(self) -> dict[str, Any]:
+        """Return the settings of SES as columns of the desired ones."""
+        label = self.mail_from.removesuffix(f".{self.domain}")
+        return {"mail_from_label": label, "dkim_signing": self.dkim_signing, "on_mx_failure": self.on_mx_failure}
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Return what SES has as columns of a domain."""
+        return {
+            "dkim_tokens": list(self.dkim_tokens),
+            "dkim_zone": self.dkim_zone,
+            "dkim_origin": self.dkim_origin,
+            "own_dkim_key": self.own_dkim_key,
+            "ses_mail_from": self.mail_from,
+            "ses_dkim_signing": self.dkim_signing,
+            "ses_on_mx_failure": self.on_mx_failure,
+            "identity_status": self.identity_status,
+            "dkim_status": self.dkim_status,
+            "mail_from_status": self.mail_from_status,
+        }
+
+    @property
+    def on_mx_failure(self) -> str:
+        return "RejectMessage" if self.rejects_on_mx_failure else "UseDefaultValue"
 
 
 def is_replica(origin: str) -> bool:

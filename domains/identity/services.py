@@ -146,28 +146,14 @@ def _use_existing(domain: Domain, identity: Identity) -> bool:
 
 
 def _store_identity(domain: Domain, identity: Identity, *, adopted: bool) -> bool:
-    """MAIL FROM and signing of an adopted identity are kept. Changing them is a separate step."""
-    behaviour = OnMxFailure.REJECT if identity.rejects_on_mx_failure else OnMxFailure.USE_DEFAULT
-    fields: dict[str, object] = {
-        "dkim_tokens": list(identity.dkim_tokens),
-        "dkim_zone": identity.dkim_zone,
-        "dkim_origin": identity.dkim_origin,
-        "own_dkim_key": identity.own_dkim_key,
-        "adopted": adopted,
-        "ses_mail_from": identity.mail_from,
-        "ses_dkim_signing": identity.dkim_signing,
-        "ses_on_mx_failure": behaviour,
-        "identity_status": identity.identity_status,
-        "dkim_status": identity.dkim_status,
-        "mail_from_status": identity.mail_from_status,
-    }
+    """MAIL FROM and signing of an adopted identity become the desired ones, but no request that SES doesn't have yet is
+    lost.
+    """
+    fields = {**identity.columns, "adopted": adopted}
     if adopted:
-        fields |= {
-            "mail_from_label": identity.mail_from.removesuffix(f".{domain.name}"),
-            "dkim_signing": identity.dkim_signing,
-            "on_mx_failure": behaviour,
-            "former_dkim_key": identity.own_dkim_key and (domain.former_dkim_key or not domain.own_dkim_key),
-        }
+        fields["former_dkim_key"] = identity.own_dkim_key and (domain.former_dkim_key or not domain.own_dkim_key)
+    if adopted and not (domain.last_ses_check and domain.has_unsent_settings):
+        fields |= identity.desired
     return _store(domain, **fields)
 
 

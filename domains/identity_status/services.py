@@ -31,18 +31,11 @@ from notifications.alerts import core as alerts_core
 from notifications.alerts import selectors as alerts_selectors
 from notifications.alerts import services as alerts_services
 
-A_FEW = (
-    3  # up to this number, one call per domain costs no more than three batched ones, and returns more (why, and when)
-)
+# Up to this number, one call per domain costs no more than three batched ones, and returns more (why, and when).
+A_FEW = 3
 COLUMNS = (
-    "identity_status",
-    "dkim_status",
-    "mail_from_status",
-    "ses_error_type",
-    "ses_looked_at",
-    "ses_soa",
-    "ses_problem",
-    "last_ses_check",
+    *("identity_status", "dkim_status", "mail_from_status", "ses_error_type", "ses_looked_at", "ses_soa"),
+    *("ses_problem", "last_ses_check"),
 )
 AT_ONCE = 1000  # domains in memory
 OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
@@ -54,7 +47,8 @@ KEY_CALLS_EACH_TIME = 30  # of GetIdentityDkimAttributes: another tenth
 
 
 def read_statuses(domains: Sequence[Domain], *, now: datetime, individually: Collection[str] = ()) -> None:
-    """Store SES's status. If SES cannot be reached, stored values stay and the reason is stored with them.
+    """Store SES's status. If SES cannot be reached, stored values stay and the reason is stored with them, but that SES
+    had no such identity stays known.
 
     `individually`: ids of domains to read one by one; only that returns the zone of their keys.
     """
@@ -69,7 +63,7 @@ def read_statuses(domains: Sequence[Domain], *, now: datetime, individually: Col
             alone -= 1
     except AwsProblem as problem:
         for domain in rest:  # stop here: while SES does not answer, each call takes its full timeout
-            domain.ses_problem = str(problem)
+            domain.ses_problem = GONE if domain.is_gone else str(problem)
     _store_statuses(domains)
     record_verified(domains)
     if before != {domain.pk for domain in domains if domain.ses_problem == GONE}:

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.functional import cached_property
 
@@ -37,6 +38,12 @@ def new_domain_id() -> str:
     return new_id("dom")
 
 
+def _person() -> Any:
+    return models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+
 class OnMxFailure(models.TextChoices):
     """SES's BehaviorOnMXFailure: what SES does with outgoing mail while the MAIL FROM MX is missing."""
 
@@ -65,9 +72,7 @@ class Domain(models.Model):
     name = models.CharField(max_length=253, help_text="In ASCII, lower case, without a trailing dot.")
     region = models.CharField(max_length=32)
     created_at = models.DateTimeField(auto_now_add=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    created_by = _person()
     stage = models.CharField(max_length=10, choices=STAGES, default=Stage.STARTING)
     stage_problem = models.TextField(blank=True, help_text="Why setup or deletion is delayed, as shown on pages.")
     adopted = models.BooleanField(default=False, help_text="SES already had the identity.")
@@ -82,9 +87,7 @@ class Domain(models.Model):
     dmarc_reports_to = models.EmailField(blank=True, help_text="Address for aggregate DMARC reports.")
     has_catch_all = models.BooleanField(default=False, help_text="Maintained by the receipt_rules app, for the list.")
 
-    wanted_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    wanted_by = _person()
     wanted_because = models.TextField(blank=True)
     wanted_with_key = models.CharField(max_length=300, blank=True, db_default="", help_text="API key of the request.")
     deletion_bulk_id = models.CharField(max_length=40, blank=True, help_text="Bulk ID of the deletion.")
@@ -114,26 +117,20 @@ class Domain(models.Model):
     routes_problem = models.TextField(blank=True, help_text="What rules still do for the former holder, and why.")
     routes_look_at = models.DateTimeField(null=True, blank=True, help_text="Earliest time of the next comparison.")
     moved_at = models.DateTimeField(
-        null=True,
-        blank=True,
-        help_text="When staff transferred it. Empty once SES delivers to the new holder.",
+        null=True, blank=True, help_text="When staff transferred it. Empty once SES delivers to the new holder."
     )
     moved_from = models.ForeignKey(
         "accounts.Customer", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     held_at = models.DateTimeField(null=True, blank=True)
     held_until = models.DateTimeField(null=True, blank=True)
-    held_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    held_by = _person()
     held_because = models.TextField(blank=True)
     expectations = models.JSONField(default=dict, blank=True, help_text="Record exceptions by record key.")
     override_state = models.CharField(max_length=20, blank=True, choices=STATES, help_text="Set by staff.")
     override_until = models.DateTimeField(null=True, blank=True)
     override_at = models.DateTimeField(null=True, blank=True)
-    override_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    override_by = _person()
     override_because = models.TextField(blank=True)
 
     # what SES has
@@ -211,7 +208,7 @@ class Domain(models.Model):
             models.Index(fields=("customer", "name"), name="domain_of_customer"),
             models.Index(fields=("state", "name"), name="domain_by_state"),
             models.Index(fields=("name", "id"), name="domain_by_name"),
-            models.Index(fields=("created_at", "id"), name="domain_by_age"),
+            models.Index(Coalesce("held_since", "created_at"), "id", name="domain_by_added"),
             # Covers the counts of the API's list, so that they need only the index.
             models.Index(
                 fields=("customer", "stage", "identity_status", "dkim_status", "verified_at", "has_catch_all"),
@@ -334,11 +331,14 @@ class Domain(models.Model):
         return f"{self.mail_from_label}.{self.name}" if self.mail_from_label else ""
 
     @property
+    def has_unsent_settings(self) -> bool:
+        wanted = (self.mail_from, self.on_mx_failure, self.dkim_signing)
+        return wanted != (self.ses_mail_from, self.ses_on_mx_failure, self.ses_dkim_signing)
+
+    @property
     def is_configuring(self) -> bool:
         """Return True if SES does not have the desired settings yet."""
-        wanted = (self.mail_from, self.on_mx_failure, self.dkim_signing)
-        sent = (self.ses_mail_from, self.ses_on_mx_failure, self.ses_dkim_signing)
-        return self.stage == Stage.READY and (wanted != sent or self.new_dkim_wanted)
+        return self.stage == Stage.READY and (self.has_unsent_settings or self.new_dkim_wanted)
 
     @property
     def ses_statuses(self) -> dict[Aspect, SesStatus]:
@@ -347,6 +347,10 @@ class Domain(models.Model):
             Aspect.DKIM: SesStatus(self.dkim_status),
             Aspect.MAIL_FROM: SesStatus(self.mail_from_status),
         }
+
+    @property
+    def added_at(self) -> datetime:
+        return self.held_since or self.created_at
 
     @property
     def is_proven(self) -> bool:
@@ -364,7 +368,6 @@ class Domain(models.Model):
 
     @property
     def is_gone(self) -> bool:
-        """Return whether SES had no such identity when it was last read."""
         return self.ses_problem == GONE
 
     @property

@@ -35,7 +35,6 @@ class KnownResult:
 
     @property
     def action(self) -> RecordAction:
-        """Return what to do at the DNS host about a record that isn't published."""
         return action_of(self.code, self.found)
 
     @property

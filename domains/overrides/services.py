@@ -5,11 +5,13 @@
 - The expected value of a record instead of ours, such as an MX that stays elsewhere.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
+from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -70,14 +72,19 @@ def end_override(*, domain: Domain, actor: User, because: str = "", bulk_id: str
 
 def end_expired_overrides(*, now: datetime) -> int:
     """End the overrides that have expired, each with a change log entry; return their number."""
-    over = list(Domain.objects.filter(override_until__lte=now))
-    return len(isolation.each_alone("expired overrides", over, partial(_end_expired, now=now)))
+    over = Domain.objects.filter(override_until__lte=now)
+    return _each_expired("expired overrides", over, lambda locked: _end(locked, None, "The override expired.", ""))
 
 
-@transaction.atomic
-def _end_expired(domain: Domain, *, now: datetime) -> None:
-    for locked in Domain.objects.select_for_update().filter(override_until__lte=now, pk=domain.pk):
-        _end(locked, None, "The override expired.", "")
+def _each_expired(what: str, over: QuerySet[Domain], end: Callable[[Domain], None]) -> int:
+    """End it for each row that is still among them once it is locked; return their number."""
+
+    @transaction.atomic
+    def end_one(domain: Domain) -> None:
+        for locked in over.select_for_update().filter(pk=domain.pk):
+            end(locked)
+
+    return len(isolation.each_alone(what, list(over), end_one))
 
 
 def clear_override(locked: Domain) -> None:
@@ -96,10 +103,7 @@ def _store_state(
     locked: Domain, what: str, before: dict[str, str | None], actor: User | None, because: str, bulk_id: str
 ) -> None:
     locked.save(update_fields=FIELDS)
-    after = _override_values(locked)
-    audit_services.record(
-        what, about=domain_subject(locked), actor=actor, because=because, before=before, after=after, bulk_id=bulk_id
-    )
+    _record(what, locked, actor, because, bulk_id, before=before, after=_override_values(locked))
 
 
 def _override_values(domain: Domain) -> dict[str, str | None]:
@@ -112,23 +116,17 @@ def _override_values(domain: Domain) -> dict[str, str | None]:
 
 BY_STAFF = "Moved by support."
 TRANSFER_FIELDS = (
-    "customer",
-    "tenant",
-    *WISH,
-    "held_because",
-    "expectations",
-    "dmarc_reports_to",
-    "said_added_at",
-    "routes_unchecked",
-    "routes_problem",
-    "routes_look_at",
-    "former_dkim_key",
-    "moved_at",
-    "moved_from",
-    "held_since",
-    "proven_at",
-    "unproven_warned_at",
-    *FIELDS,
+    *("customer", "tenant", *WISH, "held_because", "expectations", "dmarc_reports_to", "said_added_at"),
+    *(
+        "routes_unchecked",
+        "routes_problem",
+        "routes_look_at",
+        "former_dkim_key",
+        "moved_at",
+        "moved_from",
+        "held_since",
+    ),
+    *("next_check_at", "proven_at", "unproven_warned_at", *FIELDS),
 )
 
 
@@ -145,15 +143,7 @@ def hold(*, domain: Domain, because: str, actor: User, until: datetime | None = 
     locked.held_because, locked.held_until = because, until
     locked.save(update_fields=("held_at", "held_by", "held_because", "held_until"))
     after = {"held": True, "until": f"{until:%-d %B %Y, %H:%M} UTC" if until else None}
-    audit_services.record(
-        "domain.held",
-        about=domain_subject(locked),
-        actor=actor,
-        because=because,
-        before={"held": False},
-        after=after,
-        bulk_id=bulk_id,
-    )
+    _record("domain.held", locked, actor, because, bulk_id, before={"held": False}, after=after)
 
 
 @transaction.atomic
@@ -165,33 +155,18 @@ def release(*, domain: Domain, actor: User | None, because: str = "", bulk_id: s
     _release(locked, actor, because.strip(), bulk_id)
 
 
-def _release(locked: Domain, actor: User | None, because: str, bulk_id: str = "") -> None:
+def _release(locked: Domain, actor: User | None, because: str, bulk_id: str) -> None:
     locked.held_at = locked.held_by = locked.held_until = None
     locked.held_because, locked.next_check_at = "", timezone.now()
     locked.save(update_fields=("held_at", "held_by", "held_because", "held_until", "next_check_at"))
-    audit_services.record(
-        "domain.released",
-        about=domain_subject(locked),
-        actor=actor,
-        because=because,
-        before={"held": True},
-        after={"held": False},
-        bulk_id=bulk_id,
-    )
+    _record("domain.released", locked, actor, because, bulk_id, before={"held": True}, after={"held": False})
     queue_checks()
 
 
 def release_expired_holds(*, now: datetime) -> int:
     """Release holds whose end has passed; return their number."""
-    over = list(Domain.objects.filter(held_at__isnull=False, held_until__lte=now))
-    return len(isolation.each_alone("expired holds", over, partial(_release_expired, now=now)))
-
-
-@transaction.atomic
-def _release_expired(domain: Domain, *, now: datetime) -> None:
-    over = Domain.objects.select_for_update().filter(held_at__isnull=False, held_until__lte=now, pk=domain.pk)
-    for locked in over:
-        _release(locked, None, "The hold expired.")
+    over = Domain.objects.filter(held_at__isnull=False, held_until__lte=now)
+    return _each_expired("expired holds", over, lambda locked: _release(locked, None, "The hold expired.", ""))
 
 
 def _refuse_transfer(domain: Domain, to: Customer) -> None:
@@ -205,16 +180,8 @@ def _refuse_transfer(domain: Domain, to: Customer) -> None:
 
 def _record_transfer(domain: Domain, before: Customer, *, because: str, actor: User, bulk_id: str) -> None:
     """Write one entry for staff, with both names and the reason, and one for each customer, without them."""
-    audit_services.record(
-        "domain.transferred",
-        about=domain_subject(domain),
-        actor=actor,
-        because=because,
-        before={"customer": before.name},
-        after={"customer": domain.customer.name},
-        bulk_id=bulk_id,
-        for_staff=True,
-    )
+    names: dict[str, Any] = {"before": {"customer": before.name}, "after": {"customer": domain.customer.name}}
+    _record("domain.transferred", domain, actor, because, bulk_id, **names, for_staff=True)
     left, come = replace(domain_subject(domain), customer_id=before.pk), domain_subject(domain)
     for what, about in (("domain.moved_out", left), ("domain.moved_in", come)):
         audit_services.record(what, about=about, actor=None, because=BY_STAFF, bulk_id=bulk_id)
@@ -224,7 +191,7 @@ def _record_former_holder(domain: Domain, before: Customer) -> None:
     """Kept until the rules are read and deliver as desired. After several transfers, the first customer's routes may
     remain.
     """
-    domain.held_since = timezone.now()
+    domain.held_since = domain.next_check_at = timezone.now()
     if domain.moved_at is None:
         domain.moved_at, domain.moved_from = domain.held_since, before
     domain.unproven_warned_at = None  # the new customer has had no warning
@@ -245,6 +212,7 @@ def _end_tenure(domain: Domain, before: Customer) -> None:
 
 def _clear_own_wishes(locked: Domain) -> None:
     """Clear what only the former customer may see: an address of theirs, and what they said. What SES has stays."""
+    RecordCheck.objects.filter(domain=locked, key__in=locked.expectations).delete()  # judged by them
     locked.expectations, locked.said_added_at = {}, None
     if locked.dmarc_reports_to:
         locked.dmarc_reports_to = ""
@@ -301,9 +269,7 @@ def write_note(*, domain: Domain, note: str, actor: User, seen: str = "") -> Non
     refuse_if_changed(seen, before)
     locked.note = note.strip()
     locked.save(update_fields=("note",))
-    audit_services.record(
-        "domain.note", about=domain_subject(locked), actor=actor, before=before, after=after, for_staff=True
-    )
+    _record("domain.note", locked, actor, before=before, after=after, for_staff=True)
 
 
 @transaction.atomic
@@ -312,14 +278,17 @@ def check_again(*, domain: Domain, actor: User, bulk_id: str = "") -> None:
     if domain.is_held:
         raise Refused(f"{domain} is on hold. Release it first.")
     Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now())
-    audit_services.record(
-        "domain.check_forced", about=domain_subject(domain), actor=actor, for_staff=True, bulk_id=bulk_id
-    )
+    _record("domain.check_forced", domain, actor, bulk_id=bulk_id, for_staff=True)
     queue_checks()
 
 
 def _notify(customer: Customer, title: str, text: str) -> None:
     notify_owners(customer, title, f"{text}\n\nIf you didn't expect this, contact support.\n")
+
+
+def _record(what: str, domain: Domain, actor: User | None, because: str = "", bulk_id: str = "", **shown: Any) -> None:
+    about = domain_subject(domain)
+    audit_services.record(what, about=about, actor=actor, because=because, bulk_id=bulk_id, **shown)
 
 
 def _locked(domain: Domain) -> Domain:
@@ -359,15 +328,7 @@ def _store(
     locked.expectations, locked.next_check_at = expectations, timezone.now()
     locked.save(update_fields=("expectations", "next_check_at"))
     RecordCheck.objects.filter(domain=locked, key=key).delete()
-    audit_services.record(
-        "domain.expectation",
-        about=domain_subject(locked),
-        actor=actor,
-        because=because,
-        before=before,
-        after=after,
-        bulk_id=bulk_id,
-    )
+    _record("domain.expectation", locked, actor, because, bulk_id, before=before, after=after)
     queue_checks()
 
 

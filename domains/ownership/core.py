@@ -46,7 +46,6 @@ PUBLIC_REASONS = {reason: "in_use" if why == _MAY_BE_IN_USE else reason.value fo
 
 
 def challenge(domain: DomainName, token: str) -> Record:
-    """Return the record that proves the claim."""
     return Record(KEY, Purpose.OWNERSHIP, Need.REQUIRED, "TXT", f"{LABEL}.{domain.ascii}", f"{PREFIX}{token}")
 
 

@@ -76,7 +76,6 @@ def names_in_use(names: Sequence[str], customer: Customer) -> frozenset[str]:
 
 
 def holds_above(name: DomainName, customer: Customer) -> bool:
-    """Return True if the customer has proven a parent domain of this name."""
     return held_domains().filter(customer=customer, name__in=name.parents).exists()
 
 
@@ -180,7 +179,6 @@ class Holders:
         return cls(dict(staying.values_list("name", "customer_id")))
 
     def names_of(self, customers: Collection[str]) -> frozenset[str]:
-        """Return the names that these customers (IDs) hold."""
         return frozenset(name for name, customer in self._held.items() if customer in customers)
 
     def customer_of(self, name: str) -> str:

@@ -70,14 +70,8 @@ holder_changed = Signal()
 tenure_ended = Signal()  # sent with `name`, `customer_id`, `since` and `until` as the last part of a transfer
 handover_shown = Signal()  # sent with `domain` before staff transfer it or approve its claim; returns a sentence or ""
 _CLAIM = (
-    "stage",
-    "stage_problem",
-    "claim_token",
-    "claim_reason",
-    "claim_proven_at",
-    "proven_at",
-    "unproven_warned_at",
-    "next_check_at",
+    *("stage", "stage_problem", "claim_token", "claim_reason", "claim_proven_at", "proven_at"),
+    *("unproven_warned_at", "next_check_at"),
 )
 
 
@@ -153,24 +147,23 @@ def _notify_displaced(rival: Domain, name: DomainName) -> None:
     if rival.stage_problem == TOO_LATE:
         return
     Domain.objects.filter(pk=rival.pk).update(stage_problem=TOO_LATE)
-    audit_services.record("domain.displaced", about=domain_subject(rival), actor=None)
     why = (
         f"Another account has proven ownership of {name}, so your entry can't be set up. "
         "If you own the domain, contact support. Otherwise, delete the entry."
     )
-    _raise_alert(rival, why)
+    _announce_displaced(rival, why)
 
 
 def _notify_related(rival: Domain) -> None:
-    audit_services.record("domain.displaced", about=domain_subject(rival), actor=None)
     why = (
         f"Another account has proven ownership of a domain related to {rival}, so {rival} is no longer set up. "
         "Publish the record shown on its page to set it up again."
     )
-    _raise_alert(rival, why)
+    _announce_displaced(rival, why)
 
 
-def _raise_alert(rival: Domain, why: str) -> None:
+def _announce_displaced(rival: Domain, why: str) -> None:
+    audit_services.record("domain.displaced", about=domain_subject(rival), actor=None)
     alerts_services.observe(kind=DISPLACED, about=domain_subject(rival), firing=True, why=why, severity="high")
 
 

@@ -91,25 +91,18 @@ def _store_check(
 
 def approve_claim(*, domain: Domain, because: str, actor: User) -> None:
     """Approve an unproven domain. Raises Refused without a reason or if it is already proven."""
-    is_claim = domain.stage == Stage.CLAIM
-    if not is_claim and (domain.proven_at or domain.stage == Stage.DELETING):
+    if domain.stage != Stage.CLAIM and (domain.proven_at or domain.stage == Stage.DELETING):
         raise Refused("There is no claim to approve. This domain isn't waiting for proof of ownership.")
     if not because.strip():
         raise Refused("Enter the reason for approving the claim without the record. It's kept in the change log.")
-    reason_given = because.strip()
-    is_accepted = (
-        _accept(domain, what="domain.claim_approved", actor=actor, because=reason_given)
-        if is_claim
-        else _approve_unclaimed(domain, actor, reason_given)
-    )
-    if not is_accepted:
+    if not _accept(domain, what="domain.claim_approved", actor=actor, because=because.strip()):
         raise Refused(
             "The claim is already settled, another account has proven ownership, or the domain is being deleted."
         )
 
 
 def _accept(domain: Domain, *, what: str, actor: User | None, because: str) -> bool:
-    """Return False if the claim has changed since the check, or somebody else proved the name first."""
+    """Return False if the row has changed since it was read, or somebody else proved the name first."""
     try:
         return _settle(domain, what=what, actor=actor, because=because)
     except IntegrityError:
@@ -121,35 +114,26 @@ def _accept(domain: Domain, *, what: str, actor: User | None, because: str) -> b
 
 @transaction.atomic
 def _settle(domain: Domain, *, what: str, actor: User | None, because: str) -> bool:
+    """Mark it as proven, so that it can't be displaced and doesn't expire. A claim is set up now. Another domain is set
+    up already, or waits for its records.
+    """
     ownership_services.lock_zone(domain.parsed)
-    claim = {"pk": domain.pk, "stage": Stage.CLAIM, "claim_token": domain.claim_token}
-    locked = Domain.objects.select_for_update(of=("self",)).select_related("customer").filter(**claim).first()
+    is_claim, after = domain.stage == Stage.CLAIM, {}
+    claim = {"stage": Stage.CLAIM, "claim_token": domain.claim_token}
+    unclaimed = {"stage__in": (Stage.STARTING, Stage.READY), "proven_at": None}
+    rows = Domain.objects.filter(pk=domain.pk, **(claim if is_claim else unclaimed))
+    locked = rows.select_for_update(of=("self",)).select_related("customer").first()
     if locked is None:
         return False
     ownership_services.prove(locked)
-    locked.stage, locked.claim_proven_at = Stage.STARTING, locked.proven_at
-    locked.stage_problem, locked.identity_deletion_wanted = "", False
+    if is_claim:
+        locked.stage, locked.claim_proven_at = Stage.STARTING, locked.proven_at
+        locked.stage_problem, locked.identity_deletion_wanted = "", False
+        after = {"reason": PUBLIC_REASONS[ClaimReason(locked.claim_reason)]}
+        queue_set_up(locked)
     locked.save(update_fields=PROVEN)
     domain.stage, domain.claim_proven_at, domain.proven_at = locked.stage, locked.claim_proven_at, locked.proven_at
-    after = {"reason": PUBLIC_REASONS[ClaimReason(locked.claim_reason)]}
     audit_services.record(what, about=domain_subject(locked), actor=actor, because=because, after=after)
-    ownership_services.resolve_alerts(locked)
-    queue_set_up(locked)
-    return True
-
-
-@transaction.atomic
-def _approve_unclaimed(domain: Domain, actor: User, because: str) -> bool:
-    """Approve a domain that is being set up or waits for its records: it can't be displaced and doesn't expire."""
-    ownership_services.lock_zone(domain.parsed)
-    waiting = Domain.objects.filter(pk=domain.pk, stage__in=(Stage.STARTING, Stage.READY), proven_at=None)
-    locked = waiting.select_for_update(of=("self",)).select_related("customer").first()
-    if locked is None:
-        return False
-    ownership_services.prove(locked)
-    locked.save(update_fields=("proven_at",))
-    domain.proven_at = locked.proven_at
-    audit_services.record("domain.claim_approved", about=domain_subject(locked), actor=actor, because=because)
     ownership_services.resolve_alerts(locked)
     return True
 

@@ -18,11 +18,15 @@ def sending_in(domain: Domain, tenant: Tenant | None) -> DomainSending:
     """Return the sending status with the customer's tenant, which the caller has read."""
     is_known = domain.is_verified or domain.identity_status in UNVERIFIED
     is_verified = domain.is_verified if is_known else None
-    facts = SendingFacts(domain.name, domain.stage, is_verified, is_gone=domain.is_gone)
-    facts = replace(facts, is_held_by_another=domain.is_held_by_another)
-    stopped = account_is_stopped() if tenant is None else tenant.account_stopped
-    facts = replace(facts, account_stopped=stopped)
+    facts = SendingFacts(
+        domain.name,
+        domain.stage,
+        is_verified,
+        is_gone=domain.is_gone,
+        is_held_by_another=domain.is_held_by_another,
+        account_stopped=account_is_stopped() if tenant is None else tenant.account_stopped,
+    )
     if tenant is not None:
-        facts = replace(facts, standing=tenant.mail_standing, tenant_stage=tenant.stage)
-        facts = replace(facts, is_rejected=rejects_sends(tenant, domain.name))
+        is_rejected = rejects_sends(tenant, domain.name)
+        facts = replace(facts, standing=tenant.mail_standing, tenant_stage=tenant.stage, is_rejected=is_rejected)
     return judge_sending(facts)

@@ -48,7 +48,6 @@ class DesiredSettings:
 
 
 def shown_values(domain: Domain) -> dict[str, Any]:
-    """Return what the form of the settings shows."""
     return {field.name: getattr(domain, field.name) for field in fields(DesiredSettings)}
 
 
@@ -127,7 +126,7 @@ def restart_verification(*, domain: Domain, actor: User) -> None:
         locked = _ready(domain)
         if not (locked.ses_stopped_checking or supports_everyone(actor)):
             raise Refused(f"Amazon SES is still checking {domain}, so verification can't be restarted.")
-        fields = {"dkim_tokens": [], "dkim_zone": "", "verification_token": "", "ses_mail_from": "", "adopted": False}
+        fields = {"dkim_tokens": [], "dkim_zone": "", "verification_token": "", "adopted": False}
         fields |= {"dkim_status": SesStatus.UNKNOWN, "mail_from_status": SesStatus.UNKNOWN}
         Domain.objects.filter(pk=locked.pk).update(
             stage=Stage.STARTING, stage_problem="", watched_from=timezone.now(), **fields
@@ -303,15 +302,20 @@ def _receives(name: str, domain: Domain) -> bool:
 
 
 def desired_settings(domain: Domain) -> DesiredSettings:
-    """Return the current desired settings, as a base for changes."""
-    return DesiredSettings(
-        mail_from_label=domain.mail_from_label,
-        on_mx_failure=OnMxFailure(domain.on_mx_failure),
-        dkim_signing=domain.dkim_signing,
-        wants_dmarc=domain.wants_dmarc,
-        dmarc_reports_to=domain.dmarc_reports_to,
-        wants_apex_spf=domain.wants_apex_spf,
-    )
+    return DesiredSettings(**shown_values(domain))
+
+
+@transaction.atomic
+def change(*, domain: Domain, actor: User, **changes: Any) -> Domain:
+    """Change these of the `DesiredSettings`, and return the locked row. Raises Refused.
+
+    The others stay as they are now, also if another request changes them at this moment.
+    """
+    locked = Domain.objects.select_for_update().filter(pk=domain.pk).first() or domain
+    present = desired_settings(locked)
+    if (desired := replace(present, **changes)) != present:
+        configure(domain=locked, desired=desired, actor=actor)
+    return locked
 
 
 def change_and_wait(
@@ -321,16 +325,12 @@ def change_and_wait(
     Raises Refused.
     """
     domain = wait_until_applied(domain)
+    label = None if mail_from is None else parse_mail_from_label(mail_from, domain.name)
+    wanted = {"mail_from_label": label, "wants_apex_spf": spf, "wants_dmarc": dmarc}
     with transaction.atomic():
-        domain = Domain.objects.select_for_update().filter(pk=domain.pk).first() or domain
-        desired = desired_settings(domain)
-        if mail_from is not None:
-            desired = replace(desired, mail_from_label=parse_mail_from_label(mail_from, domain.name))
-        wants_spf = desired.wants_apex_spf if spf is None else spf
-        wants_dmarc = desired.wants_dmarc if dmarc is None else dmarc
-        desired = replace(desired, wants_apex_spf=wants_spf, wants_dmarc=wants_dmarc)
-        if desired != desired_settings(domain):
-            configure(domain=domain, desired=desired, actor=actor)
+        domain = change(
+            domain=domain, actor=actor, **{name: value for name, value in wanted.items() if value is not None}
+        )
         if domain.ses_stopped_checking:
             restart_verification(domain=domain, actor=actor)
     return wait_until_applied(domain)

@@ -13,12 +13,13 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
 from domains.domain_list.api import domain_of
-from domains.models.sharing import ShareLink, ShareVisit
+from domains.models.sharing import ShareLink
 from domains.sharing import services
 from domains.sharing.selectors import links_of, token_of
 from inbound_admin.lib.api.schemas import In, Out, Page, Paged, Text, page_of
 
 router = call_router("Domains")
+_OF_VISIT = ("browser", "first_at", "last_at", "views", "checks")
 
 
 class VisitOut(Out):
@@ -99,18 +100,10 @@ def link_out(request: HttpRequest, link: ShareLink) -> ShareLinkOut:
         revoked_at=link.revoked_at,
         mailed_to=link.mailed_to or None,
         mailed_at=link.mailed_at,
-        visits=[_visit(each) for each in list(link.visits.all())[:10]],
-    )
-
-
-def _visit(row: ShareVisit) -> VisitOut:
-    return VisitOut(
-        network=row.address,
-        browser=row.browser,
-        first_at=row.first_at,
-        last_at=row.last_at,
-        views=row.views,
-        checks=row.checks,
+        visits=[
+            VisitOut(network=each.address, **{name: getattr(each, name) for name in _OF_VISIT})
+            for each in link.visits.all()[:10]
+        ],
     )
 
 

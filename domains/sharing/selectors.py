@@ -29,15 +29,6 @@ def links_made_by(person: User, customer: Customer) -> QuerySet[ShareLink]:
 
 
 @dataclass(frozen=True)
-class Todo:
-    row: RecordRow
-
-    @property
-    def is_required(self) -> bool:
-        return self.row.record.need is Need.REQUIRED
-
-
-@dataclass(frozen=True)
 class SharedPage:
     """What is left to do, judged by the last successful lookup of each record.
 
@@ -47,7 +38,7 @@ class SharedPage:
 
     zone: str
     host: DnsHost
-    todo: tuple[Todo, ...]
+    todo: tuple[RecordRow, ...]  # required ones first
     unchecked: tuple[RecordRow, ...]
     spreading: tuple[RecordRow, ...]
     done: tuple[RecordRow, ...]
@@ -59,12 +50,12 @@ class SharedPage:
     @property
     def to_do(self) -> str:
         """Return how many records to add, edit and remove."""
-        return actions_summary([item.row.action for item in self.todo])
+        return actions_summary([row.action for row in self.todo])
 
     @property
     def unknown(self) -> int:
         """Return how many records to do couldn't be checked and may be published."""
-        return sum(item.row.action is RecordAction.CHECK for item in self.todo)
+        return sum(row.action is RecordAction.CHECK for row in self.todo)
 
 
 def token_of(link: ShareLink) -> str:
@@ -111,13 +102,13 @@ def shared_page(domain: Domain, page: RecordsPage) -> SharedPage:
     """Return what is still to do, in the terms of the page's DNS host."""
     rows = page.rows if domain.stage != Stage.STARTING else []
     required = [row for row in rows if row.record.need is Need.REQUIRED]
-    todo = tuple(Todo(row) for row in rows if row.is_todo and row.is_listed and not row.is_published)
+    todo = [row for row in rows if row.is_todo and row.is_listed and not row.is_published]
     spreading = tuple(row for row in rows if row.state is State.SPREADING)
     unchecked = tuple(row for row in rows if row.is_unchecked and row.is_published)
     return SharedPage(
         zone=domain.hosted.zone,
         host=page.host,
-        todo=tuple(sorted(todo, key=lambda item: not item.is_required)),
+        todo=tuple(sorted(todo, key=lambda row: row.record.need is not Need.REQUIRED)),
         unchecked=unchecked,
         spreading=spreading,
         done=tuple(row for row in rows if row.is_done),

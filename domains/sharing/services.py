@@ -178,10 +178,7 @@ def build_letter(
         domain=str(domain),
         zone=shared.zone,
         provider=shared.host.provider,
-        records=tuple(
-            MailedRecord(item.row.label, item.row.record.need, item.row.action, item.row.form_values)
-            for item in shared.todo
-        ),
+        records=tuple(MailedRecord(row.label, row.record.need, row.action, row.form_values) for row in shared.todo),
         sender=requester_of(domain, sender),
         to_do=shared.to_do,
         site_name=settings.SITE_NAME,

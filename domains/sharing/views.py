@@ -4,9 +4,9 @@ The link is a secret for the person who manages the DNS. A GET changes nothing o
 follow links. The public page shows nothing about the customer. The managing pages show a QR code and the visits.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from typing import Any
 
 import segno
 from allauth.core.internal.httpkit import get_client_ip
@@ -26,7 +26,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from domains.checking import services as checking_services
 from domains.domain_connect import services as domain_connect_services
 from domains.models.domains import Domain
-from domains.models.sharing import ShareLink, ShareVisit
+from domains.models.sharing import ShareLink
 from domains.providers.selectors import dns_host
 from domains.providers.views import chosen_host
 from domains.records.selectors import records_page
@@ -74,7 +74,7 @@ def shared(request: SignedIn, token: str) -> HttpResponse:
         with _limit_checks(request, link):
             services.explain(domain=link.domain)
         messages.info(request, sentence)
-        return redirect(_address(token, request))
+        return redirect(_address(token, _host(request)))
     if not pressed:
         checking_services.schedule_for_open_page(link.domain)
     return _page(request, link_for_token(token) or link, token, said=sentence)
@@ -122,7 +122,7 @@ def _page(request: SignedIn, link: ShareLink, token: str, said: str = "") -> Htt
         "link": link,
         "connect": domain_connect_services.link_for(domain, page),
         "token": token,
-        "here": _address(token, request),
+        "here": _address(token, _host(request)),
     }
     return TemplateResponse(request, f"domains/sharing/shared.html{'#live' if request.htmx else ''}", context)
 
@@ -140,22 +140,10 @@ def _host(request: SignedIn) -> str:
     return (request.GET.get("host") or "")[:40]
 
 
-def _address(token: str, request: SignedIn) -> str:
+def _address(token: str, host: str) -> str:
     """Return the page's URL, with the DNS host that the reader chose."""
-    return _with_host(reverse("domains:shared", args=(token,)), _host(request))
-
-
-def _with_host(path: str, host: str) -> str:
+    path = reverse("domains:shared", args=(token,))
     return f"{path}?{urlencode({'host': host})}" if host else path
-
-
-@dataclass(frozen=True)
-class ShownLink:
-    link: ShareLink
-    state: str
-    url: str
-    qr: SafeString
-    visits: tuple[ShareVisit, ...]
 
 
 @require_http_methods(["GET", "POST"])
@@ -171,7 +159,13 @@ def share(request: SignedIn, domain_id: str) -> HttpResponse:
             messages.success(request, "Link created.")
             return redirect("domains:share", domain.id)
     page = page_of(links_of(domain), request, LINKS_SHOWN)
-    context = {"domain": domain, "form": form, "page": page, "links": _shown(request, domain, page), "tab": "share"}
+    context = {
+        "domain": domain,
+        "form": form,
+        "page": page,
+        "links": list(_shown(request, domain, page)),
+        "tab": "share",
+    }
     return TemplateResponse(request, "domains/sharing/share.html", context, status=422 if form.errors else 200)
 
 
@@ -184,15 +178,14 @@ def revoke(request: SignedIn, domain_id: str, link_id: str) -> HttpResponse:
     return redirect("domains:share", domain.id)
 
 
-def _shown(request: SignedIn, domain: Domain, links: Iterable[ShareLink]) -> list[ShownLink]:
+def _shown(request: SignedIn, domain: Domain, links: Iterable[ShareLink]) -> Iterator[dict[str, Any]]:
     """The links' URLs include the DNS host that the sender chose."""
     now, host = timezone.now(), chosen_host(request, domain)
-    return [_one(request, link, str(link.state(now)), host) for link in links]
-
-
-def _one(request: SignedIn, link: ShareLink, state: str, host: str) -> ShownLink:
-    url = request.build_absolute_uri(_with_host(reverse("domains:shared", args=(token_of(link),)), host))
-    return ShownLink(link, state, url, _qr(url) if state == "open" else SafeString(""), tuple(link.visits.all()[:10]))
+    for link in links:
+        state = link.state(now)
+        url = request.build_absolute_uri(_address(token_of(link), host))
+        qr = _qr(url) if state is ShareLinkState.OPEN else ""
+        yield {"link": link, "state": str(state), "url": url, "qr": qr, "visits": link.visits.all()[:10]}
 
 
 def _qr(url: str) -> SafeString:

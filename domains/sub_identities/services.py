@@ -4,21 +4,25 @@ SES sends with the most exact identity that it has: an address, then its domain.
 accepts a send that names a tenant, although no customer added it here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from django.conf import settings
 from django.db import transaction
 
 from accounts.models.people import Customer
-from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
 from domains.models.sub_identities import SubIdentity
-from domains.sub_identities.core import closest_above
+from domains.ownership.selectors import name_and_parents
 from tenants.resources import services as resources_services
 
 
+def closest_above(identity: str, domains: Container[str]) -> str:
+    """Return the closest of these domains that contains the subdomain or address; "" if none does."""
+    _, at, name = identity.rpartition("@")
+    return next((above for above in name_and_parents(name)[not at :] if above in domains), "")
+
+
 def forget(*, name: str) -> None:
-    """Store that SES no longer has the identity."""
     SubIdentity.objects.filter(region=settings.AWS_REGION, name=name).delete()
 
 
@@ -33,13 +37,14 @@ def store(identities: Iterable[str]) -> None:
     """Store which of SES's identities are below domains. `identities` is the whole list, of domains and addresses.
 
     An identity that a customer has as a domain is left out. One that is only claimed is not: SES may send with it.
+    Nothing is below a domain that nobody has proven: the identity would join the tenant of whoever added the domain.
     """
-    held = domain_list_selectors.domains_in_region().exclude(stage=Stage.CLAIM)
-    owners = dict(held.values_list("name", "pk"))
+    rows = Domain.objects.filter(region=settings.AWS_REGION).exclude(stage=Stage.CLAIM)
+    owners = {name: pk if proven_at else None for name, pk, proven_at in rows.values_list("name", "pk", "proven_at")}
     found = {
-        name: owners[above]
+        name: owner
         for name in identities
-        if name not in owners and (above := closest_above(name.lower(), owners))
+        if name not in owners and (owner := owners.get(closest_above(name.lower(), owners)))
     }
     known = SubIdentity.objects.filter(region=settings.AWS_REGION)
     stored = dict(known.values_list("name", "domain"))

@@ -19,7 +19,7 @@ from inbound_admin.lib.api.schemas import LenientIn, LenientPaged, Out, Page, Te
 from inbound_admin.lib.api.validation import require_id
 from inbound_admin.lib.errors import Malformed
 from public_api.addresses import services
-from public_api.domains.selectors import AddressesWanted, Published, find_addresses, pending_of, rule_names, status_of
+from public_api.domains.selectors import Published, find_addresses, pending_of, rule_names, status_of
 from public_api.endpoints.services import config_out
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.services import remove_address
@@ -114,8 +114,8 @@ def list_addresses(request: HttpRequest, query: Annotated[AddressFilters, Query(
     `receiving` says whether mail arrives, `delivery` what happens to it then. 400 `DOMAIN_MISSING` for a `domainId`
     that you can't see.
     """
-    wanted = AddressesWanted(query.domain_id, query.is_active, query.is_receipt_rule_configured)
-    found, pagination = page_of(matching_addresses(request, wanted), query)
+    wanted = matching_addresses(request, query.domain_id, query.is_active, query.is_receipt_rule_configured)
+    found, pagination = page_of(wanted, query)
     return Page[AddressOut](data=rows(found), pagination=pagination)
 
 
@@ -129,7 +129,17 @@ def add_address(request: HttpRequest, asked: AddressAdded) -> Status[AddressOut]
     `ENDPOINT_MISSING` or `TWO_ENDPOINTS`, 404 for the domain, 422 `FORWARDS_TO_ITSELF` for an endpoint that forwards
     mail back to the address.
     """
-    return Status(201, added(request, asked))
+    _refuse_two([asked.endpoint_id, asked.webhook_id])
+    address = services.add(
+        domain=domain_of(request, asked.domain_id),
+        text=asked.address,
+        endpoint_id=asked.endpoint_id or asked.webhook_id,
+        is_active=asked.is_active,
+        actor=caller(request),
+    )
+    made = row(address_of(request, address.pk))
+    said = [*([made.warning] if made.warning else []), *read_recipient(asked.address).noticed]
+    return Status(201, made.model_copy(update={"warning": " ".join(said)}) if said else made)
 
 
 @router.get("/v2/email-addresses/{address_id}", **reads(AddressOut), summary="Get an address")
@@ -148,7 +158,12 @@ def change_address(request: HttpRequest, address_id: str, asked: AddressChanged)
     Absent members are unchanged. An endpoint of null removes it: mail is then only stored. Mail for an address that
     is off isn't delivered. 400 `ENDPOINT_MISSING` or `TWO_ENDPOINTS`.
     """
-    return row(change(request, address_id, asked))
+    address = address_of(request, address_id)
+    named = [getattr(asked, name) for name in ("endpoint_id", "webhook_id") if name in asked.model_fields_set]
+    _refuse_two(named)
+    endpoint = {"endpoint_id": next((each for each in named if each), None)} if named else {}
+    services.change(address=address, is_active=asked.is_active, actor=caller(request), **endpoint)
+    return row(address_of(request, address_id))
 
 
 @router.delete("/v2/email-addresses/{address_id}", **writes(AddressRemovedOut), summary="Remove an address")
@@ -159,63 +174,32 @@ def delete_address(request: HttpRequest, address_id: str) -> AddressRemovedOut:
     """
     address = address_of(request, address_id)
     remove_address(address=address, actor=caller(request))
-    cleanup = removed(address)
-    return AddressRemovedOut(message=f"{address} removed.", cleanup=cleanup)
-
-
-def matching_addresses(request: HttpRequest, wanted: AddressesWanted) -> QuerySet[Address]:
-    """Raises Malformed (DOMAIN_MISSING) if the caller can't see the domain of the filter."""
-    require_id(wanted.domain_id, domains_for(caller(request)), "domainId", "domain")
-    return find_addresses(viewer=caller(request), wanted=wanted)
-
-
-def address_of(request: HttpRequest, address_id: str) -> Address:
-    """Return the address. Another customer's is 404."""
-    return get_object_or_404(find_addresses(viewer=caller(request), wanted=AddressesWanted()), pk=address_id)
-
-
-def added(request: HttpRequest, asked: AddressAdded) -> AddressOut:
-    """Add an address. Its warning names differences to what was sent."""
-    made = row(add(request, asked))
-    said = [*([made.warning] if made.warning else []), *read_recipient(asked.address).noticed]
-    return made.model_copy(update={"warning": " ".join(said)}) if said else made
-
-
-def add(request: HttpRequest, asked: AddressAdded) -> Address:
-    _refuse_two([asked.endpoint_id, asked.webhook_id])
-    made = services.add(
-        domain=domain_of(request, asked.domain_id),
-        text=asked.address,
-        endpoint_id=asked.endpoint_id or asked.webhook_id,
-        is_active=asked.is_active,
-        actor=caller(request),
-    )
-    return address_of(request, made.pk)
-
-
-def change(request: HttpRequest, address_id: str, asked: AddressChanged) -> Address:
-    address = address_of(request, address_id)
-    given = asked.model_dump(exclude_unset=True)
-    named = [given[name] for name in ("endpoint_id", "webhook_id") if name in given]
-    _refuse_two(named)
-    endpoint = {"endpoint_id": next((each for each in named if each), None)} if named else {}
-    services.change(address=address, is_active=asked.is_active, actor=caller(request), **endpoint)
-    return address_of(request, address_id)
-
-
-def _refuse_two(named: Collection[str | None]) -> None:
-    if all(named) and len(set(named)) > 1:
-        raise Malformed("Set endpointId or webhookId, not both.", code="TWO_ENDPOINTS")
-
-
-def removed(address: Address) -> AddressCleanup:
     waits = pending_of([address.domain]).get(address.domain_id, "")
-    return AddressCleanup(
+    cleanup = AddressCleanup(
         email_address=address.address,
         domain=address.domain.name,
         ses_rule_updated=not waits,
         **given(warning=waits or None),
     )
+    return AddressRemovedOut(message=f"{address} removed.", cleanup=cleanup)
+
+
+def matching_addresses(
+    request: HttpRequest, domain_id: str | None, is_active: bool | None, is_live: bool | None = None
+) -> QuerySet[Address]:
+    """Raises Malformed (DOMAIN_MISSING) if the caller can't see the domain of the filter."""
+    require_id(domain_id, domains_for(caller(request)), "domainId", "domain")
+    return find_addresses(viewer=caller(request), domain_id=domain_id, is_active=is_active, is_live=is_live)
+
+
+def address_of(request: HttpRequest, address_id: str) -> Address:
+    """Return the address. Another customer's is 404."""
+    return get_object_or_404(find_addresses(viewer=caller(request)), pk=address_id)
+
+
+def _refuse_two(named: Collection[str | None]) -> None:
+    if all(named) and len(set(named)) > 1:
+        raise Malformed("Set endpointId or webhookId, not both.", code="TWO_ENDPOINTS")
 
 
 def row(address: Address) -> AddressOut:
@@ -238,6 +222,7 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
     warning = address.refused_because if address.is_active and address.refused_because else warning
     if address.is_active and not domain.is_proven:
         warning = NOT_LIVE.format(address=address, domain=domain)
+    delivery, delivered = _delivery(address)
     return AddressOut(
         id=address.pk,
         address=address.address,
@@ -248,8 +233,8 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
         is_receipt_rule_configured=address.is_served,
         receiving=address.receiving.state.value,
         receiving_message=address.receiving.sentence,
-        delivery=_delivery(address),
-        delivery_message=_delivered(address),
+        delivery=delivery,
+        delivery_message=delivered,
         receipt_rule_name=rule,
         created_at=address.created_at,
         updated_at=address.changed_at,  # type: ignore[attr-defined]  # annotated by `find_addresses`
@@ -261,21 +246,16 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
     )
 
 
-def _delivery(address: Address) -> str:
+def _delivery(address: Address) -> tuple[str, str]:
+    """Return it as a word and as a sentence. Nothing is delivered of mail that the live rules don't bring in."""
     if not address.is_active or address.end is None:
-        return "off"
-    return address.end.state.value if address.rules in ROUTED else HopState.NONE.value
-
-
-def _delivered(address: Address) -> str:
-    """Nothing is delivered of mail that the live rules don't bring in."""
-    if not address.is_active or address.end is None:
-        return "The address is off."
+        return "off", "The address is off."
     if address.rules in ROUTED:
-        return f"{address.end.description}."
+        return address.end.state.value, f"{address.end.description}."
+    why = "no receipt rule brings in its mail."
     if address.rules == RulesFact.UNROUTED:
-        return "Nothing is delivered: the receipt rule stores its mail, but doesn't call our function."
-    return "Nothing is delivered: no receipt rule brings in its mail."
+        why = "the receipt rule stores its mail, but doesn't call our function."
+    return HopState.NONE.value, f"Nothing is delivered: {why}"
 
 
 def _routing(address: Address) -> Routing:

@@ -14,9 +14,9 @@ from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, Stage
 from domains.settings import services as settings_services
 from inbound_admin.lib.api.schemas import LenientIn, Out, Text, given
-from inbound_admin.lib.errors import AwsUnreachable, Malformed, aws_sentence
+from inbound_admin.lib.errors import Malformed, aws_sentence
 from public_api.domains.selectors import Published, checks_of, is_authenticated, ses_word, status_of
-from public_api.domains.services import records_message, usual_mail_from
+from public_api.domains.services import pending_message, records_message, require_ses, usual_mail_from
 from public_api.records.api import CheckedRecordOut, checked_records, next_steps
 
 router = call_router("Domains", lenient=True)
@@ -107,7 +107,7 @@ def begin_auth(request: HttpRequest, domain_id: str, asked: AuthAsked | None = N
         mail_from_domain=domain.mail_from or None,
         mail_from_status=ses_word(domain.mail_from_status) if domain.mail_from else None,
         records=checked_records(domain, checks_of([domain])[domain.pk]),
-        message=_begun(domain, caller(request)),
+        message=pending_message(domain, to=caller(request)) or records_message(domain),
     )
     return Status(201, answer)
 
@@ -127,8 +127,7 @@ def verify_auth(request: HttpRequest, domain_id: str) -> AuthVerifiedOut:
         raise Malformed(f"{domain} is still being created in SES. Try again in a moment.", code="AUTH_NOT_BEGUN")
     sentence = checking_services.check_now(domain=domain)
     domain = domain_of(request, domain_id)
-    if domain.ses_problem and ses_word(domain.identity_status) != "NotStarted":
-        raise AwsUnreachable(f"DNS was checked, but we couldn't reach SES: {domain.ses_problem}")
+    require_ses(domain)
     checks = checks_of([domain])[domain.pk]
     records, status = checked_records(domain, checks), status_of(domain)
     return AuthVerifiedOut(
@@ -160,19 +159,6 @@ def _waiting(domain: Domain, status: Published, user: User) -> list[str]:
         setup = f"{domain} is being set up in Amazon SES."
         return [" ".join(filter(None, (setup, problem, "Repeat this call in a moment to get the records to publish.")))]
     return [problem or f"{domain} isn't set up. Repeat this call in a moment."]
-
-
-def _begun(domain: Domain, user: User) -> str:
-    why = aws_sentence(domain.stage_problem, to=user, retried=True)
-    if domain.is_held_by_another:
-        return domain.stage_problem
-    if domain.stage == Stage.CLAIM:
-        return "Prove ownership first: publish the TXT record, then verify."
-    if domain.stage == Stage.STARTING:
-        return why or "SES hasn't finished yet. Request the records again in a moment."
-    if domain.is_configuring:
-        return why or "The change is being applied in SES. Request the records again in a moment."
-    return records_message(domain)
 
 
 def _ses(domain: Domain) -> AuthSesOut:

@@ -43,10 +43,6 @@ def delete_domain(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
     returns 404 when everything is deleted. While its MX points here, SES rejects its mail from then on; `message`
     says so. 409 `HAS_SUB_DOMAINS` while subdomains exist.
     """
-    return deleted(request, domain_id)
-
-
-def deleted(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
     domain = domain_of(request, domain_id)
     leads = domain_removal_services.mx_pointing_here(domain)
     asked = domain_removal_services.request_removal(domain=domain, typed_name=domain.name, actor=caller(request))

@@ -29,7 +29,6 @@ from inbound_admin.lib.api.schemas import (
     given,
     page_of,
 )
-from inbound_admin.lib.errors import Conflict
 from public_api.domains import selectors, services
 from public_api.domains.selectors import Checks, InboundCounts, Published
 from public_api.records.api import (
@@ -267,8 +266,8 @@ def list_domains(request: HttpRequest, query: Annotated[DomainFilters, Query()])
 
 
 def domain_page(request: HttpRequest, query: DomainFilters, *, check: bool) -> DomainPage:
-    wanted = selectors.DomainsWanted(query.status, query.can_receive, query.has_catch_all, query.provider, query.search)
-    found = selectors.find_domains(domain_list_selectors.domains_for(caller(request)), wanted)
+    filters = query.model_dump(exclude={"limit", "offset", "check"})
+    found = selectors.find_domains(domain_list_selectors.domains_for(caller(request)), **filters)
     found = found if check else found.select_related(None)  # a row names no customer
     counts = counted(found, selectors.counts_of)
     domains, pagination = page_of(found, query, total=counts["total"])
@@ -294,13 +293,9 @@ def add_domain(request: HttpRequest, asked: DomainAdded) -> Status[DomainAddedOu
     and others), 400 `CUSTOMER_UNCLEAR` without `customerId` if you
     belong to several customers, 422 `TOO_MANY_UNPROVEN`.
     """
-    return Status(201, added(request, asked))
-
-
-def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
     customer = chosen_customer(caller(request), asked.customer_id)
     look = preflight_services.run_preflight(text=asked.domain, customer=customer)
-    made = preflight_services.add(
+    domain = preflight_services.add(
         text=asked.domain,
         customer=customer,
         actor=caller(request),
@@ -308,18 +303,21 @@ def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
         receives=not asked.send_only,
         tell_when_verified=asked.tell_when_verified,
     )
-    domain = wait_until_applied(made)
+    domain = wait_until_applied(domain)
     checks = selectors.checks_of([domain])[domain.pk]
     owner = first_owners([domain.customer_id]).get(domain.customer_id)
     elsewhere = next((each for each in look.findings if each.code == "preflight.mail_elsewhere"), None)
     message = services.pending_message(domain, to=caller(request)) or services.records_message(domain)
+    suggested = given(suggestion=look.suggestion)
+    conflict = ConflictOut(has_conflict=True, message=elsewhere.text, **suggested) if elsewhere else None
     noticed = [*look.noticed, *(each.text for each in look.findings if each.code == "preflight.no_such_domain")]
-    return DomainAddedOut(
+    made = DomainAddedOut(
         **main_fields(domain, checks, owner),
         dns_records=wanted_records(domain),
         message=" ".join([*noticed, message]),
-        **given(dns_conflict=_conflict(elsewhere.text, look.suggestion) if elsewhere else None),
+        **given(dns_conflict=conflict),
     )
+    return Status(201, made)
 
 
 @router.get("/v2/domains/{domain_id}", **reads(DomainOne), summary="Get a domain with its DNS records")
@@ -362,9 +360,7 @@ def set_mail_from(request: HttpRequest, domain_id: str, asked: MailFrom | None =
     """
     domain = domain_of(request, domain_id)
     name = asked.mail_from_domain if asked else None
-    if domain.mail_from and name and not services.is_mail_from(domain, name):
-        raise Conflict(f"{domain} already uses {domain.mail_from}.", code="MAIL_FROM_SET")
-    stands = bool(domain.mail_from)
+    stands = bool(domain.mail_from) and (not name or services.is_mail_from(domain, name))
     if not stands:
         domain = services.configure_mail_from(domain=domain, name=name, actor=caller(request))
     records = [each for each in wanted_records(domain) if each.name == domain.mail_from]
@@ -376,10 +372,6 @@ def set_mail_from(request: HttpRequest, domain_id: str, asked: MailFrom | None =
         mail_from_domain_status=selectors.mail_from_word(domain.mail_from, domain.mail_from_status),
         additional_dns_records=records,
     )
-
-
-def _conflict(message: str, suggestion: str) -> ConflictOut:
-    return ConflictOut(has_conflict=True, message=message, **given(suggestion=suggestion))
 
 
 def _changed(domain: Domain) -> DomainChangedOut:

@@ -1,7 +1,7 @@
 """Read domains and receiving for the published API: its coarser statuses, filters and counts, in few queries."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from django.db.models import CharField, Count, F, Func, Q, QuerySet, Value
@@ -55,6 +55,14 @@ def ses_word(status: str) -> str | None:
     return SES_WORDS.get(SesStatus(status))
 
 
+def ses_answered(domain: Domain) -> bool:
+    """Return whether SES answered at the last check. That it has no such identity is an answer, of its time."""
+    if not domain.is_gone:
+        return not domain.ses_problem
+    asked, read = domain.last_dns_check, domain.last_ses_check
+    return asked is None or (read is not None and read >= asked)
+
+
 def mail_from_word(name: str, status: str) -> Published | None:
     """Return the MAIL FROM status, or None without a MAIL FROM domain."""
     if not name:
@@ -62,30 +70,27 @@ def mail_from_word(name: str, status: str) -> Published | None:
     return {SesStatus.SUCCESS: "verified", SesStatus.FAILED: "failed"}.get(SesStatus(status), "pending")  # type: ignore[return-value]  # all three are words of it
 
 
-@dataclass(frozen=True)
-class DomainsWanted:
-    """Filters of a list. None doesn't filter."""
-
-    status: Published | None = None
-    can_receive: bool | None = None
-    has_catch_all: bool | None = None
-    provider: str | None = None
-    search: str | None = None
-
-
-def find_domains(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[Domain]:
-    """Return the caller's domains that match, newest first, in a stable order."""
-    if wanted.search:
-        domains = domains.filter(domain_list_selectors.name_contains(wanted.search))
-    if wanted.status:
-        domains = domains.filter(STATUS[wanted.status])
-    if wanted.can_receive is not None:
+def find_domains(
+    domains: QuerySet[Domain],
+    *,
+    status: Published | None = None,
+    can_receive: bool | None = None,
+    has_catch_all: bool | None = None,
+    provider: str | None = None,
+    search: str | None = None,
+) -> QuerySet[Domain]:
+    """Return the caller's domains that match, newest first, in a stable order. None doesn't filter."""
+    if search:
+        domains = domains.filter(domain_list_selectors.name_contains(search))
+    if status:
+        domains = domains.filter(STATUS[status])
+    if can_receive is not None:
         domains = domains.annotate(own_mx=_for_own_name("mx_facts"), own_rules=_for_own_name("mail_rules"))
         arrives = Q(own_mx=MxFact.HERE, own_rules__in=DELIVERED, receives=True) & ~Q(expectations__has_key=MX)
         receiving = VERIFIED & arrives
-        domains = domains.filter(receiving if wanted.can_receive else ~receiving)
-    asked = exactly(has_catch_all=wanted.has_catch_all, provider__iexact=wanted.provider or None)
-    return domains.filter(asked).order_by("-created_at", "-pk")
+        domains = domains.filter(receiving if can_receive else ~receiving)
+    asked = exactly(has_catch_all=has_catch_all, provider__iexact=provider or None)
+    return domains.filter(asked).order_by(domain_list_selectors.ADDED_AT.desc(), "-pk")
 
 
 def _for_own_name(column: str) -> Coalesce:
@@ -179,27 +184,6 @@ class InboundCounts:
     endpoint: EndpointRow | None = None
 
 
-@dataclass(frozen=True)
-class Uses:
-    """What uses an endpoint, limited to one page."""
-
-    addresses: tuple[Address, ...] = ()
-    domains: tuple[Domain, ...] = ()
-
-
-@dataclass(frozen=True)
-class AddressesWanted:
-    domain_id: str | None = None
-    is_active: bool | None = None
-    is_live: bool | None = None
-
-
-@dataclass
-class _Collected:
-    addresses: list[Address] = field(default_factory=list)
-    domains: list[Domain] = field(default_factory=list)
-
-
 def receiving_of(domains: Collection[Domain]) -> dict[str, InboundCounts]:
     """Return the counts of each domain, in two queries."""
     ids = {domain.pk: domain for domain in domains}
@@ -225,13 +209,15 @@ def _catch_alls_of(domains: Mapping[str, Domain]) -> dict[str, tuple[bool, Endpo
     }
 
 
-def find_addresses(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Address]:
-    """Return addresses with `changed_at`, in alphabetical order."""
+def find_addresses(
+    *, viewer: Viewer, domain_id: str | None = None, is_active: bool | None = None, is_live: bool | None = None
+) -> QuerySet[Address]:
+    """Return addresses with `changed_at`, in alphabetical order. None doesn't filter."""
     rows = addresses_selectors.addresses_for(viewer).annotate(changed_at=last_changed("address"))
-    if wanted.is_live is not None:
+    if is_live is not None:
         carried = Q(rules__in=DELIVERED)
-        rows = rows.filter(carried if wanted.is_live else ~carried)
-    return rows.filter(exactly(domain=wanted.domain_id, is_active=wanted.is_active)).order_by("address", "pk")
+        rows = rows.filter(carried if is_live else ~carried)
+    return rows.filter(exactly(domain=domain_id, is_active=is_active)).order_by("address", "pk")
 
 
 def find_endpoints(
@@ -257,15 +243,11 @@ def endpoint_counts(endpoints: QuerySet[Endpoint]) -> dict[str, int]:
     return endpoints.order_by().aggregate(active=Count("pk", filter=Q(is_active=True)), **of_type)
 
 
-def uses_of(endpoints: Iterable[Endpoint], *, at_most: int) -> dict[str, Uses]:
-    """Return what uses each endpoint, in two queries with a limit."""
-    found = {endpoint.pk: _Collected() for endpoint in endpoints}
-    for address in addresses_selectors.addresses_to(*found).order_by("address")[:at_most]:
-        found[str(address.endpoint_id)].addresses.append(address)
-    catch_alls = addresses_selectors.catch_alls_to(*found).filter(is_active=True)
-    for catch_all in catch_alls.order_by("domain__name")[:at_most]:
-        found[str(catch_all.endpoint_id)].domains.append(catch_all.domain)
-    return {key: Uses(tuple(some.addresses), tuple(some.domains)) for key, some in found.items()}
+def uses_of(endpoint: Endpoint, *, at_most: int) -> tuple[list[Address], list[Domain]]:
+    """Return the first addresses and domains with a catch-all that use the endpoint."""
+    addresses = addresses_selectors.addresses_to(endpoint.pk).order_by("address")[:at_most]
+    catch_alls = addresses_selectors.catch_alls_to(endpoint.pk).filter(is_active=True).order_by("domain__name")
+    return list(addresses), [each.domain for each in catch_alls[:at_most]]
 
 
 def rule_names(recipients: Collection[str]) -> Mapping[str, str]:

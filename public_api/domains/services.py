@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -19,9 +20,10 @@ from domains.names.core import parse_mail_from_label
 from domains.ownership_claims import services as ownership_claims_services
 from domains.records.core import INBOUND_MX, mail_from_candidates
 from domains.settings import services as settings_services
-from domains.settings.services import desired_settings, wait_until_applied
+from domains.settings.services import wait_until_applied
 from inbound_admin.lib import aws, isolation, slow_work
-from inbound_admin.lib.errors import Malformed, Refused, aws_sentence
+from inbound_admin.lib.errors import AwsUnreachable, Conflict, Malformed, Refused, aws_sentence
+from public_api.domains.selectors import ses_answered
 from receipt_rules.addresses.selectors import address_at_domain, addresses_named, refuse_unproven
 from receipt_rules.addresses.services import (
     add_address,
@@ -67,14 +69,19 @@ def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
 
 
 def configure_mail_from(*, domain: Domain, name: str | None, actor: User) -> Domain:
-    """Set the MAIL FROM domain, by default a usual name. Waits for SES for a limited time. Raises Refused."""
+    """Set the MAIL FROM domain, by default a usual name. Waits for SES for a limited time. Raises Refused.
+
+    Raises Conflict if it has another by now.
+    """
     usual = mail_from_candidates(domain.parsed)[0]
     label = parse_mail_from_label(usual if name is None else name, domain.name)
     if not label:
         raise Refused("Enter one label for the MAIL FROM domain, such as bounce.")
-    settings_services.configure(
-        domain=domain, desired=replace(desired_settings(domain), mail_from_label=label), actor=actor
-    )
+    with transaction.atomic():
+        locked = Domain.objects.select_for_update().get(pk=domain.pk)
+        if locked.mail_from_label not in ("", label):
+            raise Conflict(f"{domain} already uses {locked.mail_from}.", code="MAIL_FROM_SET")
+        settings_services.change(domain=locked, actor=actor, mail_from_label=label)
     return wait_until_applied(domain)
 
 
@@ -84,7 +91,6 @@ def usual_mail_from(domain: Domain) -> str | None:
 
 
 def is_mail_from(domain: Domain, name: str) -> bool:
-    """Whether the domain's MAIL FROM has this name or label."""
     return parse_mail_from_label(name, domain.name) == domain.mail_from_label
 
 
@@ -117,10 +123,20 @@ def _why_not(text: str, domain: Domain) -> str:
     return ""
 
 
+def require_ses(domain: Domain) -> None:
+    """Raise AwsUnreachable if SES didn't answer at the last check."""
+    if not ses_answered(domain):
+        why = "" if domain.is_gone else f": {domain.ses_problem}"
+        raise AwsUnreachable(f"DNS was checked, but we couldn't reach SES{why or '. Try again in a minute.'}")
+
+
 def pending_message(domain: Domain, *, to: User) -> str:
-    """Return what is pending, as a sentence for this user, or ""."""
+    """Return what is pending, as a sentence for this user, or "".
+
+    A claim that has a problem can't be proven: another account has proven the name, or an earlier entry is in the way.
+    """
     if domain.stage == Stage.CLAIM:
-        return "Prove ownership first: publish the TXT record, then verify."
+        return domain.stage_problem or "Prove ownership first: publish the TXT record, then verify."
     if domain.stage == Stage.STARTING or domain.is_configuring:
         why = aws_sentence(domain.stage_problem, to=to, retried=True)
         return why or "SES hasn't finished yet. Request the records again in a moment."
@@ -134,16 +150,15 @@ def records_message(domain: Domain) -> str:
 
 
 def _configure(domain: Domain, wanted: DomainChange, actor: User) -> None:
-    now = settings = desired_settings(domain)
+    changes: dict[str, Any] = {}
     if wanted.mail_from_domain is not None:
-        settings = replace(settings, mail_from_label=parse_mail_from_label(wanted.mail_from_domain, domain.name))
+        changes["mail_from_label"] = parse_mail_from_label(wanted.mail_from_domain, domain.name)
     own = f"dmarc@{domain.name}"
     if wanted.receive_dmarc_emails:
-        settings = replace(settings, dmarc_reports_to=own, wants_dmarc=True)
-    elif wanted.receive_dmarc_emails is False and settings.dmarc_reports_to == own:
-        settings = replace(settings, dmarc_reports_to="")
-    if settings != now:
-        settings_services.configure(domain=domain, desired=settings, actor=actor)
+        changes |= {"dmarc_reports_to": own, "wants_dmarc": True}
+    elif wanted.receive_dmarc_emails is False and domain.dmarc_reports_to == own:
+        changes["dmarc_reports_to"] = ""
+    settings_services.change(domain=domain, actor=actor, **changes)
 
 
 def _catch(domain: Domain, wanted: DomainChange, actor: User) -> None:
@@ -209,11 +224,11 @@ def _claim_checks(domains: Sequence[Domain], now: datetime) -> list[Domain]:
     latest = now - timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS)
     free = Q(last_dns_check=None) | Q(last_dns_check__lte=latest)
     can_be = Q(held_at__isnull=True, region=settings.AWS_REGION, stage__in=(Stage.READY, Stage.CLAIM))
-    taken = [
-        domain
-        for domain in domains
-        if Domain.objects.filter(free & can_be, pk=domain.pk).update(last_dns_check=now, watched_from=now)
-    ]
+    with transaction.atomic():
+        rows = Domain.objects.filter(free & can_be, pk__in=[domain.pk for domain in domains]).order_by("pk")
+        pks = set(rows.select_for_update(no_key=True).values_list("pk", flat=True))
+        Domain.objects.filter(pk__in=pks).update(last_dns_check=now, watched_from=now)
+    taken = [domain for domain in domains if domain.pk in pks]
     for domain in taken:
         domain.last_dns_check = domain.watched_from = now
     return taken

@@ -28,7 +28,7 @@ from inbound_admin.lib.api.schemas import (
 )
 from inbound_admin.lib.errors import Malformed
 from inbound_admin.lib.redaction import MASK
-from public_api.domains.selectors import Uses, find_endpoints, status_of, uses_of
+from public_api.domains.selectors import find_endpoints, status_of, uses_of
 from public_api.endpoints import services
 from receipt_rules.endpoints import services as endpoints_services
 from receipt_rules.forwarding import selectors as forwarding_selectors
@@ -165,7 +165,8 @@ def list_endpoints(request: HttpRequest, query: Annotated[EndpointFilters, Query
 
     Secrets in `config` are masked.
     """
-    return endpoint_page(request, query)
+    some, pagination = page_of(endpoints_wanted(request, query), query)
+    return Page[EndpointOut](data=_rows(some), pagination=pagination)
 
 
 def endpoints_wanted(request: HttpRequest, query: EndpointFilters) -> QuerySet[Endpoint]:
@@ -178,11 +179,6 @@ def endpoints_wanted(request: HttpRequest, query: EndpointFilters) -> QuerySet[E
     )
 
 
-def endpoint_page(request: HttpRequest, query: EndpointFilters) -> Page[EndpointOut]:
-    some, pagination = page_of(endpoints_wanted(request, query), query)
-    return Page[EndpointOut](data=_rows(some), pagination=pagination)
-
-
 @router.post("/v2/endpoints", **writes(EndpointOut, status=201), summary="Add an endpoint")
 def add_endpoint(request: HttpRequest, asked: EndpointAdded) -> Status[EndpointOut]:
     """Add a webhook, an email address to forward to, or a group of them.
@@ -191,10 +187,6 @@ def add_endpoint(request: HttpRequest, asked: EndpointAdded) -> Status[EndpointO
     your domains must confirm by email first. Refused: 400 `ENDPOINT_CONFIG` (such as a URL of a private address),
     409 `ENDPOINT_NAME_TAKEN`, 400 `CUSTOMER_UNCLEAR`.
     """
-    return Status(201, added(request, asked))
-
-
-def added(request: HttpRequest, asked: EndpointAdded) -> EndpointOut:
     made = endpoints_services.add_endpoint(
         customer=chosen_customer(caller(request), asked.customer_id),
         name=asked.name,
@@ -203,16 +195,12 @@ def added(request: HttpRequest, asked: EndpointAdded) -> EndpointOut:
         description=asked.description or "",
         actor=caller(request),
     )
-    return _rows([endpoint_of(request, made.pk)])[0]
+    return Status(201, _rows([endpoint_of(request, made.pk)])[0])
 
 
 @router.get("/v2/endpoints/{endpoint_id}", **reads(EndpointOne), summary="Get an endpoint")
 def get_endpoint(request: HttpRequest, endpoint_id: str) -> EndpointOne:
     """Return one endpoint with what uses it and its last deliveries. 404 if it isn't yours."""
-    return one(request, endpoint_id)
-
-
-def one(request: HttpRequest, endpoint_id: str) -> EndpointOne:
     return _one(endpoint_of(request, endpoint_id))
 
 
@@ -223,10 +211,6 @@ def change_endpoint(request: HttpRequest, endpoint_id: str, asked: EndpointChang
     Absent members are unchanged. The type can't be changed. `warning` says which secrets were removed because the
     URL has a new host. 400 `ENDPOINT_CONFIG`, 409 `ENDPOINT_NAME_TAKEN`.
     """
-    return changed(request, endpoint_id, asked)
-
-
-def changed(request: HttpRequest, endpoint_id: str, asked: EndpointChanged) -> EndpointOne:
     endpoint = endpoint_of(request, endpoint_id)
     is_given = "description" in asked.model_fields_set
     done = endpoints_services.change_endpoint(
@@ -244,21 +228,17 @@ def changed(request: HttpRequest, endpoint_id: str, asked: EndpointChanged) -> E
 @router.delete("/v2/endpoints/{endpoint_id}", **writes(EndpointRemovedOut), summary="Remove an endpoint")
 def delete_endpoint(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOut:
     """Remove an endpoint. Addresses that use it continue to receive mail, which is only stored."""
-    return removed(request, endpoint_id)
-
-
-def removed(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOut:
     endpoint = endpoint_of(request, endpoint_id)
-    freed = services.remove(endpoint=endpoint, actor=caller(request))
+    addresses, domains = services.remove(endpoint=endpoint, actor=caller(request))
     return EndpointRemovedOut(
         message=f"{endpoint} removed.",
         cleanup=EndpointCleanup(
-            email_addresses_updated=len(freed.addresses),
-            domains_updated=len(freed.domains),
+            email_addresses_updated=len(addresses),
+            domains_updated=len(domains),
             group_emails_deleted=len(endpoint.config.get("addresses", ())),
             deliveries_deleted=0,
-            email_addresses=list(freed.addresses),
-            domains=list(freed.domains),
+            email_addresses=addresses,
+            domains=domains,
         ),
     )
 
@@ -274,10 +254,6 @@ def test_endpoint(
     `success` is false if it didn't answer with 2xx; the call itself is still 200. For a forwarding endpoint nothing
     is sent: its settings are returned. 400 `OVERRIDE_URL`: a test only goes to the stored URL.
     """
-    return tested(request, endpoint_id, asked)
-
-
-def tested(request: HttpRequest, endpoint_id: str, asked: TestAsked | None) -> TestedOut:
     endpoint = endpoint_of(request, endpoint_id)
     if asked and asked.override_url:
         said = "Tests only go to the stored URL, because its headers are secrets. Change the URL, then test."
@@ -349,17 +325,15 @@ def _rows(some: Collection[Endpoint]) -> list[EndpointOut]:
 
 
 def _one(endpoint: Endpoint) -> EndpointOne:
-    uses: Uses = uses_of([endpoint], at_most=MOST_NAMED)[endpoint.pk]
+    addresses, domains = uses_of(endpoint, at_most=MOST_NAMED)
     return EndpointOne(
         **next(_fields([endpoint])),
         recent_deliveries=services.recent(endpoint),
         associated_emails=[
             AddressOfEndpoint(id=each.pk, address=each.address, is_active=each.is_active, created_at=each.created_at)
-            for each in uses.addresses
+            for each in addresses
         ],
-        catch_all_domains=[
-            DomainOfEndpoint(id=each.pk, domain=each.name, status=status_of(each)) for each in uses.domains
-        ],
+        catch_all_domains=[DomainOfEndpoint(id=each.pk, domain=each.name, status=status_of(each)) for each in domains],
     )
 
 

@@ -1,7 +1,6 @@
 """Endpoint operations of the published contract: ignore unknown settings, remove endpoints in use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -43,22 +42,14 @@ def config_in(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return {ours.get(name, name): value for name, value in given.items()}
 
 
-@dataclass(frozen=True)
-class FormerUses:
-    """What used a removed endpoint."""
-
-    addresses: tuple[str, ...]
-    domains: tuple[str, ...]
-
-
 def known_config(kind: str, config: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the known members of the type, and the names of the others."""
     known = KNOWN.get(kind, ())
     return {name: config[name] for name in known if name in config}, tuple(name for name in config if name not in known)
 
 
-def remove(*, endpoint: Endpoint, actor: User) -> FormerUses:
-    """Remove an endpoint. What used it continues to receive mail without an endpoint."""
+def remove(*, endpoint: Endpoint, actor: User) -> tuple[list[str], list[str]]:
+    """Remove an endpoint, and return the addresses and domains that used it. They receive mail without an endpoint."""
     with transaction.atomic():
         lock_uses(endpoint)
         addresses = list(addresses_to(endpoint.pk).order_by("address"))
@@ -70,7 +61,7 @@ def remove(*, endpoint: Endpoint, actor: User) -> FormerUses:
             row.refresh_from_db(fields=("is_active",))
             set_catch_all(domain=row.domain, actor=actor, is_active=row.is_active, subdomains=row.subdomains)
         remove_endpoint(endpoint=endpoint, actor=actor)
-    return FormerUses(tuple(each.address for each in addresses), tuple(row.domain.name for row in catch_alls))
+    return [each.address for each in addresses], [row.domain.name for row in catch_alls]
 
 
 def recent(endpoint: Endpoint) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Published API operations on DNS records, and the parts that all responses about a domain share."""
 
-from collections.abc import Sequence
+import re
 from datetime import datetime
+from functools import reduce
 from typing import Any, Literal
 
 from django.http import HttpRequest
@@ -12,7 +13,6 @@ from domains.checking.core.judgement import State
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.receiving.core import Receiving
 from domains.records.core import Need, Record
 from domains.records.selectors import RecordRow, label_of, purpose_of, records_page
 from inbound_admin.lib.api.schemas import Out, given
@@ -25,6 +25,7 @@ from public_api.domains.selectors import (
     mail_from_word,
     receives_mail,
     records_of,
+    ses_answered,
     ses_word,
     status_of,
 )
@@ -170,16 +171,9 @@ def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, 
     return {
         "id": domain.pk,
         "domain": domain.name,
-        **_statuses(domain, receiving := domain.receiving, below := domain.receiving_below),
-        "can_receive_emails": receives_mail(domain, receiving),
+        **_statuses(domain),
         "has_mx_records": has_mx(domain, checks.get(MX)),
         "send_only": not domain.receives,
-        "receiving": receiving.state.value,
-        "receiving_message": receiving.sentence,
-        "receiving_below": [
-            ReceivingBelowOut(name=each.name, receiving=each.state.value, receiving_message=each.sentence)
-            for each in below
-        ],
         "mta_sts": _mta_sts(domain),
         "domain_provider": domain.provider or None,
         "provider_confidence": "high" if domain.provider else None,
@@ -189,19 +183,31 @@ def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, 
         "mail_from_domain_status": mail_status,
         "mail_from_domain_verified_at": _latest(bounces) if mail_status == "verified" else None,
         "receive_dmarc_emails": domain.dmarc_reports_to == f"dmarc@{domain.name}",
-        "created_at": domain.created_at,
+        "created_at": domain.added_at,
         "updated_at": updated_at(domain),
         "user_id": owner,
         "tenant_id": domain.tenant_id,
     }
 
 
-def _statuses(domain: Domain, receiving: Receiving, below: Sequence[Receiving]) -> dict[str, Any]:
+def _statuses(domain: Domain) -> dict[str, Any]:
     """Return the published status, and what the page says: `attention` is None if nothing is wrong or left to do."""
-    shown, is_red = domain.shown_state, any(each.is_red for each in (receiving, *below))
+    shown, receiving, below = domain.shown_state, domain.receiving, domain.receiving_below
+    is_red = any(each.is_red for each in (receiving, *below))
     is_well = domain.stage == Stage.READY and shown == State.VERIFIED and not is_red
     attention = None if is_well else domain.headline or None
-    return {"status": status_of(domain), "records_status": shown.value, "attention": attention}
+    return {
+        "status": status_of(domain),
+        "records_status": shown.value,
+        "attention": attention,
+        "can_receive_emails": receives_mail(domain, receiving),
+        "receiving": receiving.state.value,
+        "receiving_message": receiving.sentence,
+        "receiving_below": [
+            ReceivingBelowOut(name=each.name, receiving=each.state.value, receiving_message=each.sentence)
+            for each in below
+        ],
+    }
 
 
 def _mta_sts(domain: Domain) -> MtaStsOut | None:
@@ -228,7 +234,7 @@ def updated_at(domain: Domain) -> datetime:
         domain.verified_at,
         domain.watched_from,
     )
-    return _latest([domain.created_at, *moments]) or domain.created_at
+    return _latest([domain.added_at, *moments]) or domain.added_at
 
 
 def stored_records(domain: Domain, checks: Checks) -> list[StoredRecordOut]:
@@ -237,7 +243,7 @@ def stored_records(domain: Domain, checks: Checks) -> list[StoredRecordOut]:
             id=f"{domain.pk}:{record.key}",
             domain_id=domain.pk,
             record_type=record.type,
-            created_at=domain.created_at,
+            created_at=domain.added_at,
             **{"last_checked": None} | judged_fields(record, checks.get(record.key)),
         )
         for record in records_of(domain)
@@ -273,7 +279,16 @@ def judged_fields(record: Record, check: RecordCheck | None) -> dict[str, Any]:
 
 
 def checked_records(domain: Domain, checks: Checks) -> list[CheckedRecordOut]:
-    return [_checked(record, checks.get(record.key)) for record in records_of(domain)]
+    return [
+        CheckedRecordOut(
+            type=record.type,
+            description=description(record),
+            **judged_fields(record, check),
+            **given(priority=record.priority, error=error_of(check)),
+        )
+        for record in records_of(domain)
+        for check in [checks.get(record.key)]
+    ]
 
 
 def seen_records(domain: Domain, checks: Checks) -> list[SeenRecordOut]:
@@ -291,14 +306,14 @@ def seen_records(domain: Domain, checks: Checks) -> list[SeenRecordOut]:
 
 def verification_of(domain: Domain, checks: Checks) -> VerificationOut:
     """Return the latest check. Without a response from SES, its status is unknown."""
-    asked = not domain.ses_problem or bool(domain.identity_status == "NOT_STARTED")
-    unclear = not asked or domain.state in (State.COULD_NOT_CHECK, State.NOT_CHECKED)
+    answered = ses_answered(domain)
+    unclear = not answered or domain.state in (State.COULD_NOT_CHECK, State.NOT_CHECKED)
     return VerificationOut(
         dns_records=seen_records(domain, checks),
-        ses_status=ses_word(domain.identity_status) if asked else None,
+        ses_status=ses_word(domain.identity_status) if answered else None,
         is_fully_verified=None if unclear else domain.state == State.VERIFIED,
         last_checked=domain.last_dns_check,
-        **(_ses_details(domain) if asked else {}),
+        **(_ses_details(domain) if answered else {}),
     )
 
 
@@ -319,15 +334,6 @@ def description(record: Record) -> str:
     return f"{label_of(record)}. {purpose_of(record)}{last if record.need is Need.LATER else ''}"
 
 
-def _checked(record: Record, check: RecordCheck | None) -> CheckedRecordOut:
-    return CheckedRecordOut(
-        type=record.type,
-        description=description(record),
-        **judged_fields(record, check),
-        **given(priority=record.priority, error=error_of(check)),
-    )
-
-
 def error_of(check: RecordCheck | None) -> str:
     """Return the problem of a record in the page's words, including a failed check, or ""."""
     return "" if check is None or check.state in SILENT else check.reason
@@ -335,6 +341,8 @@ def error_of(check: RecordCheck | None) -> str:
 
 def next_steps(domain: Domain) -> list[str]:
     """Return what to do about each required record that isn't correct, as the records page says it, then about SES."""
+    if domain.is_held_by_another:
+        return [domain.stage_problem]
     rows = records_page(domain, can_check_in=0).rows
     steps = [_step(row) for row in rows if row.record.need is Need.REQUIRED and not row.is_done]
     if domain.stage != Stage.READY:
@@ -353,9 +361,18 @@ def _step(row: RecordRow) -> str:
     is_plain = not row.is_unchecked and row.finding is None and row.code in ("", "dns.absent", "dns.not_checked")
     if is_plain and record.value:
         return f"Publish {named} with the value {record.with_priority}."
-    is_told = bool(record.value) and record.value in row.reason  # a second value would contradict the advice
-    value = record.withheld if not record.value else "" if is_told else f"The value is {record.with_priority}."
+    value = record.withheld if not record.value else "" if _is_told(row) else f"The value is {record.with_priority}."
     return " ".join(filter(None, (f"{named}:", row.reason, value)))
+
+
+def _is_told(row: RecordRow) -> bool:
+    """Return whether the reason says the value, in any form: a second one would contradict the advice.
+
+    What it says was found doesn't count, since a damaged value can contain the right one.
+    """
+    found = (*row.found, *(row.finding.found if row.finding else ()))
+    advice = reduce(lambda text, value: text.replace(value, " "), filter(None, found), row.reason)
+    return re.search(rf"(?<![\w=+/-]){re.escape(row.record.value)}(?![\w=+/-])", advice) is not None
 
 
 def _latest(moments: list[datetime | None]) -> datetime | None:

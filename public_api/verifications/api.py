@@ -20,13 +20,12 @@ from domains.names.core import parse_domain
 from domains.preflight import services as preflight_services
 from domains.settings import services as settings_services
 from inbound_admin.lib.api.schemas import LenientIn, Out, Text, given
-from inbound_admin.lib.errors import AwsUnreachable, Malformed
+from inbound_admin.lib.errors import Malformed
 from operations.domain_removal import services as domain_removal_services
 from public_api.addresses.api import AddressOut, rows
 from public_api.domain_removal.api import said
 from public_api.domains import services as domains_services
 from public_api.domains.selectors import (
-    AddressesWanted,
     Published,
     checks_of,
     find_addresses,
@@ -188,7 +187,7 @@ def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut
     """
     user = caller(request)
     domain = _named(user, asked.domain)
-    own = find_addresses(viewer=user, wanted=AddressesWanted(domain.pk))
+    own = find_addresses(viewer=user, domain_id=domain.pk)
     before = set(own.values_list("pk", flat=True))
     made = domains_services.activate_addresses(domain=domain, addresses=asked.email_addresses, actor=user)
     answers = rows(list(own.filter(pk__in=[each.pk for each in made])))
@@ -196,7 +195,15 @@ def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut
     staff = supports_everyone(user)
     return ConfigureOut(
         domain=domain.name,
-        email_addresses=[_configured(each, is_new=each.id not in before) for each in answers],
+        email_addresses=[
+            ConfiguredOut(
+                **each.model_dump(exclude_unset=True),
+                is_configured=each.is_receipt_rule_configured,
+                rule_name=each.receipt_rule_name,
+                is_new=each.id not in before,
+            )
+            for each in answers
+        ],
         receipt_rule=RuleOut(
             name=next((each.receipt_rule_name for each in answers if each.receipt_rule_name), None),
             status="active" if is_live else "pending",
@@ -205,15 +212,6 @@ def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut
         s3_bucket=settings.RECEIVING_BUCKET if staff else None,
         message="The addresses receive mail." if is_live else f"Addresses added. {applied_when(domain.customer)}",
         timestamp=timezone.now(),
-    )
-
-
-def _configured(row: AddressOut, *, is_new: bool) -> ConfiguredOut:
-    return ConfiguredOut(
-        **row.model_dump(exclude_unset=True),
-        is_configured=row.is_receipt_rule_configured,
-        rule_name=row.receipt_rule_name,
-        is_new=is_new,
     )
 
 
@@ -262,10 +260,10 @@ def _check(user: User, asked: ActionAsked) -> dict[str, Any]:
     domain = _requested_domain(user, asked)
     checking_services.check_now(domain=domain)
     domain = _requested_domain(user, asked)
-    if domain.ses_problem and ses_word(domain.identity_status) != "NotStarted":
-        raise AwsUnreachable(f"DNS was checked, but we couldn't reach SES: {domain.ses_problem}")
-    seen, required = _seen(domain, actual=True), _required(domain)
-    dns = bool(required) and all(each.is_verified for each in seen if (each.type, each.name) in required)
+    domains_services.require_ses(domain)
+    seen = _seen(domain, actual=True)
+    required = [each.is_verified for each in seen if each.is_required]
+    dns = bool(required) and all(required)
     ses = ses_word(domain.identity_status) == "Success"
     told = {"ses_verified": ses, "dns_verified": dns, "all_verified": ses and dns, "dns_records": seen}
     return _domain_members(domain) | told | given(error=_pending(domain, user) or _unchecked(seen))
@@ -281,7 +279,7 @@ def _get(user: User, asked: ActionAsked) -> dict[str, Any]:
     domain = _requested_domain(user, asked)
     checks, receiving = checks_of([domain])[domain.pk], receiving_of([domain])[domain.pk]
     owner = first_owners([domain.customer_id]).get(domain.customer_id)
-    addresses = find_addresses(viewer=user, wanted=AddressesWanted(domain.pk))[:MOST_ADDRESSES]
+    addresses = find_addresses(viewer=user, domain_id=domain.pk)[:MOST_ADDRESSES]
     return {
         "domain": NamedDomain(
             **main_fields(domain, checks, owner),
@@ -294,14 +292,9 @@ def _get(user: User, asked: ActionAsked) -> dict[str, Any]:
             total_email_addresses=receiving.addresses,
             active_email_addresses=receiving.active,
             configured_email_addresses=receiving.configured,
-            **_counted(domain),
+            total_emails_last_24h=received_counts(domain.pk, customer_id=domain.customer_id, now=timezone.now())[0],
         ),
     }
-
-
-def _counted(domain: Domain) -> dict[str, Any]:
-    lately, _, _ = received_counts(domain.pk, customer_id=domain.customer_id, now=timezone.now())
-    return {"total_emails_last_24h": lately}
 
 
 def _named_addresses(domain: Domain, found: list[Address]) -> list[NamedAddress]:
@@ -330,13 +323,16 @@ ACTIONS: dict[str, Callable[[User, ActionAsked], dict[str, Any]]] = {
 
 
 def _named(user: User, text: str) -> Domain:
-    """Return the caller's domain of this name, preferably one that isn't only a claim. Raises Http404."""
-    found = list(
-        domain_list_selectors.domains_for(user).filter(name=parse_domain(text).domain.ascii).order_by("created_at")
-    )
+    """Return the caller's domain of this name, preferably the one that isn't only a claim.
+
+    Raises Http404, or Malformed (DOMAIN_UNCLEAR) if several customers of the caller only claim it.
+    """
+    found = list(domain_list_selectors.domains_for(user).filter(name=parse_domain(text).domain.ascii))
     held = [domain for domain in found if domain.stage != Stage.CLAIM]
     if not found:
         raise Http404("You have no domain with this name.")
+    if not held and len(found) > 1:
+        raise Malformed("Several customers claim this domain. Use the calls that take its ID.", code="DOMAIN_UNCLEAR")
     return (held or found)[0]
 
 
@@ -373,10 +369,6 @@ def _shared(domain: Domain) -> dict[str, Any]:
 
 def _pending(domain: Domain, user: User) -> str | None:
     return domains_services.pending_message(domain, to=user) or None
-
-
-def _required(domain: Domain) -> set[tuple[str, str]]:
-    return {(record.type, record.name) for record in records_of(domain) if record.need.value == "required"}
 
 
 def _seen(domain: Domain, *, described: bool = False, actual: bool = False) -> list[RecordSeenOut]:

@@ -16,7 +16,6 @@ from public_api.domains import api as domains_api
 from public_api.domains import services as domains_services
 from public_api.domains.api import DomainRow, EndpointBrief
 from public_api.domains.selectors import (
-    AddressesWanted,
     Published,
     endpoint_counts,
     pending_of,
@@ -26,7 +25,6 @@ from public_api.domains.selectors import (
 from public_api.endpoints import api as endpoints_api
 from public_api.endpoints.api import EndpointOne, EndpointOut, EndpointRemovedOut
 from public_api.endpoints.services import config_out
-from receipt_rules.addresses.services import remove_address
 from receipt_rules.models.endpoints import Endpoint
 
 router = call_router("Version 1.1", lenient=True)
@@ -165,22 +163,21 @@ def list_addresses_v11(
 
     The filter `isActive` is called `active` here.
     """
-    wanted = AddressesWanted(query.domain_id, query.active)
-    found, pagination = page_of(addresses_api.matching_addresses(request, wanted), query)
+    found, pagination = page_of(addresses_api.matching_addresses(request, query.domain_id, query.active), query)
     return ListEnvelope[AddressOut](success=True, data=addresses_api.rows(found), pagination=pagination)
 
 
 @router.post("/v1.1/email-addresses", **writes(Envelope[AddressOut], status=201), summary="Add an address")
 def add_address_v11(request: HttpRequest, asked: addresses_api.AddressAdded) -> Status[Envelope[AddressOut]]:
     """As `POST /api/v2/email-addresses`, in the envelope of version 1.1."""
-    made = addresses_api.added(request, asked)
+    made = addresses_api.add_address(request, asked).value
     return Status(201, Envelope[AddressOut](success=True, data=made, message=f"{made.address} added."))
 
 
 @router.get("/v1.1/email-addresses/{address_id}", **reads(Envelope[AddressOut]), summary="Get an address")
 def get_address_v11(request: HttpRequest, address_id: str) -> Envelope[AddressOut]:
     """As `GET /api/v2/email-addresses/{id}`, in the envelope of version 1.1."""
-    return Envelope[AddressOut](success=True, data=addresses_api.row(addresses_api.address_of(request, address_id)))
+    return Envelope[AddressOut](success=True, data=addresses_api.get_address(request, address_id))
 
 
 @router.put("/v1.1/email-addresses/{address_id}", **writes(Envelope[AddressOut]), summary="Change an address")
@@ -188,16 +185,15 @@ def change_address_v11(
     request: HttpRequest, address_id: str, asked: addresses_api.AddressChanged
 ) -> Envelope[AddressOut]:
     """As `PUT /api/v2/email-addresses/{id}`, in the envelope of version 1.1."""
-    changed = addresses_api.row(addresses_api.change(request, address_id, asked))
+    changed = addresses_api.change_address(request, address_id, asked)
     return Envelope[AddressOut](success=True, data=changed, message=f"{changed.address} changed.")
 
 
 @router.delete("/v1.1/email-addresses/{address_id}", **writes(OlderRemovedOut), summary="Remove an address")
 def delete_address_v11(request: HttpRequest, address_id: str) -> OlderRemovedOut:
     """As `DELETE /api/v2/email-addresses/{id}`, with `success`."""
-    address = addresses_api.address_of(request, address_id)
-    remove_address(address=address, actor=caller(request))
-    return OlderRemovedOut(success=True, message=f"{address} removed.", cleanup=addresses_api.removed(address))
+    gone = addresses_api.delete_address(request, address_id)
+    return OlderRemovedOut(success=True, message=gone.message, cleanup=gone.cleanup)
 
 
 def _with_config(endpoint: Endpoint) -> CatchAllEndpoint:
@@ -215,7 +211,7 @@ def list_endpoints_v11(
     request: HttpRequest, query: Annotated[endpoints_api.EndpointFilters, Query()]
 ) -> EndpointsEnvelope:
     """As `GET /api/v2/endpoints`, in the envelope of version 1.1 and with counts in `meta`."""
-    page = endpoints_api.endpoint_page(request, query)
+    page = endpoints_api.list_endpoints(request, query)
     counts = endpoint_counts(endpoints_api.endpoints_wanted(request, query))
     return EndpointsEnvelope(
         success=True,
@@ -234,14 +230,14 @@ def list_endpoints_v11(
 @router.post("/v1.1/endpoints", **writes(Envelope[EndpointOut], status=201), summary="Add an endpoint")
 def add_endpoint_v11(request: HttpRequest, asked: endpoints_api.EndpointAdded) -> Status[Envelope[EndpointOut]]:
     """As `POST /api/v2/endpoints`, in the envelope of version 1.1."""
-    made = endpoints_api.added(request, asked)
+    made = endpoints_api.add_endpoint(request, asked).value
     return Status(201, Envelope[EndpointOut](success=True, data=made, message=f"{made.name} added."))
 
 
 @router.get("/v1.1/endpoints/{endpoint_id}", **reads(Envelope[EndpointOne]), summary="Get an endpoint")
 def get_endpoint_v11(request: HttpRequest, endpoint_id: str) -> Envelope[EndpointOne]:
     """As `GET /api/v2/endpoints/{id}`, in the envelope of version 1.1."""
-    return Envelope[EndpointOne](success=True, data=endpoints_api.one(request, endpoint_id))
+    return Envelope[EndpointOne](success=True, data=endpoints_api.get_endpoint(request, endpoint_id))
 
 
 @router.put("/v1.1/endpoints/{endpoint_id}", **writes(Envelope[EndpointOne]), summary="Change an endpoint")
@@ -249,14 +245,14 @@ def change_endpoint_v11(
     request: HttpRequest, endpoint_id: str, asked: endpoints_api.EndpointChanged
 ) -> Envelope[EndpointOne]:
     """As `PUT /api/v2/endpoints/{id}`, in the envelope of version 1.1."""
-    changed = endpoints_api.changed(request, endpoint_id, asked)
+    changed = endpoints_api.change_endpoint(request, endpoint_id, asked)
     return Envelope[EndpointOne](success=True, data=changed, message=f"{changed.name} changed.")
 
 
 @router.delete("/v1.1/endpoints/{endpoint_id}", **writes(EndpointRemovedEnvelope), summary="Remove an endpoint")
 def delete_endpoint_v11(request: HttpRequest, endpoint_id: str) -> EndpointRemovedEnvelope:
     """As `DELETE /api/v2/endpoints/{id}`, with `success`."""
-    gone = endpoints_api.removed(request, endpoint_id)
+    gone = endpoints_api.delete_endpoint(request, endpoint_id)
     return EndpointRemovedEnvelope(success=True, message=gone.message, cleanup=gone.cleanup)
 
 

@@ -3,136 +3,67 @@
 Null texts are omitted where its types have optional texts. Its mail methods don't exist: see `nothing_here`.
 """
 
-from typing import Annotated, Any
+import re
+from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest
-from ninja import Query, Status
+from ninja import Status
 
 from accounts.api_keys.api import call_router, reads, writes
 from inbound_admin.lib.api.schemas import Page
-from public_api.addresses import api as addresses_api
+from public_api.addresses import api as addresses
 from public_api.addresses.api import AddressOut
-from public_api.domain_removal.api import DomainDeletedOut, deleted
-from public_api.domains import api as domains_api
-from public_api.domains.api import DomainAddedOut, DomainChangedOut, DomainOne, DomainPage
-from public_api.endpoints import api as endpoints_api
-from public_api.endpoints.api import EndpointOne, EndpointOut, EndpointRemovedOut
+from public_api.domain_removal.api import DomainDeletedOut, delete_domain
+from public_api.domains import api as domains
+from public_api.endpoints import api as endpoints
+from public_api.endpoints.api import EndpointOne, EndpointOut
 
 router = call_router("Version e2", lenient=True)
 OPTIONAL = ("mail_from_domain", "mail_from_domain_status")
+DOMAIN, ADDRESS, ENDPOINT = "/domains/{domain_id}", "/email-addresses/{address_id}", "/endpoints/{endpoint_id}"
 
 
-class DomainAddedE2(DomainAddedOut):
+class DomainAddedE2(domains.DomainAddedOut):
     mail_from_domain: str | None = None
     mail_from_domain_status: str | None = None  # type: ignore[assignment]  # the words of `Published`
 
 
-@router.get("/e2/domains", **reads(DomainPage), summary="List domains")
-def list_domains_e2(request: HttpRequest, query: Annotated[domains_api.DomainFilters, Query()]) -> DomainPage:
-    """As `GET /api/v2/domains`."""
-    return domains_api.list_domains(request, query)
-
-
 @router.post("/e2/domains", **writes(DomainAddedE2, status=201), summary="Add a domain and start verification")
-def add_domain_e2(request: HttpRequest, asked: domains_api.DomainAdded) -> Status[DomainAddedE2]:
+def add_domain_e2(request: HttpRequest, asked: domains.DomainAdded) -> Status[DomainAddedE2]:
     """As `POST /api/v2/domains`. A MAIL FROM domain that isn't set is absent instead of null."""
-    made = domains_api.added(request, asked).model_dump(exclude_unset=True)
-    return Status(201, DomainAddedE2(**_without_nulls(made)))
+    made = domains.add_domain(request, asked).value.model_dump(exclude_unset=True)
+    shown = {name: value for name, value in made.items() if value is not None or name not in OPTIONAL}
+    return Status(201, DomainAddedE2(**shown))
 
 
-@router.get("/e2/domains/{domain_id}", **reads(DomainOne), summary="Get a domain with its DNS records")
-def get_domain_e2(request: HttpRequest, domain_id: str, query: Annotated[domains_api.CheckAsked, Query()]) -> DomainOne:
-    """As `GET /api/v2/domains/{id}`."""
-    return domains_api.get_domain(request, domain_id, query)
+def _same(method: str, path: str, view: Callable[..., Any], summary: str, as_method: str = "", **declared: Any) -> None:
+    """Add an operation of version 2 to this family. `as_method`: its method there, if it has another here."""
+    first, *others = view.__name__.split("_")
+    router.add_api_operation(
+        f"/e2{path}",
+        [method],
+        view,
+        operation_id=f"{first}{''.join(map(str.capitalize, others))}E2",
+        url_name=f"{view.__name__}_e2",
+        summary=summary,
+        description=f"As `{as_method or method} /api/v2{re.sub('{.*?}', '{id}', path)}`.",
+        **declared,
+    )
 
 
-@router.patch("/e2/domains/{domain_id}", **writes(DomainChangedOut), summary="Change a domain")
-def change_domain_e2(request: HttpRequest, domain_id: str, asked: domains_api.DomainChanged) -> DomainChangedOut:
-    """As `PUT /api/v2/domains/{id}`."""
-    return domains_api.change_domain(request, domain_id, asked)
-
-
-@router.delete("/e2/domains/{domain_id}", **writes(DomainDeletedOut, proven=True), summary="Delete a domain")
-def delete_domain_e2(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
-    """As `DELETE /api/v2/domains/{id}`."""
-    return deleted(request, domain_id)
-
-
-@router.get("/e2/email-addresses", **reads(Page[AddressOut]), summary="List addresses")
-def list_addresses_e2(
-    request: HttpRequest, query: Annotated[addresses_api.AddressFilters, Query()]
-) -> Page[AddressOut]:
-    """As `GET /api/v2/email-addresses`."""
-    return addresses_api.list_addresses(request, query)
-
-
-@router.post("/e2/email-addresses", **writes(AddressOut, status=201), summary="Add an address")
-def add_address_e2(request: HttpRequest, asked: addresses_api.AddressAdded) -> Status[AddressOut]:
-    """As `POST /api/v2/email-addresses`."""
-    return Status(201, addresses_api.added(request, asked))
-
-
-@router.get("/e2/email-addresses/{address_id}", **reads(AddressOut), summary="Get an address")
-def get_address_e2(request: HttpRequest, address_id: str) -> AddressOut:
-    """As `GET /api/v2/email-addresses/{id}`."""
-    return addresses_api.get_address(request, address_id)
-
-
-@router.put("/e2/email-addresses/{address_id}", **writes(AddressOut), summary="Change an address")
-def change_address_e2(request: HttpRequest, address_id: str, asked: addresses_api.AddressChanged) -> AddressOut:
-    """As `PUT /api/v2/email-addresses/{id}`."""
-    return addresses_api.change_address(request, address_id, asked)
-
-
-@router.delete(
-    "/e2/email-addresses/{address_id}", **writes(addresses_api.AddressRemovedOut), summary="Remove an address"
-)
-def delete_address_e2(request: HttpRequest, address_id: str) -> addresses_api.AddressRemovedOut:
-    """As `DELETE /api/v2/email-addresses/{id}`."""
-    return addresses_api.delete_address(request, address_id)
-
-
-@router.get("/e2/endpoints", **reads(Page[EndpointOut]), summary="List endpoints")
-def list_endpoints_e2(
-    request: HttpRequest, query: Annotated[endpoints_api.EndpointFilters, Query()]
-) -> Page[EndpointOut]:
-    """As `GET /api/v2/endpoints`."""
-    return endpoints_api.endpoint_page(request, query)
-
-
-@router.post("/e2/endpoints", **writes(EndpointOut, status=201), summary="Add an endpoint")
-def add_endpoint_e2(request: HttpRequest, asked: endpoints_api.EndpointAdded) -> Status[EndpointOut]:
-    """As `POST /api/v2/endpoints`."""
-    return Status(201, endpoints_api.added(request, asked))
-
-
-@router.get("/e2/endpoints/{endpoint_id}", **reads(EndpointOne), summary="Get an endpoint")
-def get_endpoint_e2(request: HttpRequest, endpoint_id: str) -> EndpointOne:
-    """As `GET /api/v2/endpoints/{id}`."""
-    return endpoints_api.one(request, endpoint_id)
-
-
-@router.put("/e2/endpoints/{endpoint_id}", **writes(EndpointOne), summary="Change an endpoint")
-def change_endpoint_e2(request: HttpRequest, endpoint_id: str, asked: endpoints_api.EndpointChanged) -> EndpointOne:
-    """As `PUT /api/v2/endpoints/{id}`."""
-    return endpoints_api.changed(request, endpoint_id, asked)
-
-
-@router.delete("/e2/endpoints/{endpoint_id}", **writes(EndpointRemovedOut), summary="Remove an endpoint")
-def delete_endpoint_e2(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOut:
-    """As `DELETE /api/v2/endpoints/{id}`."""
-    return endpoints_api.removed(request, endpoint_id)
-
-
-@router.post("/e2/endpoints/{endpoint_id}/test", **writes(endpoints_api.TestedOut), summary="Test an endpoint")
-def test_endpoint_e2(
-    request: HttpRequest,
-    endpoint_id: str,
-    asked: endpoints_api.TestAsked | None = None,  # noqa: PT028  # no test of pytest's
-) -> endpoints_api.TestedOut:
-    """As `POST /api/v2/endpoints/{id}/test`."""
-    return endpoints_api.tested(request, endpoint_id, asked)
-
-
-def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None or name not in OPTIONAL}
+_same("GET", "/domains", domains.list_domains, "List domains", **reads(domains.DomainPage))
+_same("GET", DOMAIN, domains.get_domain, "Get a domain with its DNS records", **reads(domains.DomainOne))
+_same("PATCH", DOMAIN, domains.change_domain, "Change a domain", "PUT", **writes(domains.DomainChangedOut))
+_same("DELETE", DOMAIN, delete_domain, "Delete a domain", **writes(DomainDeletedOut, proven=True))
+_same("GET", "/email-addresses", addresses.list_addresses, "List addresses", **reads(Page[AddressOut]))
+_same("POST", "/email-addresses", addresses.add_address, "Add an address", **writes(AddressOut, status=201))
+_same("GET", ADDRESS, addresses.get_address, "Get an address", **reads(AddressOut))
+_same("PUT", ADDRESS, addresses.change_address, "Change an address", **writes(AddressOut))
+_same("DELETE", ADDRESS, addresses.delete_address, "Remove an address", **writes(addresses.AddressRemovedOut))
+_same("GET", "/endpoints", endpoints.list_endpoints, "List endpoints", **reads(Page[EndpointOut]))
+_same("POST", "/endpoints", endpoints.add_endpoint, "Add an endpoint", **writes(EndpointOut, status=201))
+_same("GET", ENDPOINT, endpoints.get_endpoint, "Get an endpoint", **reads(EndpointOne))
+_same("PUT", ENDPOINT, endpoints.change_endpoint, "Change an endpoint", **writes(EndpointOne))
+_same("DELETE", ENDPOINT, endpoints.delete_endpoint, "Remove an endpoint", **writes(endpoints.EndpointRemovedOut))
+_same("POST", f"{ENDPOINT}/test", endpoints.test_endpoint, "Test an endpoint", **writes(endpoints.TestedOut))

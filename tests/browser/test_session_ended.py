@@ -93,3 +93,20 @@ def test_a_draft_that_never_met_the_sign_in_is_forgotten_once_nobody_is_signed_i
     browser_page.context.clear_cookies(name="sessionid")
     browser_page.goto("/accounts/login/")
     assert browser_page.evaluate("sessionStorage.getItem('unsent-form')") is None
+
+
+def test_no_url_is_kept_because_that_of_a_webhook_is_a_secret(browser_page: Page) -> None:
+    make_member(make_customer("Acme"), email=ALICE)
+    sign_in(browser_page, ALICE)
+    browser_page.goto("/alerts/webhooks/new/")
+    browser_page.get_by_label("Name").fill("Our chat")
+    browser_page.get_by_label("URL").fill("https://hooks.example.com/services/s3cret")
+    browser_page.context.clear_cookies(name="sessionid")
+    browser_page.get_by_role("button", name="Add webhook").click()
+    expect(browser_page.get_by_text("You were signed out, so nothing was saved.")).to_be_visible()
+    kept = browser_page.evaluate("sessionStorage.getItem('unsent-form')")
+    assert "Our chat" in kept
+    assert "s3cret" not in kept
+    sign_in_again(browser_page, ALICE)
+    expect(browser_page.get_by_label("Name")).to_have_value("Our chat")
+    expect(browser_page.get_by_label("URL")).to_have_value("")

@@ -63,8 +63,8 @@ def test_the_finding_of_the_diagnosis_is_shown_on_every_page(sandbox: Sandbox, c
         if found.record_key == "dkim-2"
     )
     assert row_of(domain, "dkim-2").reason == " ".join((finding.verdict, *finding.steps))
-    (todo,) = (each for each in shared_page(domain, page_of(domain)).todo if each.row.record.key == "dkim-2")
-    assert todo.row.action is action
+    (todo,) = (each for each in shared_page(domain, page_of(domain)).todo if each.record.key == "dkim-2")
+    assert todo.action is action
     assert finding.verdict in next(f.sentence for f in case_facts(domain).to_fix if f.label == "DKIM record 2")
 
 

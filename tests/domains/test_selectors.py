@@ -18,7 +18,7 @@ from domains.names.core import parse_domain, readable
 from domains.ownership.selectors import related_domains
 from domains.records.selectors import records_page
 from operations.search.selectors import search
-from public_api.domains.selectors import DomainsWanted, find_domains
+from public_api.domains.selectors import find_domains
 from receipt_rules.addresses.selectors import AddressListFilters, addresses_for
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_user
@@ -267,7 +267,7 @@ def test_an_internationalized_name_is_found_by_a_part_of_its_unicode_form(alice:
     assert names(domain_list_selectors.listed_domains(viewer=viewer, filters=filters)) == [shown.name]
     assert foreign.name not in {hit.title for hit in search(viewer=viewer, text=text)}
     assert shown.id in {hit.id for hit in search(viewer=viewer, text=text)}
-    assert [each.id for each in find_domains(domains_for(viewer), DomainsWanted(search=text))] == [shown.id]
+    assert [each.id for each in find_domains(domains_for(viewer), search=text)] == [shown.id]
 
 
 def test_an_ascii_search_takes_no_extra_query(alice: Customer, django_assert_num_queries: Any) -> None:

@@ -73,3 +73,16 @@ def test_an_invalid_form_is_422_and_creates_nothing(client: Client, alice: User)
     assert client.post(reverse("accounts:keys"), FORM | {"scopes": []}).status_code == 422
     assert client.post(reverse("accounts:keys"), FORM | {"name": ""}).status_code == 422
     assert not ApiKey.objects.exists()
+
+
+def test_a_form_whose_key_was_not_created_can_be_sent_again(
+    client: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ApiKey.objects, "create", dies)
+        with pytest.raises(KeyboardInterrupt):
+            client.post(reverse("accounts:keys"), FORM)
+    assert "shown only once" in client.post(reverse("accounts:keys"), FORM).text

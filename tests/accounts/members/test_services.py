@@ -28,12 +28,13 @@ from accounts.members.services import (
 )
 from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
 from accounts.people.selectors import people_by_email
-from accounts.people.services import disable
+from accounts.people.services import disable, store_person
+from accounts.roles import Role
 from audit.models import Change
 from inbound_admin.lib.errors import RateLimited, Refused
 from operations.customers.services import rename_customer
 from tests.accounts.invitations import PASSWORD, SITE, logged_changes, membership_of, send_invitation, token_of
-from tests.factories import make_customer, make_member, make_user
+from tests.factories import make_customer, make_member, make_staff, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -168,7 +169,12 @@ def disable_account(person: User, _actor: User) -> None:
     disable(person=person, actor=make_user(is_superuser=True))
 
 
-@pytest.mark.parametrize("end", [remove, demote, disable_account])
+def disable_in_the_admin(person: User, _actor: User) -> None:
+    person.is_active = False
+    store_person(person=person, groups=[], actor=make_user(is_superuser=True))
+
+
+@pytest.mark.parametrize("end", [remove, demote, disable_account, disable_in_the_admin])
 def test_invitations_by_someone_who_lost_access_are_revoked(
     acme: Customer, alice: User, end: Callable[[User, User], None]
 ) -> None:
@@ -182,6 +188,19 @@ def test_invitations_by_someone_who_lost_access_are_revoked(
         accept_invitation(token=token_of(theirs), person=None, name="Mallory", password=PASSWORD)
     assert accept_invitation(token=token_of(hers), person=None, name="Carol", password=PASSWORD)
     assert "invitation.revoked" in logged_changes()
+
+
+def test_invitations_by_someone_who_lost_a_staff_role_are_revoked(acme: Customer) -> None:
+    """Support invites to any customer. What they may still invite to as an owner stays open."""
+    sam = make_staff(Role.SUPPORT)
+    own = make_customer("Sam's own")
+    Membership.objects.create(customer=own, user=sam, role=MemberRole.OWNER)
+    to_acme, to_own = send_invitation(acme, sam, "back@door.example"), send_invitation(own, sam, "dora@own.example")
+    sam.is_staff = False
+    store_person(person=sam, groups=[], actor=make_user(is_superuser=True))
+    with pytest.raises(Refused, match="revoked"):
+        accept_invitation(token=token_of(to_acme), person=None, name="Sam", password=PASSWORD)
+    assert accept_invitation(token=token_of(to_own), person=None, name="Dora", password=PASSWORD)
 
 
 def test_invitations_to_another_customer_survive_when_a_member_leaves(acme: Customer) -> None:

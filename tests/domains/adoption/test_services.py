@@ -16,6 +16,7 @@ from domains.identity import gateway as identity_gateway
 from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
+from domains.overrides import services as overrides_services
 from domains.ownership import services as ownership_services
 from domains.settings import services as settings_services
 from inbound_admin.lib import aws
@@ -206,3 +207,31 @@ def test_an_identity_of_a_customer_whose_sends_name_a_tenant_joins_it_with_its_d
         resources_services.apply_associations(tenant_id=tenant.pk)
     assert {"identity/shop.example.com", "configuration-set/legacy-shared"} < resources_in_ses(sending.name)
     assert "identity/bobs.example.com" not in resources_in_ses(other.name)
+
+
+def test_what_staff_decided_about_a_claim_survives_its_adoption(sandbox: Sandbox) -> None:
+    create_identities("a.com")
+    alice, olga = make_customer("Alice Ltd"), make_staff(Role.OPERATOR)
+    claim = make_domain("a.com", customer=alice, stage=Stage.CLAIM, has_catch_all=True, held_since=timezone.now())
+    overrides_services.hold(domain=claim, because="Abuse", actor=olga)
+    overrides_services.expect_record(domain=claim, key="inbound-mx", value="", because="Elsewhere", actor=olga)
+    claim.refresh_from_db()
+    adopt("a.com", customer=alice)
+    domain = Domain.objects.get(pk=claim.pk)
+    assert (domain.stage, domain.is_proven) == (Stage.READY, True)
+    for name in ("held_at", "held_by", "held_because", "expectations", "has_catch_all", "held_since"):
+        assert getattr(domain, name) == getattr(claim, name), name
+
+
+def test_restarting_keeps_what_was_requested_but_not_sent_yet(sandbox: Sandbox) -> None:
+    create_identities("a.com")
+    (outcome,) = adopt("a.com")
+    domain = Domain.objects.get(pk=outcome.domain_id)
+    set_identity_status("a.com", ownership="Failed", dkim="Failed")
+    identity_status_services.read_statuses([domain], now=timezone.now())
+    settings_services.change_and_wait(
+        domain=domain, mail_from="post", spf=None, dmarc=None, actor=make_member(domain.customer)
+    )
+    identity_services.set_up(domain_id=domain.pk)
+    domain.refresh_from_db()
+    assert (domain.stage, domain.mail_from, domain.ses_mail_from) == (Stage.READY, "post.a.com", "post.a.com")

@@ -228,3 +228,15 @@ def test_many_domains_verified_in_turn_are_two_emails(alice: User, acme: Custome
     (_, rest) = outbox.outbox
     assert rest.subject.endswith("4 notices")
     assert all(f"d{number}.com" in rest.body for number in range(1, 5))
+
+
+def test_a_notice_can_be_requested_again_once_the_verification_is_lost(acme: Customer, alice: User) -> None:
+    now = timezone.now()
+    domain = make_domain(customer=acme)
+    VerifiedNotice.objects.create(domain=domain, person=alice, told_at=now)
+    assert not announcements_services.notice_choice(alice, domain).is_on
+    announcements_services.set_notice(domain=domain, person=alice, wanted=False)
+    assert not Change.objects.filter(what="domain.verified_notice").exists()
+    announcements_services.set_notice(domain=domain, person=alice, wanted=True)
+    announcements_services.send_notices(domain, now=now)
+    assert len(sent_mails()) == 1

@@ -9,6 +9,7 @@ from domains.checking import services as checking_services
 from domains.checking.core.judgement import SesStatus
 from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
+from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain, publish, seed_identities, set_identity_status, set_up_domain
 
@@ -47,3 +48,15 @@ def test_a_due_verified_domain_is_read_only_if_its_records_are_missing(sandbox: 
     checking_services.check([domain], now=tomorrow, read_ses=False)
     assert sum(sandbox.control.call_counts().values()) == 1
     assert domain.dkim_status == SesStatus.SUCCESS
+
+
+def test_the_alert_of_a_lost_identity_stays_while_ses_does_not_answer(sandbox: Sandbox) -> None:
+    domain = make_domain("shop.com", stage=Stage.READY, identity_status="SUCCESS", verified_at=timezone.now())
+    identity_status_services.read_statuses([domain], now=timezone.now())
+    assert domain.is_gone
+    sandbox.control.add_fault("error", "GetEmailIdentity", times=None)
+    identity_status_services.read_statuses([domain], now=timezone.now())
+    identity_status_services.update_staff_alert(now=timezone.now())
+    domain.refresh_from_db()
+    assert domain.is_gone
+    assert Alert.objects.get(kind="identities.changed").state == "open"

@@ -1,15 +1,18 @@
 """Decisions of staff: each is stored with actor and reason, once, and shown only to those concerned."""
 
 import smtplib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models.people import User
+from accounts.roles import Role
 from audit.models import Change
 from audit.selectors import changes_of
 from domains.models.domains import Domain, Stage
@@ -20,8 +23,9 @@ from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
 from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
+from tests.api_client import api_of, ok
 from tests.domains.factories import make_domain
-from tests.factories import make_customer, make_member, make_user
+from tests.factories import make_customer, make_member, make_staff, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -216,7 +220,7 @@ KEPT = frozenset(
     "ses_mail_from identity_status dkim_status mail_from_status ses_error_type ses_looked_at ses_soa last_ses_check "
     "ses_problem zone zone_at last_dns_check policies provider domain_connect domain_connect_at soa_serial "
     "soa_serial_since mta_sts mta_sts_at "
-    "mail_rules mx_facts receiving_state state known_state state_since summary watched_from verified_at next_check_at "
+    "mail_rules mx_facts receiving_state state known_state state_since summary watched_from verified_at "
     "failed_checks".split()
 )
 
@@ -226,3 +230,37 @@ def test_what_becomes_of_each_column_at_a_transfer_is_decided() -> None:
     names = {field.name for field in Domain._meta.concrete_fields if not field.primary_key}
     assert set(overrides_services.TRANSFER_FIELDS) == names - KEPT
     assert set(overrides_services.TRANSFER_FIELDS) >= CLEARED
+
+
+def test_a_transferred_domain_is_as_new_to_its_customer() -> None:
+    """What the former customer's exceptions decided goes with them."""
+    olga, domain = make_staff(Role.OPERATOR), make_domain(customer=make_customer("Alice"), stage=Stage.READY)
+    Domain.objects.filter(pk=domain.pk).update(created_at=timezone.now() - timedelta(days=90), next_check_at=None)
+    overrides_services.expect_record(domain=domain, key="inbound-mx", value="mx.alice.com", because="a", actor=olga)
+    now = timezone.now()
+    for key in ("inbound-mx", "identity"):
+        RecordCheck.objects.create(domain=domain, key=key, state="verified", checked_at=now)
+    bob = make_customer("Bob")
+    newer = make_domain(customer=bob)
+    overrides_services.transfer(domain=domain, to=bob, because="Sold", actor=olga)
+    domain.refresh_from_db()
+    assert domain.next_check_at
+    assert domain.next_check_at >= now
+    assert list(domain.record_checks.values_list("key", flat=True)) == ["identity"]
+    listed = ok(api_of(make_member(bob)).get("/api/v2/domains"))["data"]
+    assert [each["id"] for each in listed] == [domain.pk, newer.pk]
+    assert datetime.fromisoformat(listed[0]["createdAt"]) >= now.replace(microsecond=0)
+
+
+def test_earlier_transfers_are_in_the_change_log_for_the_migration(olga: User) -> None:
+    moved, kept, later = (make_domain(stage=Stage.READY) for _ in range(3))
+    for domain in (moved, later):
+        for name in ("Bob", "Carol"):
+            overrides_services.transfer(domain=domain, to=make_customer(name), because="Sold", actor=olga)
+    Domain.objects.exclude(pk=later.pk).update(held_since=None)
+    Domain.objects.filter(pk=later.pk).update(held_since=datetime(2030, 1, 1, tzinfo=UTC))
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("domains.migrations.0025_held_since_earlier").FROM_CHANGES)
+    held = dict(Domain.objects.values_list("pk", "held_since"))
+    last = Change.objects.filter(what="domain.transferred", object_id=moved.pk).latest("at").at
+    assert held == {moved.pk: last, kept.pk: None, later.pk: datetime(2030, 1, 1, tzinfo=UTC)}

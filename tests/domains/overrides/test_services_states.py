@@ -150,7 +150,7 @@ def test_an_expected_mx_elsewhere_is_judged_by_its_host(sandbox: Sandbox, olga: 
     domain.refresh_from_db()
     assert not domains_selectors.receives_mail(domain, domain.receiving)
     Domain.objects.update(verified_at=timezone.now())
-    found = domains_selectors.find_domains(Domain.objects.all(), domains_selectors.DomainsWanted(can_receive=True))
+    found = domains_selectors.find_domains(Domain.objects.all(), can_receive=True)
     assert not found.exists()
 
 

@@ -80,7 +80,7 @@ def by_pages(domain: Domain, host: str) -> Iterator[Entry]:
     yield from (
         entry_of_boxes(row.form_values, zone) for group in page.groups for row in group.rows if row.record.value
     )
-    shared = [todo.row for todo in shared_page(domain, page).todo if todo.row.record.value]
+    shared = [row for row in shared_page(domain, page).todo if row.record.value]
     yield from (entry_of_boxes(row.form_values, zone) for row in shared)
 
 

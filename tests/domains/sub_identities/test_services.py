@@ -10,7 +10,7 @@ from domains.identity import services as identity_services
 from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
 from domains.ownership import services as ownership_services
-from domains.sub_identities.core import closest_above
+from domains.sub_identities.services import closest_above
 from inbound_admin.lib import aws
 from sandbox.process import Sandbox
 from tenants.models.tenants import TenantResource

@@ -146,3 +146,14 @@ def test_the_dry_run_counts_what_is_called_for_identities_below(sandbox: Sandbox
     migrate(customer, associates_below=True)
     made = sandbox.control.call_counts()
     assert planned == sum(made.values()) - made.get("GetCallerIdentity", 0)
+
+
+def test_nothing_is_below_a_domain_that_nobody_has_proven(sandbox: Sandbox) -> None:
+    """Anybody can add a domain: its migration would put another's identity into their tenant."""
+    make_ready("shop.example", make_customer("Alice"), proven_at=None)
+    make_ready("example.org", make_customer("Bob"))
+    make_ready("deep.example.org", make_customer("Carol"), proven_at=None)
+    for name in ("mail.shop.example", "a.deep.example.org"):
+        aws.client("sesv2").create_email_identity(EmailIdentity=name)
+    identity_services.read_sub_identities()
+    assert not SubIdentity.objects.exists()

@@ -1,6 +1,7 @@
 """The API of domains, with the sandbox's SES and DNS."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from audit.models import Change
 from domains.checking import services as checking_services
 from domains.models.domains import Domain, Stage
 from domains.receiving.core import MxFact, RulesFact
+from inbound_admin.lib.errors import Conflict
+from public_api.domains import services
 from receipt_rules.models.addresses import CatchAll
 from sandbox.process import Sandbox
 from tests.api_client import Api, api_of, expire_waits, ok, refused, run_jobs_while_waiting
@@ -138,6 +141,54 @@ def test_a_domain_whose_check_fails_unexpectedly_holds_up_no_other_and_counts_as
     checked = dict(Domain.objects.values_list("name", "last_dns_check"))
     assert checked["shop.com"] is None
     assert checked["other.com"] is not None
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_check_that_fails_keeps_the_time_of_one_that_ended_meanwhile(
+    alice: Api, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("shop.com", "other.com"):
+        make_zone(sandbox, Domain.objects.get(pk=add(alice, name)["id"]))
+    Domain.objects.update(last_dns_check=None)
+    other = datetime(2030, 1, 1, tzinfo=UTC)
+
+    def fail(domains: Sequence[Domain], **words: Any) -> None:
+        Domain.objects.filter(name="shop.com").update(last_dns_check=other)
+        raise KeyError("unforeseen")
+
+    monkeypatch.setattr(checking_services, "check", fail)
+    ok(alice.get("/api/v2/domains", check="true"))
+    assert dict(Domain.objects.values_list("name", "last_dns_check")) == {"shop.com": other, "other.com": None}
+
+
+def test_a_change_keeps_what_another_request_changed_meanwhile(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expire_waits(monkeypatch)
+    person, domain = make_member(customer), make_verified("shop.com", customer=customer)
+    Domain.objects.filter(pk=domain.pk).update(wants_apex_spf=False)
+    wanted = services.DomainChange(mail_from_domain="post", receive_dmarc_emails=True)
+    services.change(domain=domain, wanted=wanted, actor=person)
+    domain.refresh_from_db()
+    assert (domain.mail_from_label, domain.dmarc_reports_to) == ("post", "dmarc@shop.com")
+    assert not domain.wants_apex_spf
+    Domain.objects.filter(pk=domain.pk).update(wants_dmarc=False, mail_from_label="")
+    services.configure_mail_from(domain=domain, name="mail", actor=person)
+    domain.refresh_from_db()
+    assert (domain.mail_from_label, domain.wants_dmarc) == ("mail", False)
+
+
+def test_of_two_calls_that_set_mail_from_at_once_the_second_is_refused(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expire_waits(monkeypatch)
+    person, domain = make_member(customer), make_verified("shop.com", customer=customer)
+    Domain.objects.filter(pk=domain.pk).update(mail_from_label="")
+    first, second = (Domain.objects.get(pk=domain.pk) for _ in range(2))
+    services.configure_mail_from(domain=first, name="post", actor=person)
+    with pytest.raises(Conflict, match=r"shop.com already uses post.shop.com\."):
+        services.configure_mail_from(domain=second, name="mail", actor=person)
+    assert Domain.objects.get(pk=domain.pk).mail_from_label == "post"
 
 
 @pytest.mark.usefixtures("worker")

@@ -9,6 +9,8 @@ from accounts.models.people import Customer
 from domains.models.domains import Domain
 from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
+from domains.ownership.core import TOO_LATE
+from inbound_admin.lib import aws
 from public_api.records.api import next_steps
 from sandbox.process import Sandbox
 from tests.api_client import Api, api_of, ok, refused, run_jobs_while_waiting
@@ -263,3 +265,40 @@ def test_a_check_ends_a_diagnosis_that_was_kept(alice: Api, shop: Domain, sandbo
     again = ok(alice.get(f"/api/v2/domains/{shop.pk}/diagnosis"))
     assert again["lookedAt"] > first["lookedAt"]
     assert lost.name not in str(again["finding"])
+
+
+def test_a_value_within_a_damaged_one_is_not_the_advice(shop: Domain) -> None:
+    """Two SPF records became one: what was found begins with the right value."""
+    record = next(each for each in shop.records if each.key == "mail-from-spf")
+    found = f"{record.value}v=spf1 include:_spf.google.com ~all"
+    for shown in (found, record.value + "; old"):
+        known = {"state": "wrong", "code": "dns.value.damaged", "found": [shown], "checked_at": timezone.now()}
+        known["sentence"] = f"It has the value “{shown}”. Replace it with the value shown."
+        RecordCheck.objects.update_or_create(domain=shop, key=record.key, defaults=known)
+        step = next(each for each in next_steps(shop) if f"TXT {record.name}" in each)
+        assert step.endswith(f"The value is {record.value}.")
+
+
+def test_a_claim_that_another_account_has_proven_is_not_to_be_published(
+    alice: Api, customer: Customer, sandbox: Sandbox
+) -> None:
+    claim = make_domain(
+        "claim.com", customer=customer, stage="claim", claim_token="t0ken", claim_reason="rival", stage_problem=TOO_LATE
+    )
+    make_domain("claim.com")
+    for action in ("verifyDomain", "checkVerification"):
+        assert ok(alice.post(ACTIONS, {"action": action, "domain": claim.name}))["error"] == TOO_LATE
+    assert verify(alice, claim)["nextSteps"] == [TOO_LATE]
+    assert ok(alice.post(f"/api/v2/domains/{claim.pk}/auth"), 201)["message"] == TOO_LATE
+
+
+def test_an_identity_that_ses_lost_is_no_answer_once_ses_fails(alice: Api, shop: Domain, sandbox: Sandbox) -> None:
+    verify(alice, shop)
+    aws.client("sesv2").delete_email_identity(EmailIdentity="shop.com")
+    assert verify(alice, shop)["sesStatus"]["identityStatus"] == "NotStarted"
+    sandbox.control.add_fault("error", "GetEmailIdentity", times=None)
+    Domain.objects.update(last_dns_check=None)
+    refused(alice.patch(f"/api/v2/domains/{shop.pk}/auth"), 503, "AWS_UNREACHABLE")
+    Domain.objects.update(last_dns_check=None)
+    found = ok(alice.get(f"/api/v2/domains/{shop.pk}", check="true"))["verificationCheck"]
+    assert (found["sesStatus"], found["isFullyVerified"]) == (None, None)

@@ -189,3 +189,13 @@ def test_another_customers_domain_is_404_for_every_action(
     for body_sent in ({"domain": "shop.com"}, {"domain": "shop.com", "domainId": domain.pk}):
         refused(bob.post(ACTIONS, {"action": action, **body_sent}), 404, "NOT_FOUND")
     assert Domain.objects.filter(pk=domain.pk).exists()
+
+
+def test_a_name_that_several_customers_only_claim_needs_an_id() -> None:
+    """Staff who name it would act on one of them by chance."""
+    claims = [make_domain("shop.com", stage=Stage.CLAIM) for _ in range(2)]
+    olga = api_of(make_operator(), "read", "write", "staff")
+    refused(olga.post(ACTIONS, {"action": "deleteDomain", "domain": "shop.com"}), 400, "DOMAIN_UNCLEAR")
+    assert Domain.objects.filter(pk__in=[each.pk for each in claims]).count() == 2
+    held = make_verified("shop.com")
+    assert ok(olga.post(ACTIONS, {"action": "getDomain", "domain": "shop.com"}))["domain"]["id"] == held.pk

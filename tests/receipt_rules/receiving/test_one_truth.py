@@ -16,7 +16,7 @@ from django.utils import timezone
 from domains.models.domains import Domain
 from domains.receiving.core import MxFact, Receiving, ReceivingState, RulesFact
 from public_api.addresses.api import row as api_row
-from public_api.domains.selectors import AddressesWanted, find_addresses
+from public_api.domains.selectors import find_addresses
 from receipt_rules.inbound_summary.selectors import inbound_summary
 from receipt_rules.mail_path.core import HopState
 from receipt_rules.mail_path.selectors import path_of_address
@@ -152,7 +152,7 @@ def test_pages_api_and_simulator_say_what_happens_to_a_message(
         return
     address, verdict = the_address(), world.truth().partition(" ")[0]
     assert said(address.receiving) == verdict, address.receiving.sentence
-    shown = api_row(find_addresses(viewer=member, wanted=AddressesWanted()).get())
+    shown = api_row(find_addresses(viewer=member).get())
     assert (shown.receiving, shown.receiving_message) == (address.receiving.state, address.receiving.sentence)
     path = {hop.key: hop.state for hop in path_of_address(address)}
     assert not path or (path["store"] in STORING) == (verdict != "rejected")
