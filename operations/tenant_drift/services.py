@@ -290,7 +290,8 @@ def _restore_policy(tenant: Tenant, difference: Difference, because: str, actor:
 
 
 def _accept_policy(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    policy_services.accept_policy(tenant=tenant, because=because, actor=actor)
+    found = str(difference.found["policy"])
+    policy_services.accept_policy(tenant=tenant, policy=found, because=because, actor=actor)
 
 
 def _restore_suppression(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
@@ -299,7 +300,8 @@ def _restore_suppression(tenant: Tenant, difference: Difference, because: str, a
 
 
 def _accept_suppression(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    policy_services.accept_suppression(tenant=tenant, because=because, actor=actor)
+    found = str(difference.found["suppression"])
+    policy_services.accept_suppression(tenant=tenant, suppression=found, because=because, actor=actor)
 
 
 def _restore_status(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:

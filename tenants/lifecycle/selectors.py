@@ -337,14 +337,19 @@ def identity_in(tenant: Tenant, name: str) -> TenantResource | None:
 
 def customer_sentence(tenant: Tenant) -> str:
     """Return the customer's sending status in words for customers."""
-    if tenant.is_gone and tenant.sends_since is not None and tenant.stage == TenantStage.READY:
-        return REJECTED
-    return sending_words(tenant)
+    return REJECTED if _rejects_all(tenant) else sending_words(tenant)
 
 
 def sending_words(tenant: Tenant) -> str:
     """Return the status of the customer's mail in words for customers, apart from what SES lost."""
-    return customer_words(tenant.stage, tenant.mail_standing, account_stopped=tenant.account_stopped)
+    stage = TenantStage.READY if tenant.is_restoring else tenant.stage
+    return customer_words(stage, tenant.mail_standing, account_stopped=tenant.account_stopped)
+
+
+def _rejects_all(tenant: Tenant) -> bool:
+    """Return whether SES rejects all sends: they name a tenant that is gone, or isn't back yet."""
+    is_gone = tenant.is_gone and tenant.stage == TenantStage.READY
+    return tenant.sends_since is not None and (is_gone or tenant.is_restoring)
 
 
 def account_is_stopped() -> bool:
@@ -354,11 +359,11 @@ def account_is_stopped() -> bool:
 
 def rejects_sends(tenant: Tenant, name: str) -> bool:
     """Return whether SES rejects sends from this domain: they name a tenant that is gone, or that lost the domain."""
-    if tenant.sends_since is None or tenant.stage != TenantStage.READY:
-        return False
+    if _rejects_all(tenant) or tenant.sends_since is None or tenant.stage != TenantStage.READY:
+        return _rejects_all(tenant)
     needed = Q(kind=ResourceKind.IDENTITY, name=name)
     needed |= Q(kind=ResourceKind.CONFIGURATION_SET, name=tenant.configuration_set)
-    return tenant.is_gone or lost_of(tenant).filter(needed).exists()
+    return lost_of(tenant).filter(needed).exists()
 
 
 def lost_of(tenant: Tenant) -> QuerySet[TenantResource]:

@@ -30,6 +30,7 @@ from tenants.models.tenants import (
     Policy,
     ResourceKind,
     SendingStatus,
+    Suppression,
     Tenant,
     TenantResource,
     TenantStage,
@@ -40,6 +41,9 @@ from tenants.status import services as status_services
 
 SUFFIX = 8  # characters of Crockford's base 32 that distinguish customers with the same name
 NOT_YOURS = "Your role can't create tenants. Ask an operator."
+NAME_TAKEN = (
+    "SES has another tenant {name}, which this customer’s sends would use. Delete that tenant in the SES console."
+)
 
 
 def require_permission(actor: User | None) -> None:
@@ -102,7 +106,11 @@ def create_in_ses(*, tenant_id: str) -> None:
     with aws.recording() as request_ids:
         try:
             if all(
-                step(tenant) for step in (_tenant, _stop, _adopt_state, _set_policy, _set, _associate_own_set, _read)
+                step(tenant)
+                for step in (
+                    *(_tenant, _stop, _adopt_state, _set_policy, _set_suppression),
+                    *(_set, _associate_own_set, _read),
+                )
             ):
                 _finish(tenant, request_ids)
         except AwsProblem as problem:
@@ -121,6 +129,9 @@ def _tenant(tenant: Tenant) -> bool:
         found = gateway.get_tenant(tenant.name)
     if (gateway.OURS, tenant.pk) in found.tags:  # our own first attempt, whose answer was lost
         return _store_found(tenant, found)
+    if tenant.is_restoring:  # its sends name it
+        _store(tenant, stage_problem=NAME_TAKEN.format(name=tenant.name))
+        return False
     return _choose_other_name(tenant) and _tenant(tenant)
 
 
@@ -135,7 +146,10 @@ def _stop(tenant: Tenant) -> bool:
 
 def _adopted(tenant: Tenant) -> bool:
     try:
-        return _store_found(tenant, gateway.get_tenant(tenant.name))
+        found = gateway.get_tenant(tenant.name)
+        tenant.suppression = found.suppression if found.suppression in tuple(Suppression) else tenant.suppression
+        _store(tenant, suppression=tenant.suppression, suppression_told=tenant.suppression)
+        return _store_found(tenant, found)
     except AwsMissing:
         _store(tenant, stage_problem="This tenant no longer exists in SES. Delete it here and create a new one.")
         return False
@@ -180,6 +194,15 @@ def _set_policy(tenant: Tenant) -> bool:
     return _store(tenant, policy_told=tenant.policy, ses_policy=tenant.policy)
 
 
+def _set_suppression(tenant: Tenant) -> bool:
+    """Set the tenant's own list again in a tenant that exists again. A new tenant uses the account's list."""
+    if tenant.suppression == tenant.suppression_told:
+        return True
+    gateway.set_suppression(tenant.name, Suppression(tenant.suppression))
+    read_at, told = timezone.now(), tenant.suppression
+    return _store(tenant, suppression_told=told, ses_suppression=told, suppression_read_at=read_at)
+
+
 def _set(tenant: Tenant) -> bool:
     if tenant.set_sends is not None:
         return True
@@ -213,8 +236,9 @@ def _adopt_configuration_set(tenant: Tenant) -> bool:
 
 
 def _is_associated(tenant: Tenant, name: str) -> bool:
+    """Return whether the tenant has the set, or had it before it was deleted in SES."""
     known = TenantResource.objects.filter(tenant=tenant, kind=ResourceKind.CONFIGURATION_SET, name=name)
-    return known.filter(associated_at__isnull=False).exists()
+    return known.exclude(associated_at=None, lost_at=None).exists()
 
 
 def _associate_own_set(tenant: Tenant) -> bool:

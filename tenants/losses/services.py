@@ -38,7 +38,7 @@ def record_lost(
 def recreate_tenant(*, tenant: Tenant, pause: Mapping[str, object], arn: str = "") -> None:
     """Create the tenant again under its name, or, with `arn`, adopt the one that has the name. Run it in a transaction.
 
-    Policy, configuration set and associations are applied again, and `pause`, as `tenants.pause` keeps it. The caller
+    Policy, suppression list, configuration set and associations are applied again, and `pause`, as `tenants.pause` keeps it. The caller
     records actor and reason.
     """
     fields: dict[str, object] = {
@@ -48,6 +48,7 @@ def recreate_tenant(*, tenant: Tenant, pause: Mapping[str, object], arn: str = "
         "arn": arn,
         "ses_id": arn.rpartition("/")[2],
         "policy_told": "",
+        "suppression_told": "",
         "set_sends": None,
         "set_gone_at": None,
         "read_problem": "",

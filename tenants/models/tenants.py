@@ -248,6 +248,11 @@ class Tenant(models.Model):
         return self.read_problem in (GONE, ANOTHER)
 
     @property
+    def is_restoring(self) -> bool:
+        """Return whether it was in SES before and is being created there again: until then, sends name no tenant."""
+        return self.stage == TenantStage.CREATING and self.read_at is not None
+
+    @property
     def awaits_set(self) -> bool:
         """Return whether the worker is to create the configuration set, which SES doesn't have any more."""
         return self.set_gone_at is not None and self.set_sends is None

@@ -78,16 +78,16 @@ def change_suppression(*, tenant: Tenant, suppression: str, because: str, actor:
     tenant.refresh_from_db()
 
 
-def accept_suppression(*, tenant: Tenant, because: str, actor: User) -> None:
-    """Make the suppression scope that somebody chose in SES the desired one. SES isn't called. Raises Refused."""
+def accept_suppression(*, tenant: Tenant, suppression: str, because: str, actor: User) -> None:
+    """Make the suppression scope that was found in SES the desired one. SES isn't called. Raises Refused."""
     require(actor, "tenants.manage_tenant", NO_SUPPRESSION)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
-        if locked.ses_suppression not in tuple(Suppression):
-            raise Refused("The suppression list in SES has not been read yet.")
-        before, after = {"suppression": locked.suppression}, {"suppression": locked.ses_suppression}
-        locked.suppression = locked.suppression_told = locked.ses_suppression
+        if suppression not in tuple(Suppression):
+            raise Refused(f"The suppression list “{suppression}” is unknown and can't be accepted.")
+        before, after = {"suppression": locked.suppression}, {"suppression": suppression}
+        locked.suppression = locked.suppression_told = suppression
         locked.save(update_fields=("suppression", "suppression_told", "updated_at"))
         _record("tenant.suppression", locked, actor, because, before, after)
     tenant.refresh_from_db()
@@ -100,16 +100,16 @@ def _record(
     audit_services.record(what, about=about, actor=actor, because=because, before=before, after=after, for_staff=True)
 
 
-def accept_policy(*, tenant: Tenant, because: str, actor: User) -> None:
-    """Make the policy that somebody set in SES the desired one. SES isn't called. Raises Refused."""
+def accept_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> None:
+    """Make the policy that was found in SES the desired one. SES isn't called. Raises Refused."""
     require(actor, "tenants.manage_tenant", NO_POLICY)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
-        if locked.ses_policy not in tuple(Policy):
-            raise Refused(f"The policy “{locked.ses_policy}” is unknown and can't be accepted.")
-        before, after = {"policy": locked.policy}, {"policy": locked.ses_policy}
-        locked.policy = locked.policy_told = locked.ses_policy
+        if policy not in tuple(Policy):
+            raise Refused(f"The policy “{policy}” is unknown and can't be accepted.")
+        before, after = {"policy": locked.policy}, {"policy": policy}
+        locked.policy = locked.policy_told = policy
         locked.save(update_fields=("policy", "policy_told", "updated_at"))
         _record("tenant.policy", locked, actor, because, before, after)
     tenant.refresh_from_db()

@@ -11,6 +11,7 @@ from datetime import datetime
 import structlog
 from django.core.cache import cache
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.people.selectors import owners_of
@@ -141,9 +142,13 @@ def read_tenant(*, tenant_id: str) -> None:
         configuration_sets_services.read_set(tenant=tenant)
         configuration_sets_services.read_suppression(tenant=tenant)
     except AwsProblem as problem:
-        not_newer = Tenant.objects.filter(pk=tenant.pk, read_at=tenant.read_at)
-        not_newer.update(read_problem=str(problem))
+        store_failed_read(Tenant.objects.filter(pk=tenant.pk, read_at=tenant.read_at), str(problem))
         raise
+
+
+def store_failed_read(tenants: QuerySet[Tenant], why: str) -> None:
+    """Store why they could not be read. One that is gone stays gone: a failed read says nothing about it."""
+    tenants.exclude(read_problem__in=(GONE, ANOTHER)).update(read_problem=why)
 
 
 def read(tenant: Tenant, *, after: Iterable[str] = ()) -> None:
@@ -188,7 +193,7 @@ def store(tenant: Tenant, entity: Entity, *, asked_at: datetime | None = None, r
     """
     asked_at = asked_at or timezone.now()
     locked = Tenant.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=tenant.pk).first()
-    if locked is None or is_outdated(asked_at, locked.read_at, locked.status_told_at):
+    if locked is None or locked.arn != entity.arn or is_outdated(asked_at, locked.read_at, locked.status_told_at):
         return
     before, impact = _statuses(locked), locked.impact
     comes_into_use = is_first_in_use(locked, asked_at)
@@ -324,7 +329,7 @@ def _record_gone(tenant: Tenant, why: str, asked_at: datetime) -> None:
     hand ends no pause.
     """
     locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
-    if is_outdated(asked_at, locked.read_at):
+    if locked.arn != tenant.arn or is_outdated(asked_at, locked.read_at):
         return
     locked.stopped_as = locked.stopped_as or _stopped_as(locked)
     locked.read_problem, locked.aggregate, locked.read_at = why, "", asked_at

@@ -132,7 +132,7 @@ def _read_tenant(key: str) -> None:
 
 def _postpone(key: str) -> None:
     """Tenants with a problem are read last."""
-    Tenant.objects.filter(pk=key).update(read_problem="The status could not be stored.")
+    status_services.store_failed_read(Tenant.objects.filter(pk=key), "The status could not be stored.")
 
 
 def _due_unlisted(began: datetime, now: datetime) -> list[str]:
