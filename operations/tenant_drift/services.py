@@ -30,7 +30,6 @@ from tenants.inventory.services import TenantInventory
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED, NOT_YET, Entity, TenantFound, name_of
 from tenants.lifecycle.selectors import tenants_in_region
-from tenants.losses import services as losses_services
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
@@ -169,7 +168,7 @@ def _recheck(
     found = _compare(tenants_in_region().filter(name__in=places), (*known, *read), since)
     lost = {(each.place, each.subject) for each in found if each.kind in LOST}
     listed = {(each.tenant.name, arn) for each in (*known, *read) for _, arn in each.resources}
-    losses_services.record_lost(tenants=places, lost=lost, listed=listed)
+    inventory_services.record_lost(tenants=places, lost=lost, listed=listed)
     new = drift_store_services.store(area=TENANTS_AREA, found=found, now=now, places=places)
     _record_refused(places)
     return new
@@ -275,14 +274,14 @@ def _tenant(difference: Difference) -> Tenant:
 
 
 def _recreate(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    losses_services.recreate_tenant(
+    lifecycle_services.recreate_tenant(
         tenant=tenant, pause=pause_services.kept_pause(tenant=tenant, because=because, actor=actor)
     )
 
 
 def _adopt_new(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
     kept = pause_services.kept_pause(tenant=tenant, because=because, actor=actor)
-    losses_services.recreate_tenant(tenant=tenant, arn=str(difference.found["arn"]), pause=kept)
+    lifecycle_services.recreate_tenant(tenant=tenant, arn=str(difference.found["arn"]), pause=kept)
 
 
 def _restore_policy(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:

@@ -17,6 +17,7 @@ from accounts.models.people import Customer
 from accounts.people import selectors as people_selectors
 from inbound_admin.lib.api.schemas import Accepted, In, Out, Page, Paged, QueryIn, Text, given, page_of
 from inbound_admin.lib.errors import Refused
+from tenants.deletion import services as deletion_services
 from tenants.lifecycle import selectors, services
 from tenants.lifecycle.selectors import stopped_before, tenants_for_staff
 from tenants.models.tenants import StatusChange, Tenant, TenantResource
@@ -315,7 +316,7 @@ def delete_tenant(request: HttpRequest, tenant_id: str, query: Annotated[Confirm
     tenant is deleted. Refused: 422 `TENANT_PAUSED` while it is paused, `TENANT_IN_USE` while a domain is in it.
     """
     tenant = staff_tenant(request, tenant_id)
-    services.delete_tenant(tenant=tenant, typed_name=query.confirm, actor=caller(request))
+    deletion_services.delete_tenant(tenant=tenant, typed_name=query.confirm, actor=caller(request))
     return accepted(tenant, f"Deleting {tenant.name}. Its URL returns 404 when it is deleted.")
 
 

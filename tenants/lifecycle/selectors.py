@@ -359,11 +359,10 @@ def account_is_stopped() -> bool:
 
 def rejects_sends(tenant: Tenant, name: str) -> bool:
     """Return whether SES rejects sends from this domain: they name a tenant that is gone, or that lost the domain."""
-    if _rejects_all(tenant) or tenant.sends_since is None or tenant.stage != TenantStage.READY:
-        return _rejects_all(tenant)
     needed = Q(kind=ResourceKind.IDENTITY, name=name)
     needed |= Q(kind=ResourceKind.CONFIGURATION_SET, name=tenant.configuration_set)
-    return lost_of(tenant).filter(needed).exists()
+    is_used = tenant.sends_since is not None and tenant.stage == TenantStage.READY
+    return _rejects_all(tenant) or (is_used and lost_of(tenant).filter(needed).exists())
 
 
 def lost_of(tenant: Tenant) -> QuerySet[TenantResource]:
@@ -386,7 +385,7 @@ def default_sets_outside(tenants: Iterable[Tenant]) -> QuerySet[TenantResource]:
 
 
 def stopped_before(tenant: Tenant) -> str:
-    """Return, for staff, what SES did with a tenant that it no longer has, and what a restore does; "" for nothing."""
+    """Return what SES did with a tenant that it no longer has, and what a restore does; "" for nothing. For staff."""
     if not tenant.is_gone or tenant.is_paused or not tenant.stopped_as:
         return ""
     return f"{what_stopped(tenant)} {RESTORED_PAUSED}"
