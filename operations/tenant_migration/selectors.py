@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -26,7 +26,7 @@ from operations.tenant_migration.core import (
 )
 from tenants.lifecycle.core import tenant_name
 from tenants.lifecycle.selectors import tenant_of, tenants_in_region
-from tenants.models.tenants import ResourceKind, Tenant, TenantResource
+from tenants.models.tenants import STOPPED, ResourceKind, Tenant, TenantResource
 
 CALLS_OF_CUSTOMER = 6  # without those for its domains
 CALLS_OF_IDENTITY = 3  # its default configuration set, the tenants that have it, its association
@@ -111,7 +111,7 @@ def kept_by_pause(migration: Migration) -> dict[str, Customer]:
     """Return by ID the customers that a rollback leaves in their tenants: their sends name one that is stopped."""
     items = MigrationItem.objects.filter(migration=migration, state__in=REVERSIBLE)
     sending = tenants_in_region().filter(customer__in=items.values("customer"), sends_since__isnull=False)
-    stopped = [tenant for tenant in sending.select_related("customer").order_by("name") if tenant.is_stopped]
+    stopped = sending.filter(STOPPED).select_related("customer").order_by("name")
     return {tenant.customer_id: tenant.customer for tenant in stopped}
 
 
@@ -236,6 +236,18 @@ def _seconds_left(migration: Migration, by_group: dict[str, int]) -> int:
 def seconds_needed(customers: int, calls: int, at_most_per_hour: int | None) -> int:
     """Estimate by the queue and the SES rate limit, or by the hourly limit if that is slower."""
     return max(jobs.seconds_left(task=MIGRATE, calls=calls), seconds_left(customers, calls, at_most_per_hour))
+
+
+def rollbacks() -> QuerySet[MigrationItem]:
+    """Return the customers that are being rolled back, in the order of the migrations."""
+    items = MigrationItem.objects.filter(migration__region=settings.AWS_REGION, state=ItemState.ROLLING_BACK)
+    return items.select_related("customer", "migration").order_by("migration__created_at", "number")
+
+
+def to_switch_back() -> QuerySet[MigrationItem]:
+    """Return those of them whose sends still name the tenant, and didn't before the migration."""
+    sending = tenants_in_region().filter(customer=OuterRef("customer"), sends_since__isnull=False)
+    return rollbacks().filter(Exists(sending), before__sends_since="")
 
 
 def next_item(migration: Migration) -> MigrationItem | None:

@@ -90,7 +90,8 @@ def _context(request: SignedIn, migration: Migration) -> dict[str, Any]:
         "forecast": _forecast(migration),
         "minutes_left": counted.seconds_left // 60 + 1,
         "may_migrate": _may(request),
-        "poll_seconds": POLL_SECONDS if under_way else None,
+        "rolls_back": (rolls_back := "roll_back" in request.GET),
+        "poll_seconds": POLL_SECONDS if under_way and not rolls_back else None,  # a swap would empty the form
         "form": RollBackForm(),
         "held_by_pause": _held_by_pause(migration),
     }
@@ -160,7 +161,8 @@ def item(request: SignedIn, migration_id: str, item_id: str) -> HttpResponse:
         "may_migrate": _may(request),
         "form": form,
         "held_by_pause": _held_by_pause(migration, row),
-        "poll_seconds": POLL_SECONDS if row.state in ("running", "rolling_back", "waiting") else None,
+        "rolls_back": (rolls_back := "roll_back" in request.GET or form.is_bound),
+        "poll_seconds": POLL_SECONDS if row.state in UNFINISHED and not rolls_back else None,
     }
     status = 422 if form.errors else 200
     return TemplateResponse(

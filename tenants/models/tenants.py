@@ -44,6 +44,14 @@ SUPPRESSIONS = [(each.value, each.value) for each in Suppression]
 POLICIES = [(policy.value, policy.value) for policy in Policy]
 
 
+STOPPED = (
+    models.Q(is_paused=True)
+    | ~models.Q(stopped_as="")
+    | models.Q(aggregate=SendingStatus.DISABLED)
+    | models.Q(amazon_status=SendingStatus.DISABLED)
+)
+
+
 class Tenant(models.Model):
     """A customer's SES tenant in one region. SES's values are stored unchanged, also unknown ones."""
 
@@ -170,7 +178,7 @@ class Tenant(models.Model):
     def is_stopped(self) -> bool:
         """Return whether staff paused it, also unconfirmed, or SES stops its sending by the last read.
 
-        SES's pause also counts after somebody has deleted the tenant there.
+        SES's pause also counts after somebody has deleted the tenant there. `STOPPED` says the same in queries.
         """
         return self.is_paused or bool(self.stopped_as) or SendingStatus.DISABLED in (self.aggregate, self.amazon_status)
 
