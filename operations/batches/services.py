@@ -24,7 +24,15 @@ from audit.selectors import is_changed_since
 from audit.services import acting
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, NotAllowed, Problem, Refused
-from operations.batches.core import BY_COMMAND, DOMAIN_KINDS, IMPORT_KINDS, LATER_DECISIONS, URGENT_KINDS, BatchKind
+from operations.batches.core import (
+    BY_COMMAND,
+    DOMAIN_KINDS,
+    IMPORT_KINDS,
+    INTERNAL_ERROR,
+    LATER_DECISIONS,
+    URGENT_KINDS,
+    BatchKind,
+)
 from operations.domain_actions import services as domain_actions_services
 from operations.drift import services as drift_services
 from operations.jobs import batch_subject, queue_batches, queue_legacy_import, queue_urgent_batches
@@ -36,7 +44,6 @@ from operations.pause import services as pause_services
 ITEMS_AT_ONCE = 1000  # in one INSERT
 RUNNING, PAUSED = {"state": "Running"}, {"state": "Paused"}
 PERMISSION_LOST = "The person who started or retried it no longer has permission."
-INTERNAL_ERROR = "We couldn't do this because of an internal error (see the worker’s log)."
 
 
 @dataclass(frozen=True)
