@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet
 
 from accounts.models.people import User
+from inbound_admin.lib.seen import fingerprint
 from operations.batches.core import BatchKind, BatchResult
 from operations.models import BatchItem
 from tenants.models.tenants import Tenant
@@ -58,6 +59,10 @@ class PredictedPause:
     tenant: Tenant
     sentence: str
     works: bool
+
+    @property
+    def seen(self) -> str:
+        return fingerprint(self.tenant.shown_pause)
 
 
 def predicted_resumes(tenants: list[Tenant]) -> list[PredictedPause]:

@@ -130,11 +130,11 @@ def pause(
             auto_apply_services.stop(customer=tenant.customer, because=text.strip(), actor=actor, bulk_id=bulk_id)
 
 
-def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> None:
+def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "", seen: str = "") -> None:
     """Resume sending, and receiving if the pause stopped it. Raises Refused as `tenants.pause.services.resume`."""
     with transaction.atomic():
         Customer.objects.select_for_update(no_key=True).get(pk=tenant.customer_id)
-        pause_services.resume(tenant=tenant, because=because, actor=actor, bulk_id=bulk_id)
+        pause_services.resume(tenant=tenant, because=because, actor=actor, bulk_id=bulk_id, seen=seen)
         auto_apply_services.resume(customer=tenant.customer, because=because.strip(), actor=actor, bulk_id=bulk_id)
 
 

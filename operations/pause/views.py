@@ -10,12 +10,13 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from accounts.people.selectors import owners_of
-from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.errors import AwsProblem, ChangedMeanwhile, Refused
 from inbound_admin.lib.http import SignedIn, form_page
+from inbound_admin.lib.seen import fingerprint, refuse_if_changed
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.pause import services
-from operations.pause.forms import PauseForm, PauseManyForm, ResumeForm
+from operations.pause.forms import PauseForm, PauseManyForm, ResumeForm, ResumeOneForm
 from operations.pause.selectors import PredictedPause, predict_resume, predicted_resumes
 from receipt_rules.auto_apply import services as auto_apply_services
 from tenants.customer_notices.core import CustomerNotice, InboundMail, banner_of, owner_email
@@ -98,10 +99,13 @@ def _hidden(given: dict[str, Any], digest: str) -> list[tuple[str, str]]:
 @require_http_methods(["GET", "POST"])
 def resume(request: SignedIn, tenant_id: str) -> HttpResponse:
     tenant = tenant_to_pause(request, tenant_id)
-    form = ResumeForm(request.POST or None)
+    form = ResumeOneForm(request.POST or None, initial={"seen": fingerprint(tenant.shown_pause)})
     if request.method == "POST" and form.is_valid():
         try:
-            services.resume(tenant=tenant, because=form.cleaned_data["because"], actor=request.user)
+            services.resume(tenant=tenant, actor=request.user, **form.cleaned_data)
+        except ChangedMeanwhile as changed:
+            messages.error(request, str(changed))
+            return redirect("operations:resume", tenant.id)
         except (Refused, AwsProblem) as problem:
             form.add_error(None, str(problem))
         else:
@@ -128,6 +132,8 @@ def choose(request: SignedIn) -> HttpResponse:
     form = _form(kind, request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
+            if kind is BatchKind.RESUME:
+                _refuse_changed(chosen, request.POST.getlist("shown"))
             started = batches_services.start(
                 kind=kind, items=services.items_of(chosen), words=_words(form), actor=request.user
             )
@@ -138,6 +144,13 @@ def choose(request: SignedIn) -> HttpResponse:
     rows = sorted(_predicted(kind, chosen), key=lambda row: row.works)
     context = {"kind": kind.value, "rows": rows, "form": form, "works": [row.tenant.id for row in rows if row.works]}
     return form_page(request, "operations/pause/pause_many.html", context)
+
+
+def _refuse_changed(chosen: list[Tenant], shown: list[str]) -> None:
+    """Raise ChangedMeanwhile if the page showed another pause of one of them."""
+    seen = dict(each.split(" ", 1) for each in shown if " " in each)
+    for tenant in chosen:
+        refuse_if_changed(seen.get(tenant.pk, ""), tenant.shown_pause)
 
 
 def _chosen(request: SignedIn, data: QueryDict) -> list[Tenant]:

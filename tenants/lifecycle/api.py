@@ -130,7 +130,7 @@ def tenant_fields(tenant: Tenant, *, staff: bool) -> dict[str, Any]:
         "standing": str(tenant.standing),
         "account_stopped": tenant.account_stopped,
         "standing_since": tenant.standing_since,
-        "sentence": tenant.sentence,
+        "sentence": tenant.sentence if staff else selectors.customer_sentence(tenant),
         "told": banner.told if banner else None,
         "stops_receiving": tenant.stops_receiving,
         "receiving": str(tenant.receiving),

@@ -190,6 +190,12 @@ class Tenant(models.Model):
         return self.is_paused and not self.is_under_way and ended
 
     @property
+    def shown_pause(self) -> dict[str, object]:
+        """Return what a page shows of the pause that it ends or keeps, for `inbound_admin.lib.seen`."""
+        names = ("status_asked_at", "pause_reason", "pause_text", "pause_review_on")
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def names_tenant(self) -> bool:
         """Return whether the customer's sends name it. Until then a pause or suspension stops none of their mail."""
         return self.sends_since is not None

@@ -18,6 +18,7 @@ from accounts.roles import require, require_reason
 from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.seen import refuse_if_changed
 from notifications.email import services as email_services
 from tenants.customer_notices.core import customer_text_for
 from tenants.jobs import queue_status
@@ -107,15 +108,16 @@ def kept_pause(*, tenant: Tenant, because: str, actor: User) -> dict[str, object
     return asked | ours | {"pause_reason": PauseReason.OTHER, "pause_text": text, "pause_told": told}
 
 
-def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> None:
+def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "", seen: str = "") -> None:
     """Store the request; the worker tells SES. Raises Refused if staff didn't pause it, and nothing in SES did.
 
-    While AWS suspends the tenant, only a pause by staff can be ended, and the suspension stays.
+    While AWS suspends the tenant, only a pause by staff can be ended, and the suspension stays. `seen`: of the form.
     """
     require(actor, "tenants.pause_tenant", NOT_YOURS)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
+        refuse_if_changed(seen, locked.shown_pause)
         refuse_resume(locked)
         before = {"paused": True, "reason": PauseReason(locked.pause_reason).label if locked.pause_reason else None}
         locked.is_paused, locked.pause_review_on, locked.stops_receiving = False, None, False
@@ -134,7 +136,7 @@ def refuse_resume(tenant: Tenant) -> None:
         raise Refused(f"{tenant} is not paused.", code="NOT_PAUSED")
 
 
-def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: User) -> None:
+def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: User, seen: str = "") -> None:
     """Record the review's outcome: still paused, with or without a next review date.
 
     Raises Refused also if it isn't paused in SES, so that nobody believes that it is.
@@ -144,6 +146,7 @@ def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: 
     _refuse_past(review_on)
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
+        refuse_if_changed(seen, locked.shown_pause)
         if why := why_not_kept(locked):
             raise Refused(why, code="NOT_PAUSED")
         before = {"review_on": _day(locked.pause_review_on)}
