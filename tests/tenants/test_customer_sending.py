@@ -8,9 +8,8 @@ from django.utils import timezone
 from accounts.models.people import Customer
 from accounts.roles import Role
 from tenants.customer_notices.core import NOBODY_SENDS
-from tenants.lifecycle.selectors import banners_for, customer_sentence
+from tenants.lifecycle.selectors import banners_for
 from tenants.models.tenants import SesAccount, Tenant
-from tests.api_client import api_of, ok
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff, make_user
 from tests.tenants.factories import make_tenant
@@ -108,12 +107,3 @@ def test_the_sending_page_shows_developers_the_tenants_name_but_no_other_tenant(
 def test_a_customer_without_a_tenant_sends_as_before(alice_client: Client, northwind: Customer) -> None:
     domain = make_domain("northwind.example", customer=northwind, **VERIFIED)
     assert "is sent as before" in alice_client.get(reverse("domains:sending", args=[domain.id])).text
-
-
-def test_a_customer_reads_the_words_of_their_pages_in_the_api(paused: Tenant, northwind: Customer) -> None:
-    Tenant.objects.filter(pk=paused.pk).update(sends_since=None)
-    paused.refresh_from_db()
-    member = make_member(northwind, email="dev@northwind.com")
-    found = ok(api_of(member, "read", name="app").get(f"/api/v2/tenants/{paused.pk}"))
-    assert found["sentence"] == customer_sentence(paused)
-    assert "Migrate the customer" in paused.sentence
