@@ -14,6 +14,7 @@ from inbound_admin.lib.errors import AwsProblem
 
 Row = TypeVar("Row")
 Found = TypeVar("Found")
+INTERNAL_ERROR = "We couldn't do this because of an internal error (see the worker’s log)."
 log = structlog.get_logger(__name__)
 
 

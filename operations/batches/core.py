@@ -61,7 +61,6 @@ LATER_DECISIONS: Mapping[BatchKind, tuple[tuple[str, ...], str]] = {
     **dict.fromkeys((BatchKind.HOLD, BatchKind.RELEASE), (("domain.held", "domain.released"), "held or released")),
     **dict.fromkeys((BatchKind.TRANSFER, BatchKind.DELETE), (("domain.transferred",), "transferred")),
 }
-INTERNAL_ERROR = "We couldn't do this because of an internal error (see the worker’s log)."
 BY_COMMAND = "by_command"  # the key of `Batch.words` that says that the command line started it
 # Details that the page shows for all items together: the key of `Batch.words`, and its label.
 SHOWN_WORDS: Mapping[str, str] = {

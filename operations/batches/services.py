@@ -24,15 +24,7 @@ from audit.selectors import is_changed_since
 from audit.services import acting
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, NotAllowed, Problem, Refused
-from operations.batches.core import (
-    BY_COMMAND,
-    DOMAIN_KINDS,
-    IMPORT_KINDS,
-    INTERNAL_ERROR,
-    LATER_DECISIONS,
-    URGENT_KINDS,
-    BatchKind,
-)
+from operations.batches.core import BY_COMMAND, DOMAIN_KINDS, IMPORT_KINDS, LATER_DECISIONS, URGENT_KINDS, BatchKind
 from operations.domain_actions import services as domain_actions_services
 from operations.drift import services as drift_services
 from operations.jobs import batch_subject, queue_batches, queue_legacy_import, queue_urgent_batches
@@ -318,7 +310,7 @@ def _execute(item: BatchItem) -> None:
         rows.update(state=BatchItemState.REFUSED, problem=str(problem))
     except Exception as error:  # noqa: BLE001  # logged, or raised again
         isolation.log_or_raise("batches", item.pk, error)
-        rows.update(state=BatchItemState.REFUSED, problem=INTERNAL_ERROR)
+        rows.update(state=BatchItemState.REFUSED, problem=isolation.INTERNAL_ERROR)
 
 
 def _refuse_if_decided_since(item: BatchItem) -> None:

@@ -26,7 +26,6 @@ from domains.ownership.selectors import Holders
 from inbound_admin.lib import bulk, isolation, sealed
 from inbound_admin.lib.database import is_outage
 from inbound_admin.lib.errors import Problem, Refused
-from operations.batches.core import INTERNAL_ERROR
 from operations.identity_drift import services as identity_drift_services
 from operations.legacy_import.core import DUPLICATE, RETRYABLE, ImportResult, ParsedRow, RowKind
 from operations.legacy_import.selectors import may_import
@@ -357,7 +356,7 @@ def _why_failed(error: Exception) -> str:
     """Return why nothing was stored for a customer, which concerns no other."""
     if isinstance(error, DatabaseError):
         return ROLLED_BACK.format(error=error)
-    return str(error) if isinstance(error, Problem) else INTERNAL_ERROR
+    return str(error) if isinstance(error, Problem) else isolation.INTERNAL_ERROR
 
 
 def _refuse_if_rejected(item: BatchItem) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet
 
 from accounts.models.people import User
-from inbound_admin.lib.seen import fingerprint
 from operations.batches.core import BatchKind, BatchResult
 from operations.models import BatchItem
 from tenants.models.tenants import Tenant
@@ -17,7 +16,6 @@ ENDED = BatchResult("Pause ended", "warn", "")  # and AWS suspends the tenant
 _WORDS = {BatchKind.PAUSE: ("Paused", "Pausing"), BatchKind.RESUME: ("Resumed", "Resuming")}
 ONLY_OURS = "AWS still suspends the tenant: no mail is sent until AWS lifts the suspension."
 STILL_LEAVES = "This customer’s sends don’t name the tenant yet, so their mail still leaves."
-RESTORES = "Their addresses receive mail again: the receipt rules are restored."
 LEAVES_ANYWAY = "This customer’s sends don’t name the tenant yet: their mail leaves, paused or not."
 
 
@@ -50,28 +48,6 @@ def predict_resume(tenant: Tenant) -> ResumeOutcome:
         why = ACCOUNT_STOPPED if tenant.account_stopped else LEAVES_ANYWAY
         return ResumeOutcome(f"The tenant is resumed in SES. {why}", possible=True)
     return ResumeOutcome("Sending resumes. The status changes to Enabled once SES confirms it.", possible=True)
-
-
-@dataclass(frozen=True)
-class PredictedPause:
-    """`works` False: it would be refused, or nothing would change."""
-
-    tenant: Tenant
-    sentence: str
-    works: bool
-
-    @property
-    def seen(self) -> str:
-        return fingerprint(self.tenant.shown_pause)
-
-
-def predicted_resumes(tenants: list[Tenant]) -> list[PredictedPause]:
-    outcomes = [(tenant, predict_resume(tenant)) for tenant in tenants]
-    return [PredictedPause(tenant, _with_receiving(tenant, outcome), outcome.possible) for tenant, outcome in outcomes]
-
-
-def _with_receiving(tenant: Tenant, outcome: ResumeOutcome) -> str:
-    return f"{outcome.sentence} {RESTORES}" if outcome.possible and tenant.stops_receiving else outcome.sentence
 
 
 def may_pause(viewer: User) -> bool:

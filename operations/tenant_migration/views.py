@@ -19,7 +19,6 @@ from operations.tenant_migration.core import Chosen, calls, plan
 from operations.tenant_migration.forms import MOST_BYTES, POLICIES, MoveForm, PlanForm, RollBackForm
 from operations.tenant_migration.selectors import inventory_of
 from operations.tenant_migration.services import Choice
-from tenants.status.core import Policy
 
 POLL_SECONDS = 3
 ITEMS_PER_PAGE = 50
@@ -82,7 +81,7 @@ def _context(request: SignedIn, migration: Migration) -> dict[str, Any]:
     under_way = migration.state == MigrationState.RUNNING or counted.by_group["running"]
     return {
         "migration": migration,
-        "policy_title": POLICIES.get(Policy(migration.policy), migration.policy),
+        "policy_title": POLICIES.get(migration.policy, migration.policy),
         "page": page_of(selectors.items_of(migration, group), request, ITEMS_PER_PAGE),
         "counted": counted,
         "groups": [(key, words, counted.by_group[key]) for key, (words, _) in selectors.GROUPS.items()],

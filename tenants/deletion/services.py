@@ -15,7 +15,6 @@ from inbound_admin.lib.errors import AwsMissing, AwsProblem, Refused
 from notifications.alerts import services as alerts_services
 from tenants.jobs import queue_read, queue_removal
 from tenants.lifecycle import gateway
-from tenants.lifecycle.core import TenantFound
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region, what_stopped
 from tenants.models.tenants import SendingStatus, Tenant, TenantResource, TenantStage
 from tenants.resources import services as resources_services
@@ -83,10 +82,11 @@ def delete_in_ses(*, tenant_id: str) -> None:
         return
     with aws.recording() as request_ids:
         try:
-            if (found := _in_ses(tenant)) and found.status == SendingStatus.DISABLED:
+            status = _status_in_ses(tenant)
+            if status == SendingStatus.DISABLED:
                 _keep_stopped(tenant)
                 return
-            if found:
+            if status is not None:
                 _remove_associations(tenant)
                 with suppress(AwsMissing):
                     gateway.delete_tenant(tenant.name)
@@ -97,14 +97,14 @@ def delete_in_ses(*, tenant_id: str) -> None:
     _finish_removal(tenant, request_ids)
 
 
-def _in_ses(tenant: Tenant) -> TenantFound | None:
-    """Return the tenant that we know, if SES still has it. Others can delete it and reuse its name."""
+def _status_in_ses(tenant: Tenant) -> str | None:
+    """Return the status of the tenant that we know; None if SES no longer has it. Others can reuse its name."""
     try:
         found = gateway.get_tenant(tenant.name)
     except AwsMissing:
         return None
     is_ours = found.arn == tenant.arn if tenant.arn else (gateway.OURS, tenant.pk) in found.tags
-    return found if is_ours else None
+    return found.status if is_ours else None
 
 
 @transaction.atomic

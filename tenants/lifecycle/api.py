@@ -19,7 +19,6 @@ from inbound_admin.lib.api.schemas import Accepted, Blank, In, Out, Page, Paged,
 from inbound_admin.lib.errors import Refused
 from tenants.deletion import services as deletion_services
 from tenants.lifecycle import selectors, services
-from tenants.lifecycle.selectors import stopped_before, tenants_for_staff
 from tenants.models.tenants import Tenant
 from tenants.policy import services as policy_services
 from tenants.status import core as status_core
@@ -132,11 +131,9 @@ def _tenant(form: type[Shown], tenant: Tenant, *, staff: bool, **more: Any) -> S
 
 
 def _for_staff(tenant: Tenant) -> ForStaffOut:
-    problems = (tenant.stage_problem, tenant.status_problem, tenant.read_problem)
-    problems = (*problems, stopped_before(tenant), tenant.receiving_problem)
-    return ForStaffOut.of(
-        tenant, amazon_id=tenant.ses_id, amazon_policy=tenant.ses_policy, problems=[each for each in problems if each]
-    )
+    texts = (tenant.stage_problem, tenant.status_problem, tenant.read_problem)
+    problems = [each for each in (*texts, selectors.stopped_before(tenant), tenant.receiving_problem) if each]
+    return ForStaffOut.of(tenant, amazon_id=tenant.ses_id, amazon_policy=tenant.ses_policy, problems=problems)
 
 
 def _layer(layer: Layer) -> LayerOut:
@@ -184,7 +181,7 @@ def tenant_address(tenant_id: str) -> str:
 
 def staff_tenant(request: HttpRequest, tenant_id: str) -> Tenant:
     """For staff operations. 404 if it does not exist, or if the caller may not see all tenants."""
-    return get_object_or_404(tenants_for_staff(caller(request)), pk=tenant_id)
+    return get_object_or_404(selectors.tenants_for_staff(caller(request)), pk=tenant_id)
 
 
 def accepted(tenant: Tenant, message: str) -> Status[Accepted]:

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models.people import Customer
 from accounts.roles import Role
 from inbound_admin.lib.errors import AwsProblem
 from operations.migration_steps import services as migration_steps_services
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.django_db
 BECAUSE = "SES rejects their mail"
 
 
-def names_tenant(customer: object) -> bool:
+def names_tenant(customer: Customer) -> bool:
     return Tenant.objects.get(customer=customer).names_tenant
 
 
