@@ -310,15 +310,15 @@ def _statuses(tenant: Tenant) -> dict[str, str]:
 
 
 def _record_layers(locked: Tenant, entity: Entity) -> None:
-    _record_change(locked, LayerName.STAFF, locked.staff_status, entity.staff[0], entity.staff[1], entity.staff[2])
-    _record_change(locked, LayerName.AMAZON, locked.amazon_status, entity.amazon[0], entity.amazon[1], entity.amazon[2])
-
-
-def _record_change(locked: Tenant, layer: LayerName, old: str, new: str, cause: str, since: datetime | None) -> None:
-    """Record a layer's change. The first read of a layer in its normal state is no change."""
-    if old == new or (not old and new == "ENABLED"):
-        return
-    StatusChange.objects.create(tenant=locked, layer=layer, old=old, new=new, cause=cause, since=since)
+    """Record changes of both sides. The first read of a layer in its normal state is no change."""
+    sides = (
+        (LayerName.STAFF, locked.staff_status, entity.staff),
+        (LayerName.AMAZON, locked.amazon_status, entity.amazon),
+    )
+    for layer, old, (new, cause, since) in sides:
+        if old != new and (old or new != SendingStatus.ENABLED):
+            change = StatusChange(tenant=locked, layer=layer, old=old, new=new, cause=cause, since=since)
+            change.save()
 
 
 @transaction.atomic
