@@ -24,7 +24,6 @@ from domains.models.domains import Domain, Stage
 from domains.names.core import parse_existing_domain
 from domains.ownership.selectors import Holders
 from inbound_admin.lib import bulk, isolation, sealed
-from inbound_admin.lib.database import is_outage
 from inbound_admin.lib.errors import Problem, Refused
 from operations.identity_drift import services as identity_drift_services
 from operations.legacy_import.core import DUPLICATE, RETRYABLE, ImportResult, ParsedRow, RowKind
@@ -81,8 +80,7 @@ def preview_rows(rows: Sequence[LegacyImportRow], context: ImportContext) -> lis
         with transaction.atomic():
             return import_rows(map(parsed_row, rows), context)
     except DatabaseError as error:
-        if is_outage(error):
-            raise
+        isolation.log_or_raise("previewed customers", rows[0].owner, error)
         return [RowOutcome(ImportResult.FAILED, ROLLED_BACK.format(error=error))] * len(rows)
 
 

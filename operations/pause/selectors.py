@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from django.db.models import BooleanField, Count, ExpressionWrapper, F, Q, QuerySet
 
-from accounts.models.people import User
 from operations.batches.core import BatchKind, BatchResult
 from operations.models import BatchItem
 from tenants.models.tenants import Tenant
@@ -49,10 +48,6 @@ def predict_resume(tenant: Tenant) -> ResumeOutcome:
         why = ACCOUNT_STOPPED if tenant.account_stopped else LEAVES_ANYWAY
         return ResumeOutcome(f"The tenant is resumed in SES. {why}", possible=True)
     return ResumeOutcome("Sending resumes. The status changes to Enabled once SES confirms it.", possible=True)
-
-
-def may_pause(viewer: User) -> bool:
-    return viewer.has_perm("tenants.pause_tenant")
 
 
 def pause_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchResult]:

@@ -13,7 +13,6 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
-from accounts.models.people import Customer
 from accounts.people import selectors as people_selectors
 from inbound_admin.lib.api.schemas import Accepted, Blank, In, Out, Page, Paged, QueryIn, Text, given, page_of
 from inbound_admin.lib.errors import Refused
@@ -216,7 +215,9 @@ def create_tenant(request: HttpRequest, asked: TenantWanted) -> Status[Accepted]
     """
     actor = caller(request)
     services.require_permission(actor)
-    customer = _customer(request, asked.customer_id)
+    customer = people_selectors.customers_for(actor).filter(pk=asked.customer_id).first()
+    if customer is None:
+        raise Refused("No customer has this ID.", code="CUSTOMER_MISSING")
     if asked.name is not None:
         tenant = services.adopt_tenant(customer=customer, name=asked.name, actor=actor)
     else:
@@ -295,11 +296,3 @@ def list_tenant_statuses(
     """Return the changes of the sending status that were seen in SES, newest first, with the cause that SES gave."""
     rows, pagination = page_of(selectors.history_of(staff_tenant(request, tenant_id)), query)
     return Page[StatusChangeOut](data=[StatusChangeOut.of(row) for row in rows], pagination=pagination)
-
-
-def _customer(request: HttpRequest, customer_id: str) -> Customer:
-    viewer = caller(request)
-    found = people_selectors.customers_for(viewer).filter(pk=customer_id).first()
-    if found is None:
-        raise Refused("No customer has this ID.", code="CUSTOMER_MISSING")
-    return found

@@ -35,6 +35,11 @@ SUSPENDED = (
 )
 
 
+def require_permission(actor: User) -> None:
+    """Raises NotAllowed."""
+    require(actor, "tenants.pause_tenant", NOT_YOURS)
+
+
 def pause(
     *,
     tenant: Tenant,
@@ -47,7 +52,7 @@ def pause(
     bulk_id: str = "",
 ) -> None:
     """Store the request; the worker tells SES. Raises Refused without a reason and text, or if it is already paused."""
-    require(actor, "tenants.pause_tenant", NOT_YOURS)
+    require_permission(actor)
     text = require_reason(text, "Enter a staff note.")
     if reason not in PauseReason.values:
         raise Refused("Choose a reason.", code="REASON_MISSING")
@@ -113,7 +118,7 @@ def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "", seen
 
     While AWS suspends the tenant, only a pause by staff can be ended, and the suspension stays. `seen`: of the form.
     """
-    require(actor, "tenants.pause_tenant", NOT_YOURS)
+    require_permission(actor)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
@@ -141,7 +146,7 @@ def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: 
 
     Raises Refused also if it isn't paused in SES, so that nobody believes that it is.
     """
-    require(actor, "tenants.pause_tenant", NOT_YOURS)
+    require_permission(actor)
     because = require_reason(because, "Enter a reason.")
     _refuse_past(review_on)
     with transaction.atomic():
@@ -187,7 +192,7 @@ def record_receiving(*, customer: Customer, asked_at: datetime | None, problem: 
 
 def reapply_status(*, tenant: Tenant, because: str, actor: User) -> None:
     """Send the desired status to SES again, after somebody changed it there. Raises Refused."""
-    require(actor, "tenants.pause_tenant", NOT_YOURS)
+    require_permission(actor)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
@@ -201,7 +206,7 @@ def reapply_status(*, tenant: Tenant, because: str, actor: User) -> None:
 
 def accept_status(*, tenant: Tenant, because: str, actor: User) -> None:
     """Make the status that somebody set in SES the desired one. SES isn't called. Raises Refused."""
-    require(actor, "tenants.pause_tenant", NOT_YOURS)
+    require_permission(actor)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
@@ -272,7 +277,7 @@ def apply_status(*, tenant_id: str) -> None:
 
 def retry_status(*, tenant: Tenant, actor: User) -> None:
     """Tell SES a requested status now instead of at the next attempt. Raises Refused if none is under way."""
-    require(actor, "tenants.pause_tenant", NOT_YOURS)
+    require_permission(actor)
     if tenant.pause_is_undone:
         raise Refused(f"{tenant} was paused, and {status_services.UNDONE}", code="PAUSE_UNDONE")
     if not tenant.is_under_way or tenant.stage != TenantStage.READY:
