@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models.people import User
 from accounts.roles import require, require_reason
 from audit import services as audit_services
-from inbound_admin.lib import aws
+from inbound_admin.lib import aws, isolation
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.seen import refuse_if_changed
 from tenants.jobs import queue_policy
@@ -116,29 +116,37 @@ def accept_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> 
 
 
 def apply_policy(*, tenant_id: str) -> None:
-    """Set the policy in SES, then read the tenant, since a stricter one may pause at once.
+    """Set suppression list and policy in SES, then read the tenant, since a stricter policy may pause at once.
 
-    Raises AwsProblem, which is also stored for the page.
+    Raises AwsProblem, which is also stored for the page. What SES refuses prevents none of the others.
     """
     tenant = tenants_in_region().filter(pk=tenant_id, stage=TenantStage.READY).first()
     if tenant is None:
         return
     try:
-        if tenant.suppression != tenant.suppression_told:
-            lifecycle_gateway.set_suppression(tenant.name, Suppression(tenant.suppression))
-            fields: dict[str, object] = {"suppression_read_at": timezone.now()}
-            fields |= {"suppression_told": tenant.suppression, "ses_suppression": tenant.suppression}
-            if not Tenant.objects.filter(pk=tenant.pk, suppression=tenant.suppression).update(**fields):
-                _repeat_newer(tenant)
-        if tenant.policy != tenant.policy_told:
-            with aws.recording() as request_ids:
-                lifecycle_gateway.set_policy(tenant.arn, Policy(tenant.policy))
-            _record_applied(tenant, request_ids)
-        status_services.read(tenant)
+        isolation.past_refusals((_set_suppression, _set_policy, status_services.read), lambda step: step(tenant))
     except AwsProblem as problem:
         Tenant.objects.filter(pk=tenant.pk).update(stage_problem=str(problem))
         raise
     Tenant.objects.filter(pk=tenant.pk).update(stage_problem="")
+
+
+def _set_suppression(tenant: Tenant) -> None:
+    if tenant.suppression == tenant.suppression_told:
+        return
+    lifecycle_gateway.set_suppression(tenant.name, Suppression(tenant.suppression))
+    fields: dict[str, object] = {"suppression_read_at": timezone.now()}
+    fields |= {"suppression_told": tenant.suppression, "ses_suppression": tenant.suppression}
+    if not Tenant.objects.filter(pk=tenant.pk, suppression=tenant.suppression).update(**fields):
+        _repeat_newer(tenant)
+
+
+def _set_policy(tenant: Tenant) -> None:
+    if tenant.policy == tenant.policy_told:
+        return
+    with aws.recording() as request_ids:
+        lifecycle_gateway.set_policy(tenant.arn, Policy(tenant.policy))
+    _record_applied(tenant, request_ids)
 
 
 @transaction.atomic
