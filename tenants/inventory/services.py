@@ -42,10 +42,8 @@ def read_inventories(tenants: Iterable[TenantFound], entities: Mapping[str, Enti
     """Read each tenant's resources, one call each. A tenant deleted meanwhile is left out. Raises AwsProblem."""
     found = []
     for tenant in tenants:
-        try:
+        with suppress(AwsMissing):
             found.append(TenantInventory(tenant, resources_in_ses(tenant.name), entities.get(tenant.arn)))
-        except AwsMissing:
-            continue
     return tuple(found)
 
 
@@ -53,11 +51,9 @@ def read_inventories_of(names: frozenset[str]) -> tuple[TenantInventory, ...]:
     """Read only the tenants with these names, three calls each. A tenant that SES doesn't have is left out."""
     found = []
     for name in sorted(names):
-        try:
+        with suppress(AwsMissing):
             tenant = lifecycle_gateway.get_tenant(name)
             found.append(TenantInventory(tenant, resources_in_ses(name), _entity_of(tenant)))
-        except AwsMissing:
-            continue
     return tuple(found)
 
 
