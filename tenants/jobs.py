@@ -1,6 +1,7 @@
 """Queues jobs on tenants. Tasks are named by string, since their modules import the services."""
 
 from datetime import datetime
+from functools import partial
 
 from inbound_admin.lib import jobs
 from tenants.models.tenants import Tenant
@@ -15,51 +16,6 @@ READ_ALL = "tenants.read_all"
 NOTIFY_OWNERS = "tenants.tell"
 SYNC_RECOMMENDATIONS = "tenants.find_out"
 SYNC_METRICS = "tenants.measure"
-
-
-def queue_creation(tenant: Tenant, *, unless_running: bool = False) -> None:
-    _queue(CREATE, tenant, unless_running=unless_running)
-
-
-def queue_associations(tenant: Tenant, *, unless_running: bool = False) -> None:
-    _queue(ASSOCIATE, tenant, unless_running=unless_running)
-
-
-def queue_status(tenant: Tenant, *, in_seconds: int = 0, unless_running: bool = False) -> None:
-    _queue(STATUS, tenant, urgent=True, in_seconds=in_seconds, unless_running=unless_running)
-
-
-def next_status_attempt(tenant: Tenant) -> datetime | None:
-    """Return when the worker tells SES the requested status next; None if it is about to, or does now."""
-    return jobs.next_attempt(_lock_of_status(tenant))
-
-
-def queue_policy(tenant: Tenant, *, unless_running: bool = False) -> None:
-    _queue(POLICY, tenant, urgent=True, unless_running=unless_running)
-
-
-def queue_removal(tenant: Tenant, *, unless_running: bool = False) -> None:
-    _queue(REMOVE, tenant, unless_running=unless_running)
-
-
-def queue_read(tenant: Tenant) -> None:
-    """Read the status from SES: an event reported a change, and an event alone is never trusted."""
-    _queue(READ, tenant)
-
-
-def queue_recommendations_sync(tenant: Tenant) -> None:
-    """Read the tenant's recommendations from SES."""
-    _queue(SYNC_RECOMMENDATIONS, tenant)
-
-
-def queue_metrics_sync(tenant: Tenant) -> None:
-    """Read the tenant's rates from CloudWatch."""
-    _queue(SYNC_METRICS, tenant)
-
-
-def queue_owner_email(tenant: Tenant, what: str) -> None:
-    """Send an email to the customer's owners. Queue it in the transaction that stores what the email reports."""
-    jobs.queue(NOTIFY_OWNERS, lock=f"tenant {tenant.pk} tells {what}", tenant_id=tenant.pk, what=what)
 
 
 def lock_of(tenant_id: str) -> str:
@@ -77,3 +33,23 @@ def _queue(
     """`urgent` jobs have a lock of their own, so a pause never waits until 200 identities are associated."""
     lock = _lock_of_status(tenant) if urgent else lock_of(tenant.pk)
     jobs.queue(task, lock=lock, in_seconds=in_seconds, unless_running=unless_running, tenant_id=tenant.pk)
+
+
+queue_creation = partial(_queue, CREATE)
+queue_associations = partial(_queue, ASSOCIATE)
+queue_status = partial(_queue, STATUS, urgent=True)
+queue_policy = partial(_queue, POLICY, urgent=True)
+queue_removal = partial(_queue, REMOVE)
+queue_read = partial(_queue, READ)  # an event reported a change, and an event alone is never trusted
+queue_recommendations_sync = partial(_queue, SYNC_RECOMMENDATIONS)  # from SES
+queue_metrics_sync = partial(_queue, SYNC_METRICS)  # from CloudWatch
+
+
+def queue_owner_email(tenant: Tenant, what: str) -> None:
+    """Send an email to the customer's owners. Queue it in the transaction that stores what the email reports."""
+    jobs.queue(NOTIFY_OWNERS, lock=f"tenant {tenant.pk} tells {what}", tenant_id=tenant.pk, what=what)
+
+
+def next_status_attempt(tenant: Tenant) -> datetime | None:
+    """Return when the worker tells SES the requested status next; None if it is about to, or does now."""
+    return jobs.next_attempt(_lock_of_status(tenant))

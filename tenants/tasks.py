@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from inbound_admin.lib import jobs
 from inbound_admin.lib.retry import RetryOn, RetryUntilAwsAnswers
+from tenants.deletion import services as deletion_services
 from tenants.jobs import (
     ASSOCIATE,
     CREATE,
@@ -51,7 +52,7 @@ def policy(tenant_id: str) -> None:
 
 @jobs.task(REMOVE, retry=RetryUntilAwsAnswers())
 def remove(tenant_id: str) -> None:
-    lifecycle_services.delete_in_ses(tenant_id=tenant_id)
+    deletion_services.delete_in_ses(tenant_id=tenant_id)
 
 
 @jobs.task(READ, retry=RetryUntilAwsAnswers())

@@ -31,6 +31,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.services import EVERYTHING, PlanRequest
 from sandbox.process import Sandbox
+from tenants.deletion import services as tenant_deletion_services
 from tenants.lifecycle import services as lifecycle_services
 from tenants.models.tenants import Tenant
 from tenants.pause import services as pause_services
@@ -195,7 +196,7 @@ def policy_at_amazon(tenant: Tenant) -> str:
 def delete_tenant(place: Place) -> list[Claim]:
     tenant = set_up_tenant(alice())
     nothing_else_waits()
-    lifecycle_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=olga())
+    tenant_deletion_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=olga())
     return [Claim("deleted", is_missing(olga(), "tenants:detail", tenant.pk), lambda: not tenants_in_ses())]
 
 

@@ -10,10 +10,11 @@ from typing import TypeVar
 import structlog
 
 from inbound_admin.lib.database import is_outage
-from inbound_admin.lib.errors import AwsProblem
+from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable
 
 Row = TypeVar("Row")
 Found = TypeVar("Found")
+INTERNAL_ERROR = "We couldn't do this because of an internal error (see the worker’s log)."
 log = structlog.get_logger(__name__)
 
 
@@ -38,6 +39,25 @@ def together(
         middle = len(rows) // 2
         for half in (rows[:middle], rows[middle:]):
             together(what, half, act, postpone=postpone)
+
+
+def past_refusals(
+    rows: Iterable[Row],
+    act: Callable[[Row], object],
+    *,
+    stops: tuple[type[AwsProblem], ...] = (AwsBusy, AwsUnreachable),
+) -> None:
+    """Act on each row. What AWS refuses for one is raised after the others; at once if AWS answers nobody (`stops`)."""
+    refused: AwsProblem | None = None
+    for row in rows:
+        try:
+            act(row)
+        except stops:
+            raise
+        except AwsProblem as problem:
+            refused = refused or problem
+    if refused is not None:
+        raise refused
 
 
 def or_else(what: str, row: object, act: Callable[[], Found], otherwise: Callable[[], Found]) -> Found:

@@ -15,7 +15,7 @@ from operations.domain_actions.selectors import domain_counts, domain_results, k
 from operations.drift.selectors import decision_counts, decision_results, may_decide
 from operations.jobs import BATCHES, DRIFT_CHECK, LEGACY_IMPORT, REMOVE
 from operations.models import Batch, BatchItem, BatchItemState
-from operations.pause.selectors import may_pause, pause_counts, pause_results
+from operations.pause.selectors import pause_counts, pause_results
 from tenants.jobs import STATUS
 from tenants.lifecycle.selectors import sees_tenants
 
@@ -92,7 +92,7 @@ def may_start(kind: BatchKind, viewer: User) -> bool:
     """Return whether the viewer may start, stop and retry batches of this kind."""
     if kind in DOMAIN_KINDS:
         return kind in kinds_for(viewer)
-    return may_decide(viewer) if kind is BatchKind.DECIDE else may_pause(viewer)
+    return may_decide(viewer) if kind is BatchKind.DECIDE else viewer.has_perm("tenants.pause_tenant")
 
 
 def counts_of(batch: Batch) -> dict[str, int]:

@@ -36,7 +36,6 @@ from operations.pause import services as pause_services
 ITEMS_AT_ONCE = 1000  # in one INSERT
 RUNNING, PAUSED = {"state": "Running"}, {"state": "Paused"}
 PERMISSION_LOST = "The person who started or retried it no longer has permission."
-INTERNAL_ERROR = "We couldn't do this because of an internal error (see the worker’s log)."
 
 
 @dataclass(frozen=True)
@@ -200,42 +199,21 @@ def stop_items(batch: Batch) -> int:
 
 def work() -> None:
     """Run all pending items except imports, batches in turn. Raises AwsProblem if it must wait; the item shows why."""
-    _work(waiting())
-    _finish(Batch.objects.exclude(kind__in=IMPORT_KINDS))
+    _work(Batch.objects.exclude(kind__in=IMPORT_KINDS))
 
 
 def work_urgent() -> None:
-    """Run pending items of the urgent kinds."""
-    _work(waiting_urgent())
-    _finish(Batch.objects.filter(kind__in=URGENT_KINDS))
+    _work(Batch.objects.filter(kind__in=URGENT_KINDS))
 
 
 def work_imports() -> None:
     """Run pending items of this region's imports."""
-    _work(waiting_imports())
-    _finish(import_batches())
-
-
-def waiting() -> QuerySet[BatchItem]:
-    """Return the items that the worker may start now, without imports."""
-    return _waiting().exclude(batch__kind__in=IMPORT_KINDS)
-
-
-def waiting_urgent() -> QuerySet[BatchItem]:
-    return _waiting().filter(batch__kind__in=URGENT_KINDS)
-
-
-def waiting_imports() -> QuerySet[BatchItem]:
-    return _waiting().filter(batch__in=import_batches())
+    _work(import_batches())
 
 
 def unfinished(kinds: Iterable[BatchKind]) -> QuerySet[Batch]:
     """Return batches that are neither marked as ended nor paused."""
     return Batch.objects.filter(ended_at=None, paused_at=None, kind__in=kinds)
-
-
-def _waiting() -> QuerySet[BatchItem]:
-    return BatchItem.objects.filter(state=BatchItemState.WAITING, batch__paused_at=None)
 
 
 def _require_permission(kind: BatchKind, actor: User | None) -> None:
@@ -257,20 +235,17 @@ def _run_if_urgent(batch: Batch) -> None:
     """Run urgent kinds in the request. The queued job retries what fails in SES now."""
     if batch.kind not in URGENT_KINDS:
         return
-    for item in _round_robin(waiting_urgent().filter(batch=batch)):
+    for item in _round_robin(Batch.objects.filter(pk=batch.pk)):
         try:
             _execute(item)
         except AwsProblem:
             return
 
 
-def _work(items: QuerySet[BatchItem]) -> None:
-    for item in _round_robin(items):
+def _work(batches: QuerySet[Batch]) -> None:
+    """Run the pending items, then finish batches without any. A crash before the mark repeats that."""
+    for item in _round_robin(batches):
         _execute(item)
-
-
-def _finish(batches: QuerySet[Batch]) -> None:
-    """Finish batches without waiting items. A crash before the mark repeats it."""
     over = batches.filter(ended_at=None).exclude(items__state=BatchItemState.WAITING)
     isolation.each_alone("finished batches", over, _finish_one)
 
@@ -280,12 +255,13 @@ def _finish_one(batch: Batch) -> None:
     Batch.objects.filter(pk=batch.pk).exclude(items__state=BatchItemState.WAITING).update(ended_at=timezone.now())
 
 
-def _round_robin(items: QuerySet[BatchItem]) -> Iterable[BatchItem]:
-    """Order by item number: the first item of each batch, then the second.
+def _round_robin(batches: QuerySet[Batch]) -> Iterable[BatchItem]:
+    """Yield the pending items of batches that aren't paused, by number: the first of each batch, then the second.
 
     So a short batch doesn't wait for a long one.
     """
-    ordered = items.select_related(
+    waiting = BatchItem.objects.filter(state=BatchItemState.WAITING, batch__in=batches, batch__paused_at=None)
+    ordered = waiting.select_related(
         "batch__by", "retried_by", "domain__customer", "tenant__customer", "difference", "customer"
     )
     while item := ordered.order_by("number", "batch__created_at", "pk").first():
@@ -311,7 +287,7 @@ def _execute(item: BatchItem) -> None:
         rows.update(state=BatchItemState.REFUSED, problem=str(problem))
     except Exception as error:  # noqa: BLE001  # logged, or raised again
         isolation.log_or_raise("batches", item.pk, error)
-        rows.update(state=BatchItemState.REFUSED, problem=INTERNAL_ERROR)
+        rows.update(state=BatchItemState.REFUSED, problem=isolation.INTERNAL_ERROR)
 
 
 def _refuse_if_decided_since(item: BatchItem) -> None:

@@ -42,6 +42,8 @@ from operations.legacy_rows.services import (
 )
 from operations.models import Batch, BatchItem, BatchKind, LegacyImport, LegacyImportRow, LegacyImportState
 
+PREVIEW_FAILED = "An internal error prevents the preview (see the worker’s log)."
+
 
 def store_import(*, files: Mapping[str, bytes], because: str, actor: User | None) -> LegacyImport:
     """Store the rows of the files; the worker previews them. Raises Refused: NOT_ALLOWED, REASON_MISSING, FILE_..."""
@@ -168,7 +170,7 @@ def work() -> None:
     """
     with _import_lock() as is_locked:
         if is_locked:
-            isolation.each_alone("import previews", _to_preview(), _preview)
+            isolation.each_alone("import previews", _to_preview(), _preview, postpone=_store_failure)
             batches_services.work_imports()
 
 
@@ -216,6 +218,10 @@ def _preview(legacy_import: LegacyImport) -> None:
         looking = LegacyImport.objects.filter(pk=legacy_import.pk, state=LegacyImportState.CHECKING)
         if looking.update(state=LegacyImportState.READY, problem=""):
             record_outcomes(outcomes, None)
+
+
+def _store_failure(legacy_import: LegacyImport) -> None:
+    LegacyImport.objects.filter(pk=legacy_import.pk).update(problem=PREVIEW_FAILED)
 
 
 def _require(actor: User | None) -> None:

@@ -23,9 +23,8 @@ from domains.checking.core.judgement import SesStatus
 from domains.models.domains import Domain, Stage
 from domains.names.core import parse_existing_domain
 from domains.ownership.selectors import Holders
-from inbound_admin.lib import bulk, sealed
-from inbound_admin.lib.database import is_outage
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib import bulk, isolation, sealed
+from inbound_admin.lib.errors import Problem, Refused
 from operations.identity_drift import services as identity_drift_services
 from operations.legacy_import.core import DUPLICATE, RETRYABLE, ImportResult, ParsedRow, RowKind
 from operations.legacy_import.selectors import may_import
@@ -81,8 +80,7 @@ def preview_rows(rows: Sequence[LegacyImportRow], context: ImportContext) -> lis
         with transaction.atomic():
             return import_rows(map(parsed_row, rows), context)
     except DatabaseError as error:
-        if is_outage(error):
-            raise
+        isolation.log_or_raise("previewed customers", rows[0].owner, error)
         return [RowOutcome(ImportResult.FAILED, ROLLED_BACK.format(error=error))] * len(rows)
 
 
@@ -328,7 +326,10 @@ def record_outcomes(outcomes: Iterable[tuple[LegacyImportRow, RowOutcome]], now:
 
 
 def _import_customer(item: BatchItem, context: ImportContext) -> None:
-    """Import one customer; repeating it changes nothing. Skip it if the batch was paused or stopped meanwhile."""
+    """Import one customer, or store why not; repeating it changes nothing. Raises only if the database is down.
+
+    It is skipped if the batch was paused or stopped meanwhile.
+    """
     rows = list(LegacyImportRow.objects.filter(legacy_import=item.batch_id, owner=item.name).order_by("number"))
     pending, now = [row.pk for row in rows if row.done_at is None], timezone.now()
     try:
@@ -341,13 +342,19 @@ def _import_customer(item: BatchItem, context: ImportContext) -> None:
             record_outcomes([each for each in outcomes if each[0].pk in pending], now)
             locked.settle(now=now)
             _refuse_if_rejected(locked)
-    except DatabaseError as error:
-        if is_outage(error):
-            raise  # the job runs again once the database is back: nothing is wrong with this customer
-        words = ROLLED_BACK.format(error=error)
+    except Exception as error:  # noqa: BLE001  # logged, or raised again
+        isolation.log_or_raise("imported customers", item.pk, error)
+        words = _why_failed(error)
         with transaction.atomic():
             LegacyImportRow.objects.filter(pk__in=pending).update(result=ImportResult.FAILED, words=words, done_at=now)
             BatchItem.objects.filter(pk=item.pk).update(state=BatchItemState.REFUSED, problem=words)
+
+
+def _why_failed(error: Exception) -> str:
+    """Return why nothing was stored for a customer, which concerns no other."""
+    if isinstance(error, DatabaseError):
+        return ROLLED_BACK.format(error=error)
+    return str(error) if isinstance(error, Problem) else isolation.INTERNAL_ERROR
 
 
 def _refuse_if_rejected(item: BatchItem) -> None:

@@ -5,6 +5,7 @@ Like the steps of `migration_steps`, each is harmless when repeated, so the proc
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.people.selectors import customer_subject
@@ -21,17 +22,23 @@ from tenants.status.services import warn_of_rejected
 
 def roll_back_customer(item: MigrationItem) -> None:
     """Undo the switch, then our associations. Raises AwsProblem if it must wait, Refused while the tenant is paused."""
-    tenant = Tenant.objects.filter(customer=item.customer, region=settings.AWS_REGION).first()
-    if tenant is not None:
-        _switch_back(item, tenant)
-        if not item.before.get("sends_since"):  # else the sends go on, and need what has joined since as well
-            _dissociate(item, tenant)
+    switch_back(item)
+    tenant = _tenants_of(item).first()
+    if tenant is not None and not item.before.get("sends_since"):  # else the sends need what has joined since as well
+        _dissociate(item, tenant)
     _finish_rollback(item)
 
 
+def _tenants_of(item: MigrationItem) -> QuerySet[Tenant]:
+    return Tenant.objects.filter(customer=item.customer, region=settings.AWS_REGION)
+
+
 @transaction.atomic
-def _switch_back(item: MigrationItem, tenant: Tenant) -> None:
-    locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
+def switch_back(item: MigrationItem) -> None:
+    """Undo the switch: the customer's sends no longer name the tenant. No call. Raises Refused while it is paused."""
+    locked = _tenants_of(item).select_for_update(of=("self",)).first()
+    if locked is None:
+        return
     if locked.is_stopped and locked.sends_since:
         raise Refused(selectors.held_by_pause([item.customer]), code="TENANT_PAUSED")
     if item.before.get("sends_since"):

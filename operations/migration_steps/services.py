@@ -1,9 +1,9 @@
-"""Runs one customer's tenant migration, step by step, and the worker's loop over all migrations.
+"""Runs one customer's tenant migration, step by step, and the worker's loop over the customers of all migrations.
 
 Each step is harmless when repeated, so the process may die between any two. What exists is read from the rows that the
 tenants' services store after each call; the step rows follow them. The switch, which makes sends name the tenant, comes
-last, in the transaction that finds everything associated, and only after SES has listed it so. The worker continues
-running customers first, then starts new ones at the chosen rate.
+last, in the transaction that finds everything associated, and only after SES has listed it so. The worker rolls back
+first, since SES may be rejecting that mail, then continues running customers, then starts new ones at the chosen rate.
 
 A send uses the most exact identity that SES has for its sender, and that identity's default configuration set if it
 names no other. So each attempt reads the default set of every identity of the customer, whoever made or associated it,
@@ -20,13 +20,13 @@ from django.utils import timezone
 from accounts.models.people import Customer
 from accounts.people.selectors import customer_subject
 from audit import services as audit_services
+from domains.identity import services as identity_services
 from domains.models.domains import Domain
 from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import aws, isolation
 from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable, Refused
 from operations.jobs import queue_migrations
-from operations.migration_rollback.services import roll_back_customer
-from operations.migration_survey import services as migration_survey_services
+from operations.migration_rollback.services import roll_back_customer, switch_back
 from operations.models import STARTED, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
 from operations.tenant_migration import selectors
 from operations.tenant_migration.core import (
@@ -123,6 +123,7 @@ HELD = "{names} could not be associated with the tenant: {why}"
 ELSEWHERE = "it belongs to another tenant in SES. Remove it there, under Drift or in the SES console, and try again."
 UNFORESEEN = "An internal error stopped this customer. The others go on. Our team finds it in the log. Try again."
 TURNS = 3  # a domain that is set up meanwhile is included
+LIST_LASTS = timedelta(hours=1)  # then SES's identities are listed again, one call for each thousand
 
 
 def migrate_customer(item: MigrationItem) -> None:
@@ -134,7 +135,6 @@ def migrate_customer(item: MigrationItem) -> None:
         try:
             _check_below(item)
             tenant = _tenant(item)
-            lifecycle_services.create_in_ses(tenant_id=tenant.pk)
             for _ in range(TURNS):
                 _check_below(item)
                 if _associate_all(item, tenant) and _switch_to_tenant(item, tenant, request_ids):
@@ -153,13 +153,25 @@ def _inventory(item: MigrationItem) -> Inventory:
         is_alone=migration.chosen == Chosen.CUSTOMER,
         associates_below=migration.associates_below,
         runs=True,
-        is_listed=migration_survey_services.is_listed(migration),
+        is_listed=_is_listed(migration),
     )
 
 
+def _is_listed(migration: Migration) -> bool:
+    at = migration.identities_read_at
+    return at is not None and at > timezone.now() - LIST_LASTS
+
+
 def _check_below(item: MigrationItem) -> None:
-    """Refuse a customer with an identity below their domains that nobody has decided about. Raises AwsProblem too."""
-    migration_survey_services.read_identities(item.migration)
+    """Refuse a customer with an identity below their domains that nobody has decided about. Raises AwsProblem too.
+
+    SES's identities are listed for all customers who are migrated within the hour.
+    """
+    if not _is_listed(item.migration):
+        began = timezone.now()
+        identity_services.read_sub_identities()
+        item.migration.identities_read_at = began
+        Migration.objects.filter(pk=item.migration_id).update(identities_read_at=began)
     if names := _inventory(item).undecided:
         text = UNDECIDED.format(names=", ".join(names))
         fail(item, StepKind.GATE, text)
@@ -195,6 +207,8 @@ def _tenant(item: MigrationItem) -> Tenant:
         by, policy = selectors.person_of(item), item.migration.policy
         found = lifecycle_services.store_tenant(customer=item.customer, by=by, policy=policy)
     store_steps(item, _inventory(item), [])
+    lifecycle_services.create_in_ses(tenant_id=found.pk)
+    found.refresh_from_db()  # another name, if SES had one of this name
     return found
 
 
@@ -311,15 +325,25 @@ Clock = Callable[[], datetime]
 
 def work(*, now: Clock = timezone.now) -> None:
     """Continue all migrations. Repeatable. Raises AwsProblem if it must wait."""
-    for migration in list(selectors.unfinished()):
-        while item := _next(migration, now):
-            _run_item(item)
+    while item := _next(now):
+        _run(item, roll_back_customer if item.state == ItemState.ROLLING_BACK else migrate_customer)
+
+
+def _next(now: Clock) -> MigrationItem | None:
+    """Return the next customer. Before it, every requested switch back is made: it needs no call."""
+    for item in selectors.to_switch_back():
+        _run(item, switch_back)
+    if rollback := selectors.rollbacks().first():
+        return rollback
+    for migration in selectors.unfinished():
+        if found := _next_of(migration, now):
+            return found
         _finish(migration)
+    return None
 
 
-def _next(migration: Migration, now: Clock) -> MigrationItem | None:
-    """Return the next customer: a started one in any state of the migration; a new one only while it runs."""
-    migration.refresh_from_db()
+def _next_of(migration: Migration, now: Clock) -> MigrationItem | None:
+    """Return the migration's next customer: a started one in any state of it; a new one only while it runs."""
     item = selectors.next_item(migration)
     if item is None or item.state in STARTED:
         return item
@@ -335,13 +359,10 @@ def _next(migration: Migration, now: Clock) -> MigrationItem | None:
     return item
 
 
-def _run_item(item: MigrationItem) -> None:
+def _run(item: MigrationItem, act: Callable[[MigrationItem], None]) -> None:
     """Continue an item. Raises AwsProblem if waiting helps; the item then keeps its state and shows why."""
     try:
-        if item.state == ItemState.ROLLING_BACK:
-            roll_back_customer(item)
-        else:
-            migrate_customer(item)
+        act(item)
     except (AwsBusy, AwsUnreachable, AwsDenied) as problem:
         MigrationItem.objects.filter(pk=item.pk).update(problem=str(problem))
         _store_wait_reason(item.migration, str(problem))

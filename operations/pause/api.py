@@ -7,7 +7,7 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
-from inbound_admin.lib.api.schemas import Accepted, Day, In, Out, QueryIn, Text
+from inbound_admin.lib.api.schemas import Accepted, Blank, Day, In, Out, QueryIn, Text
 from operations.pause import services
 from tenants.lifecycle.api import accepted, staff_tenant
 
@@ -22,7 +22,7 @@ class PausePreviewQuery(QueryIn):
 
 class StopsOut(Out):
     name: str
-    domain_id: str | None
+    domain_id: Blank
     can_send: bool
 
 
@@ -51,7 +51,7 @@ class PausePreviewOut(Out):
     goes_on: list[str]
     sent_in_a_day: int | None
     receiving: ReceivingOut | None
-    receiving_problem: str | None
+    receiving_problem: Blank
 
 
 class PauseWanted(In):
@@ -79,19 +79,13 @@ def preview_pause(
     to be sent with the pause.
     """
     found = services.preview(tenant=staff_tenant(request, tenant_id), stops_receiving=query.stops_receiving)
-    return PausePreviewOut(
+    plan = found.receiving
+    return PausePreviewOut.of(
+        found,
         tenant_id=found.tenant.pk,
-        outcome=found.outcome,
-        changes_anything=found.changes_anything,
-        stops=[
-            StopsOut(name=each.name, domain_id=each.domain_id or None, can_send=each.can_send) for each in found.stops
-        ],
-        through_tenant=found.through_tenant,
-        shared_sets=[SharedSetOut(name=each.name, others=list(each.others)) for each in found.shared_sets],
-        goes_on=list(found.goes_on),
-        sent_in_a_day=found.sent_in_a_day,
-        receiving=_receiving(found),
-        receiving_problem=found.receiving_problem or None,
+        stops=[StopsOut.of(each) for each in found.stops],
+        shared_sets=[SharedSetOut.of(each) for each in found.shared_sets],
+        receiving=ReceivingOut.of(plan, steps=[str(step) for step in plan.steps]) if plan else None,
     )
 
 
@@ -131,10 +125,3 @@ def resume_tenant(request: HttpRequest, tenant_id: str, asked: ResumeWanted) -> 
     tenant = staff_tenant(request, tenant_id)
     services.resume(tenant=tenant, because=asked.because, actor=caller(request))
     return accepted(tenant, f"Resume requested. {WAIT}")
-
-
-def _receiving(found: services.Preview) -> ReceivingOut | None:
-    if found.receiving is None:
-        return None
-    steps = [str(step) for step in found.receiving.steps]
-    return ReceivingOut(digest=found.receiving.digest, summary=found.receiving.summary, steps=steps)

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from inbound_admin.lib.seen import SeenField
 from tenants.customer_notices.core import customer_text_for
 from tenants.models.tenants import PauseReason
 
@@ -77,3 +78,9 @@ class ResumeForm(forms.Form):
         widget=forms.Textarea(attrs=_LONG),
         help_text="What has changed since the pause. Saved in the change log; the customer doesn’t see it.",
     )
+
+
+class ResumeOneForm(ResumeForm):
+    """For the page of one tenant. That of several has what it showed of each."""
+
+    seen = SeenField()

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet
+from django.db.models import BooleanField, Count, ExpressionWrapper, F, Q, QuerySet
 
-from accounts.models.people import User
 from operations.batches.core import BatchKind, BatchResult
 from operations.models import BatchItem
 from tenants.models.tenants import Tenant
@@ -13,10 +12,10 @@ from tenants.status.core import ACCOUNT_STOPPED, BY_AMAZON, SENDING, STANDING_WO
 
 _DONE = {BatchKind.PAUSE: TenantStatus.PAUSED, BatchKind.RESUME: TenantStatus.ACTIVE}
 ENDED = BatchResult("Pause ended", "warn", "")  # and AWS suspends the tenant
+DELETED, CHANGED = BatchResult("Deleted", "mute", ""), BatchResult("Changed", "mute", "")
 _WORDS = {BatchKind.PAUSE: ("Paused", "Pausing"), BatchKind.RESUME: ("Resumed", "Resuming")}
 ONLY_OURS = "AWS still suspends the tenant: no mail is sent until AWS lifts the suspension."
 STILL_LEAVES = "This customer’s sends don’t name the tenant yet, so their mail still leaves."
-RESTORES = "Their addresses receive mail again: the receipt rules are restored."
 LEAVES_ANYWAY = "This customer’s sends don’t name the tenant yet: their mail leaves, paused or not."
 
 
@@ -51,28 +50,6 @@ def predict_resume(tenant: Tenant) -> ResumeOutcome:
     return ResumeOutcome("Sending resumes. The status changes to Enabled once SES confirms it.", possible=True)
 
 
-@dataclass(frozen=True)
-class PredictedPause:
-    """`works` False: it would be refused, or nothing would change."""
-
-    tenant: Tenant
-    sentence: str
-    works: bool
-
-
-def predicted_resumes(tenants: list[Tenant]) -> list[PredictedPause]:
-    outcomes = [(tenant, predict_resume(tenant)) for tenant in tenants]
-    return [PredictedPause(tenant, _with_receiving(tenant, outcome), outcome.possible) for tenant, outcome in outcomes]
-
-
-def _with_receiving(tenant: Tenant, outcome: ResumeOutcome) -> str:
-    return f"{outcome.sentence} {RESTORES}" if outcome.possible and tenant.stops_receiving else outcome.sentence
-
-
-def may_pause(viewer: User) -> bool:
-    return viewer.has_perm("tenants.pause_tenant")
-
-
 def pause_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchResult]:
     """Results of done items: a tenant is paused only when SES says so."""
     first = next((item.tenant for item in items if item.tenant), None)
@@ -83,43 +60,51 @@ def pause_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchResu
 
 def pause_counts(kind: BatchKind, done: QuerySet[BatchItem]) -> list[tuple[BatchResult, int]]:
     """Return the same results without sentences, counted by the database."""
-    is_under_way = Q(tenant__status_asked_at__isnull=False, tenant__status_proven_at=None)
-    rows = done.order_by().annotate(under_way=ExpressionWrapper(is_under_way, output_field=BooleanField()))
-    found = rows.values_list("tenant__standing", "tenant__is_paused", "tenant__staff_status", "under_way")
-    counted = found.annotate(number=Count("pk"))
-    return [(_word_of(kind, _State(*state)), number) for *state, number in counted]
+    under_way = Q(tenant__status_asked_at__isnull=False, tenant__status_proven_at=None)
+    rows = done.order_by().values(
+        standing=F("tenant__standing"),
+        is_paused=F("tenant__is_paused"),
+        staff_status=F("tenant__staff_status"),
+        is_under_way=ExpressionWrapper(under_way, output_field=BooleanField()),
+    )
+    return [
+        (
+            _word_of(
+                kind,
+                standing=row["standing"],
+                is_paused=row["is_paused"],
+                staff_status=row["staff_status"],
+                is_under_way=row["is_under_way"],
+            ),
+            row["number"],
+        )
+        for row in rows.annotate(number=Count("pk"))
+    ]
 
 
-@dataclass(frozen=True)
-class _State:
-    """What decides the result of an item. `standing` None: the tenant was deleted."""
+def _word_of(
+    kind: BatchKind, *, standing: str | None, is_paused: bool, staff_status: str, is_under_way: bool
+) -> BatchResult:
+    """A pause of a suspended tenant, whose status stays "suspended", counts once SES confirms it too.
 
-    standing: str | None
-    is_paused: bool
-    staff_status: str
-    is_under_way: bool
-
-
-def _word_of(kind: BatchKind, now: _State) -> BatchResult:
-    """A pause of a suspended tenant, whose status stays "suspended", counts once SES confirms it too."""
+    `standing` None: the tenant was deleted.
+    """
     done, under_way = _WORDS[kind]
-    if now.standing is None:
-        return BatchResult("Deleted", "mute", "")
-    if now.is_paused is not (kind is BatchKind.PAUSE):
-        return BatchResult("Changed", "mute", "")
-    if now.is_under_way:
+    if standing is None:
+        return DELETED
+    if is_paused is not (kind is BatchKind.PAUSE):
+        return CHANGED
+    if is_under_way:
         return BatchResult(under_way, "info", "", waits=True)
-    below = now.standing == TenantStatus.SUSPENDED and kind is BatchKind.PAUSE
-    if now.standing == TenantStatus.SUSPENDED and kind is BatchKind.RESUME:
-        return ENDED if now.staff_status in SENDING else BatchResult("Changed", "mute", "")
-    if now.standing == _DONE[kind] or (below and now.staff_status == SendingStatus.DISABLED):
-        return BatchResult(done, "good", "")
-    return BatchResult("Changed", "mute", "")
+    if standing == TenantStatus.SUSPENDED and kind is BatchKind.RESUME:
+        return ENDED if staff_status in SENDING else CHANGED
+    below = standing == TenantStatus.SUSPENDED and staff_status == SendingStatus.DISABLED
+    return BatchResult(done, "good", "") if standing == _DONE[kind] or below else CHANGED
 
 
 def _pause_result(kind: BatchKind, tenant: Tenant | None) -> BatchResult:
-    state = (tenant.standing, tenant.is_paused, tenant.staff_status, tenant.is_under_way) if tenant else None
-    found = _word_of(kind, _State(*state) if state else _State(None, False, "", False))
+    names = ("standing", "is_paused", "staff_status", "is_under_way")
+    found = _word_of(kind, **{name: getattr(tenant, name) for name in names}) if tenant else DELETED
     return replace(found, sentence=_sentence(kind, tenant, found))
 
 

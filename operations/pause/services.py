@@ -13,7 +13,6 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from accounts.roles import require
 from domains.models.domains import Domain
 from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.models import BatchItem, BatchItemState
@@ -24,8 +23,8 @@ from tenants.models.reputation import RateSample
 from tenants.models.tenants import PauseReason, ResourceKind, SendingStatus, Tenant, TenantResource, TenantStatus
 from tenants.pause import services as pause_services
 
+require_permission = pause_services.require_permission  # of a batch
 MOST_TENANTS = 200  # in one batch: a person waits while each is requested
-NOT_ALLOWED = "Your role can't pause or resume tenants. Ask Trust & Safety."
 SUSPENDED = "AWS has already suspended sending. The pause stays when AWS lifts the suspension."
 PAUSED = "Already paused. Nothing changes."
 PAUSING = "Already being paused. SES hasn’t confirmed it yet, so mail may still be sent. Nothing changes."
@@ -130,22 +129,17 @@ def pause(
             auto_apply_services.stop(customer=tenant.customer, because=text.strip(), actor=actor, bulk_id=bulk_id)
 
 
-def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> None:
+def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "", seen: str = "") -> None:
     """Resume sending, and receiving if the pause stopped it. Raises Refused as `tenants.pause.services.resume`."""
     with transaction.atomic():
         Customer.objects.select_for_update(no_key=True).get(pk=tenant.customer_id)
-        pause_services.resume(tenant=tenant, because=because, actor=actor, bulk_id=bulk_id)
+        pause_services.resume(tenant=tenant, because=because, actor=actor, bulk_id=bulk_id, seen=seen)
         auto_apply_services.resume(customer=tenant.customer, because=because.strip(), actor=actor, bulk_id=bulk_id)
 
 
 def items_of(tenants: Sequence[Tenant]) -> list[BatchItem]:
     """Return unsaved items for `batches.services.start`."""
     return [BatchItem(name=tenant.name, tenant=tenant, customer=tenant.customer) for tenant in tenants]
-
-
-def require_permission(actor: User) -> None:
-    """Raises NotAllowed."""
-    require(actor, "tenants.pause_tenant", NOT_ALLOWED)
 
 
 def prepare(items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """Pause and resume tenants: consequences, reason, preview of what the customer sees."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -10,17 +11,20 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from accounts.people.selectors import owners_of
-from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.errors import AwsProblem, ChangedMeanwhile, Refused
 from inbound_admin.lib.http import SignedIn, form_page
+from inbound_admin.lib.seen import fingerprint, refuse_if_changed
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.pause import services
-from operations.pause.forms import PauseForm, PauseManyForm, ResumeForm
-from operations.pause.selectors import PredictedPause, predict_resume, predicted_resumes
+from operations.pause.forms import PauseForm, PauseManyForm, ResumeForm, ResumeOneForm
+from operations.pause.selectors import predict_resume
 from receipt_rules.auto_apply import services as auto_apply_services
 from tenants.customer_notices.core import CustomerNotice, InboundMail, banner_of, owner_email
 from tenants.lifecycle.selectors import TenantListFilters, listed, tenants_for_staff
 from tenants.models.tenants import PauseReason, Tenant, TenantStatus
+
+RESTORES = "Their addresses receive mail again: the receipt rules are restored."
 
 
 @require_http_methods(["GET", "POST"])
@@ -98,10 +102,13 @@ def _hidden(given: dict[str, Any], digest: str) -> list[tuple[str, str]]:
 @require_http_methods(["GET", "POST"])
 def resume(request: SignedIn, tenant_id: str) -> HttpResponse:
     tenant = tenant_to_pause(request, tenant_id)
-    form = ResumeForm(request.POST or None)
+    form = ResumeOneForm(request.POST or None, initial={"seen": fingerprint(tenant.shown_pause)})
     if request.method == "POST" and form.is_valid():
         try:
-            services.resume(tenant=tenant, because=form.cleaned_data["because"], actor=request.user)
+            services.resume(tenant=tenant, actor=request.user, **form.cleaned_data)
+        except ChangedMeanwhile as changed:
+            messages.error(request, str(changed))
+            return redirect("operations:resume", tenant.id)
         except (Refused, AwsProblem) as problem:
             form.add_error(None, str(problem))
         else:
@@ -128,6 +135,8 @@ def choose(request: SignedIn) -> HttpResponse:
     form = _form(kind, request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
+            if kind is BatchKind.RESUME:
+                _refuse_changed(chosen, request.POST.getlist("shown"))
             started = batches_services.start(
                 kind=kind, items=services.items_of(chosen), words=_words(form), actor=request.user
             )
@@ -135,9 +144,16 @@ def choose(request: SignedIn) -> HttpResponse:
             form.add_error(None, str(refused))
         else:
             return redirect("operations:batch", started.pk)
-    rows = sorted(_predicted(kind, chosen), key=lambda row: row.works)
+    rows = sorted((_predicted(kind, tenant) for tenant in chosen), key=lambda row: row.works)
     context = {"kind": kind.value, "rows": rows, "form": form, "works": [row.tenant.id for row in rows if row.works]}
     return form_page(request, "operations/pause/pause_many.html", context)
+
+
+def _refuse_changed(chosen: list[Tenant], shown: list[str]) -> None:
+    """Raise ChangedMeanwhile if the page showed another pause of one of them."""
+    seen = dict(each.split(" ", 1) for each in shown if " " in each)
+    for tenant in chosen:
+        refuse_if_changed(seen.get(tenant.pk, ""), tenant.shown_pause)
 
 
 def _chosen(request: SignedIn, data: QueryDict) -> list[Tenant]:
@@ -161,8 +177,23 @@ def _words(form: PauseManyForm | ResumeForm) -> dict[str, str]:
     return {**given, "review_on": day.isoformat()} if day else {name: value or "" for name, value in given.items()}
 
 
-def _predicted(kind: BatchKind, chosen: list[Tenant]) -> list[PredictedPause]:
-    if kind is BatchKind.RESUME:
-        return predicted_resumes(chosen)
-    previews = [services.preview(tenant=tenant) for tenant in chosen]
-    return [PredictedPause(shown.tenant, shown.outcome, shown.changes_anything) for shown in previews]
+@dataclass(frozen=True)
+class PredictedPause:
+    """`works` False: it would be refused, or nothing would change."""
+
+    tenant: Tenant
+    sentence: str
+    works: bool
+
+    @property
+    def seen(self) -> str:
+        return fingerprint(self.tenant.shown_pause)
+
+
+def _predicted(kind: BatchKind, tenant: Tenant) -> PredictedPause:
+    if kind is BatchKind.PAUSE:
+        shown = services.preview(tenant=tenant)
+        return PredictedPause(tenant, shown.outcome, shown.changes_anything)
+    outcome = predict_resume(tenant)
+    also = f" {RESTORES}" if outcome.possible and tenant.stops_receiving else ""
+    return PredictedPause(tenant, f"{outcome.sentence}{also}", outcome.possible)

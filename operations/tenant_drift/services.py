@@ -30,7 +30,6 @@ from tenants.inventory.services import TenantInventory
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED, NOT_YET, Entity, TenantFound, name_of
 from tenants.lifecycle.selectors import tenants_in_region
-from tenants.losses import services as losses_services
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
@@ -169,7 +168,7 @@ def _recheck(
     found = _compare(tenants_in_region().filter(name__in=places), (*known, *read), since)
     lost = {(each.place, each.subject) for each in found if each.kind in LOST}
     listed = {(each.tenant.name, arn) for each in (*known, *read) for _, arn in each.resources}
-    losses_services.record_lost(tenants=places, lost=lost, listed=listed)
+    inventory_services.record_lost(tenants=places, lost=lost, listed=listed)
     new = drift_store_services.store(area=TENANTS_AREA, found=found, now=now, places=places)
     _record_refused(places)
     return new
@@ -275,35 +274,10 @@ def _tenant(difference: Difference) -> Tenant:
 
 
 def _recreate(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    losses_services.recreate_tenant(
-        tenant=tenant, pause=pause_services.kept_pause(tenant=tenant, because=because, actor=actor)
-    )
-
-
-def _adopt_new(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+    """Create it again, or adopt the one that has its name by now."""
     kept = pause_services.kept_pause(tenant=tenant, because=because, actor=actor)
-    losses_services.recreate_tenant(tenant=tenant, arn=str(difference.found["arn"]), pause=kept)
-
-
-def _restore_policy(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    policy_services.change_policy(tenant=tenant, policy=tenant.policy, because=because, actor=actor)
-
-
-def _accept_policy(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    policy_services.accept_policy(tenant=tenant, because=because, actor=actor)
-
-
-def _restore_suppression(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    wanted = tenant.suppression
-    policy_services.change_suppression(tenant=tenant, suppression=wanted, because=because, actor=actor)
-
-
-def _accept_suppression(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    policy_services.accept_suppression(tenant=tenant, because=because, actor=actor)
-
-
-def _restore_status(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    pause_services.reapply_status(tenant=tenant, because=because, actor=actor)
+    arn = str(difference.found["arn"]) if difference.kind == drift_core.REPLACED else ""
+    lifecycle_services.recreate_tenant(tenant=tenant, arn=arn, pause=kept)
 
 
 def _accept_status(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
@@ -329,22 +303,38 @@ def _adopt_association(tenant: Tenant, difference: Difference, because: str, act
     resources_services.adopt_association(tenant=tenant, arn=difference.subject)
 
 
+def _as_found(act: Callable[..., None], name: str) -> "_Act":
+    """Accept the value of the setting that the difference shows, whatever SES has by now."""
+    return lambda tenant, difference, because, actor: act(
+        tenant=tenant, because=because, actor=actor, **{name: str(difference.found[name])}
+    )
+
+
+def _as_wanted(act: Callable[..., None], name: str) -> "_Act":
+    """Request the value of the setting that our row has."""
+    return lambda tenant, difference, because, actor: act(
+        tenant=tenant, because=because, actor=actor, **{name: getattr(tenant, name)}
+    )
+
+
 _Act = Callable[[Tenant, Difference, str, User], None]
 _RESTORES: dict[str, _Act] = {
     drift_core.MISSING: _recreate,
-    drift_core.POLICY: _restore_policy,
-    drift_core.STATUS: _restore_status,
-    drift_core.SUPPRESSION: _restore_suppression,
+    drift_core.POLICY: _as_wanted(policy_services.change_policy, "policy"),
+    drift_core.STATUS: lambda tenant, difference, because, actor: pause_services.reapply_status(
+        tenant=tenant, because=because, actor=actor
+    ),
+    drift_core.SUPPRESSION: _as_wanted(policy_services.change_suppression, "suppression"),
     drift_core.NOT_ASSOCIATED: _associate_again,
     drift_core.SET_GONE: _create_set_again,
     drift_core.OUTSIDE: _associate_again,
     drift_core.DEFAULT_SET: _associate_again,
 }
 _ADOPTS: dict[str, _Act] = {
-    drift_core.REPLACED: _adopt_new,
-    drift_core.POLICY: _accept_policy,
+    drift_core.REPLACED: _recreate,
+    drift_core.POLICY: _as_found(policy_services.accept_policy, "policy"),
     drift_core.STATUS: _accept_status,
-    drift_core.SUPPRESSION: _accept_suppression,
+    drift_core.SUPPRESSION: _as_found(policy_services.accept_suppression, "suppression"),
     drift_core.ALSO_ASSOCIATED: _adopt_association,
     drift_core.DEFAULT_SET: _adopt_association,
 }

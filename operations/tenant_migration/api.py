@@ -1,7 +1,7 @@
 """API operations on tenant migrations for staff: plan, start, pause, resume, cancel, retry, roll back and follow."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
@@ -11,9 +11,9 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.models.people import User
 from accounts.people.selectors import customers_for
-from inbound_admin.lib.api.schemas import Accepted, In, Out, Page, Paged, Text, page_of
+from inbound_admin.lib.api.schemas import Accepted, Blank, In, Out, Page, Paged, Text, page_of
 from inbound_admin.lib.errors import NotAllowed, Refused
-from operations.models import Migration, MigrationItem, MigrationStep
+from operations.models import Migration, MigrationItem
 from operations.tenant_migration import selectors, services
 from operations.tenant_migration.selectors import counts
 from operations.tenant_migration.services import Choice
@@ -30,7 +30,7 @@ class MigrationOut(Out):
         description="Whether identities that SES has below the customers' domains join their tenants"
     )
     state: str
-    waits_because: str | None
+    waits_because: Blank
     customers: int
     migrated: int
     failed: int
@@ -53,7 +53,7 @@ class MigrationStepOut(Out):
     sentence: str
     call: str
     state: str
-    problem: str | None
+    problem: Blank
     done_at: datetime | None
     request_ids: list[str]
 
@@ -65,7 +65,7 @@ class MigrationItemOut(Out):
     customer_id: str
     customer_name: str
     state: str
-    problem: str | None
+    problem: Blank
     steps_done: int
     steps_total: int
     started_at: datetime | None
@@ -78,66 +78,18 @@ class MigrationItemOne(MigrationItemOut):
     steps: list[MigrationStepOut]
 
 
-def migration_fields(row: Migration) -> dict[str, Any]:
-    return {
-        "id": row.pk,
-        "chosen": str(row.chosen),
-        "chosen_text": row.chosen_text,
-        "because": row.because,
-        "policy": row.policy,
-        "at_most_per_hour": row.at_most_per_hour,
-        "associates_below": row.associates_below,
-        "state": str(row.state),
-        "waits_because": row.waits_because or None,
-        "customers": row.customers,  # type: ignore[attr-defined]  # annotated by the selector, as the next two
-        "migrated": row.migrated,  # type: ignore[attr-defined]
-        "failed": row.failed,  # type: ignore[attr-defined]
-        "created_at": row.created_at,
-        "started_at": row.started_at,
-        "ended_at": row.ended_at,
-    }
+def _migration_one(row: Migration) -> MigrationOne:
+    """The counts of `row` are annotated by the selector."""
+    counted, warnings = counts(row), list(selectors.forecast_of(row).warnings)
+    return MigrationOne.of(row, by_group=counted.by_group, seconds_left=counted.seconds_left, warnings=warnings)
 
 
-def migration_one(row: Migration) -> MigrationOne:
-    counted = counts(row)
-    return MigrationOne(
-        **migration_fields(row),
-        by_group=counted.by_group,
-        seconds_left=counted.seconds_left,
-        warnings=list(selectors.forecast_of(row).warnings),
-    )
+ItemShown = TypeVar("ItemShown", bound=MigrationItemOut)
 
 
-def item_fields(row: MigrationItem) -> dict[str, Any]:
+def _item_out(form: type[ItemShown], row: MigrationItem, **more: Any) -> ItemShown:
     progress = row.progress
-    return {
-        "id": row.pk,
-        "migration_id": row.migration_id,
-        "number": row.number,
-        "customer_id": row.customer_id,
-        "customer_name": row.customer.name,
-        "state": str(row.state),
-        "problem": row.problem or None,
-        "steps_done": progress.done,
-        "steps_total": progress.total,
-        "started_at": row.started_at,
-        "ended_at": row.ended_at,
-        "switched_at": row.switched_at,
-        "rollback_failed": row.rollback_failed,
-    }
-
-
-def step_out(row: MigrationStep) -> MigrationStepOut:
-    return MigrationStepOut(
-        number=row.number,
-        kind=row.kind,
-        sentence=row.sentence,
-        call=row.call,
-        state=str(row.state),
-        problem=row.problem or None,
-        done_at=row.done_at,
-        request_ids=list(row.request_ids),
-    )
+    return form.of(row, customer_name=row.customer.name, steps_done=progress.done, steps_total=progress.total, **more)
 
 
 router = call_router("Migrations")
@@ -176,7 +128,7 @@ def list_migrations(request: HttpRequest, query: Annotated[Paged, Query()]) -> P
     """Return the migrations of customers to SES tenants, newest first."""
     _viewer(request)
     rows, pagination = page_of(selectors.migrations(), query)
-    return Page[MigrationOut](data=[MigrationOut(**migration_fields(row)) for row in rows], pagination=pagination)
+    return Page[MigrationOut](data=[MigrationOut.of(row) for row in rows], pagination=pagination)
 
 
 @router.post("/v2/migrations", **writes(MigrationOne, status=201, staff=True), summary="Plan a migration")
@@ -195,13 +147,13 @@ def plan_migration(request: HttpRequest, asked: MigrationWanted) -> Status[Migra
         at_most_per_hour=asked.at_most_per_hour,
         associates_below=asked.associates_below,
     )
-    return Status(201, migration_one(_migration(request, migration.pk)))
+    return Status(201, _migration_one(_migration(request, migration.pk)))
 
 
 @router.get("/v2/migrations/{migration_id}", **reads(MigrationOne, staff=True), summary="Get a migration")
 def get_migration(request: HttpRequest, migration_id: str) -> MigrationOne:
     """Return one migration with its progress."""
-    return migration_one(_migration(request, migration_id))
+    return _migration_one(_migration(request, migration_id))
 
 
 @router.post("/v2/migrations/{migration_id}/start", **_ACCEPTED, summary="Start a migration")
@@ -289,7 +241,7 @@ def list_migration_items(
     `group` filters by state.
     """
     rows, pagination = page_of(selectors.items_of(_migration(request, migration_id), query.group), query)
-    return Page[MigrationItemOut](data=[MigrationItemOut(**item_fields(row)) for row in rows], pagination=pagination)
+    return Page[MigrationItemOut](data=[_item_out(MigrationItemOut, row) for row in rows], pagination=pagination)
 
 
 @router.get(
@@ -300,7 +252,7 @@ def list_migration_items(
 def get_migration_item(request: HttpRequest, migration_id: str, item_id: str) -> MigrationItemOne:
     """Return one customer's migration with each step, its SES call and its problem."""
     row = _item(_migration(request, migration_id), item_id)
-    return MigrationItemOne(**item_fields(row), steps=[step_out(step) for step in row.steps.all()])
+    return _item_out(MigrationItemOne, row, steps=[MigrationStepOut.of(step) for step in row.steps.all()])
 
 
 @router.post(

@@ -6,7 +6,6 @@ from django import forms
 from django.conf import settings
 
 from operations.tenant_migration.core import Chosen
-from tenants.status.core import Policy
 
 MOST_BYTES = 5_000_000
 FILE_HELP = (
@@ -19,9 +18,9 @@ BELOW_HELP = (
     "Without this, a customer who has one is not switched."
 )
 POLICIES = {
-    Policy.STANDARD: "Standard: SES pauses the tenant on high-impact findings",
-    Policy.STRICT: "Strict: SES pauses the tenant on any finding",
-    Policy.NONE: "None: SES never pauses on findings",
+    "standard": "Standard: SES pauses the tenant on high-impact findings",
+    "strict": "Strict: SES pauses the tenant on any finding",
+    "none": "None: SES never pauses on findings",
 }
 
 
@@ -39,7 +38,7 @@ class PlanForm(forms.Form):
     file = forms.FileField(label="File (CSV)", required=False, help_text=FILE_HELP)
     policy = forms.ChoiceField(
         label="Reputation policy for new tenants",
-        choices=[(key.value, words) for key, words in POLICIES.items()],
+        choices=[*POLICIES.items()],
         initial=lambda: settings.TENANT_POLICY,
     )
     at_most_per_hour = forms.IntegerField(
@@ -68,7 +67,7 @@ class PlanForm(forms.Form):
 class MoveForm(forms.Form):
     policy = forms.ChoiceField(
         label="Reputation policy",
-        choices=[(key.value, words) for key, words in POLICIES.items()],
+        choices=[*POLICIES.items()],
         initial=lambda: settings.TENANT_POLICY,
     )
     associates_below = forms.BooleanField(label=BELOW, required=False, help_text=BELOW_HELP)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -26,7 +27,7 @@ from operations.tenant_migration.core import (
 )
 from tenants.lifecycle.core import tenant_name
 from tenants.lifecycle.selectors import tenant_of, tenants_in_region
-from tenants.models.tenants import ResourceKind, Tenant, TenantResource
+from tenants.models.tenants import STOPPED, ResourceKind, Tenant, TenantResource
 
 CALLS_OF_CUSTOMER = 6  # without those for its domains
 CALLS_OF_IDENTITY = 3  # its default configuration set, the tenants that have it, its association
@@ -111,7 +112,7 @@ def kept_by_pause(migration: Migration) -> dict[str, Customer]:
     """Return by ID the customers that a rollback leaves in their tenants: their sends name one that is stopped."""
     items = MigrationItem.objects.filter(migration=migration, state__in=REVERSIBLE)
     sending = tenants_in_region().filter(customer__in=items.values("customer"), sends_since__isnull=False)
-    stopped = [tenant for tenant in sending.select_related("customer").order_by("name") if tenant.is_stopped]
+    stopped = sending.filter(STOPPED).select_related("customer").order_by("name")
     return {tenant.customer_id: tenant.customer for tenant in stopped}
 
 
@@ -238,6 +239,18 @@ def seconds_needed(customers: int, calls: int, at_most_per_hour: int | None) -> 
     return max(jobs.seconds_left(task=MIGRATE, calls=calls), seconds_left(customers, calls, at_most_per_hour))
 
 
+def rollbacks() -> QuerySet[MigrationItem]:
+    """Return the customers that are being rolled back, in the order of the migrations."""
+    items = MigrationItem.objects.filter(migration__region=settings.AWS_REGION, state=ItemState.ROLLING_BACK)
+    return items.select_related("customer", "migration").order_by("migration__created_at", "number")
+
+
+def to_switch_back() -> QuerySet[MigrationItem]:
+    """Return those of them whose sends still name the tenant, and didn't before the migration."""
+    sending = tenants_in_region().filter(customer=OuterRef("customer"), sends_since__isnull=False)
+    return rollbacks().filter(Exists(sending), before__sends_since="")
+
+
 def next_item(migration: Migration) -> MigrationItem | None:
     """Return the next item. Started ones come first, so nobody stays half migrated."""
     items = MigrationItem.objects.filter(migration=migration, state__in=UNFINISHED).select_related("customer")
@@ -303,9 +316,9 @@ def inventory_of(
     known = {row.arn: row for row in TenantResource.objects.filter(tenant=tenant, wanted=True)} if tenant else {}
     domains = list(domain_list_selectors.domains_in_region().filter(customer=customer).order_by("name"))
     own = _own_set(tenant, customer, known)
-    makes = _IdentityMaker(known, read_since=_read_since(tenant, runs=runs))
-    ready = [makes.identity(each.name) for each in domains if each.stage == Stage.READY]
-    below = [makes.identity(each.name) for each in sub_identities_of([customer])]
+    identity = partial(_identity, known=known, read_since=_read_since(tenant, runs=runs))
+    ready = [identity(each.name) for each in domains if each.stage == Stage.READY]
+    below = [identity(each.name) for each in sub_identities_of([customer])]
     joining = [each for each in below if associates_below or each.arn in known]
     there = {each.arn for each in (*ready, *joining)}
     rest = [row for row in known.values() if row.kind == ResourceKind.IDENTITY and row.arn not in there]
@@ -316,8 +329,8 @@ def inventory_of(
         has_policy=bool(tenant and tenant.policy_told == tenant.policy),
         configuration_set=own,
         set_is_made=bool(tenant and tenant.set_sends is not None and not tenant.set_gone_at),
-        identities=(*ready, *joining, *(makes.identity(row.name) for row in rest)),
-        others=tuple(_other(row) for row in others),
+        identities=(*ready, *joining, *(identity(row.name) for row in rest)),
+        others=tuple(MigrationResource(row.kind, row.name, row.arn, _is_associated(row)) for row in others),
         left_out=tuple(LEFT_OUT[Stage(each.stage)].format(name=each) for each in domains if each.stage != Stage.READY),
         undecided=tuple(each.name for each in below if each not in joining),
         is_listed=is_listed,
@@ -337,22 +350,12 @@ def _read_since(tenant: Tenant | None, *, runs: bool) -> datetime | None:
     return datetime.min.replace(tzinfo=UTC) if tenant and tenant.sends_since else None
 
 
-@dataclass(frozen=True)
-class _IdentityMaker:
-    known: dict[str, TenantResource]
-    read_since: datetime | None
-
-    def identity(self, name: str) -> MigrationResource:
-        arn = aws.identity_arn(name)
-        row = self.known.get(arn)
-        read_at = row.default_read_at if row else None
-        return MigrationResource(
-            ResourceKind.IDENTITY,
-            name,
-            arn,
-            is_associated=_is_associated(row),
-            has_default_read=bool(read_at and self.read_since and read_at > self.read_since),
-        )
+def _identity(name: str, known: dict[str, TenantResource], read_since: datetime | None) -> MigrationResource:
+    arn = aws.identity_arn(name)
+    row = known.get(arn)
+    read_at = row.default_read_at if row else None
+    is_read = bool(read_at and read_since and read_at > read_since)
+    return MigrationResource(ResourceKind.IDENTITY, name, arn, _is_associated(row), has_default_read=is_read)
 
 
 def person_of(item: MigrationItem) -> User | None:
@@ -370,10 +373,6 @@ def _own_set(tenant: Tenant | None, customer: Customer, known: dict[str, TenantR
     arn = arn_of(ResourceKind.CONFIGURATION_SET, name)
     is_there = not (tenant and tenant.set_gone_at) and _is_associated(known.get(arn))
     return MigrationResource(ResourceKind.CONFIGURATION_SET, name, arn, is_there)
-
-
-def _other(row: TenantResource) -> MigrationResource:
-    return MigrationResource(row.kind, row.name, row.arn, _is_associated(row))
 
 
 def _is_associated(row: TenantResource | None) -> bool:

@@ -19,7 +19,6 @@ from operations.tenant_migration.core import Chosen, calls, plan
 from operations.tenant_migration.forms import MOST_BYTES, POLICIES, MoveForm, PlanForm, RollBackForm
 from operations.tenant_migration.selectors import inventory_of
 from operations.tenant_migration.services import Choice
-from tenants.status.core import Policy
 
 POLL_SECONDS = 3
 ITEMS_PER_PAGE = 50
@@ -82,7 +81,7 @@ def _context(request: SignedIn, migration: Migration) -> dict[str, Any]:
     under_way = migration.state == MigrationState.RUNNING or counted.by_group["running"]
     return {
         "migration": migration,
-        "policy_title": POLICIES.get(Policy(migration.policy), migration.policy),
+        "policy_title": POLICIES.get(migration.policy, migration.policy),
         "page": page_of(selectors.items_of(migration, group), request, ITEMS_PER_PAGE),
         "counted": counted,
         "groups": [(key, words, counted.by_group[key]) for key, (words, _) in selectors.GROUPS.items()],
@@ -90,7 +89,8 @@ def _context(request: SignedIn, migration: Migration) -> dict[str, Any]:
         "forecast": _forecast(migration),
         "minutes_left": counted.seconds_left // 60 + 1,
         "may_migrate": _may(request),
-        "poll_seconds": POLL_SECONDS if under_way else None,
+        "rolls_back": (rolls_back := "roll_back" in request.GET),
+        "poll_seconds": POLL_SECONDS if under_way and not rolls_back else None,  # a swap would empty the form
         "form": RollBackForm(),
         "held_by_pause": _held_by_pause(migration),
     }
@@ -160,7 +160,8 @@ def item(request: SignedIn, migration_id: str, item_id: str) -> HttpResponse:
         "may_migrate": _may(request),
         "form": form,
         "held_by_pause": _held_by_pause(migration, row),
-        "poll_seconds": POLL_SECONDS if row.state in ("running", "rolling_back", "waiting") else None,
+        "rolls_back": (rolls_back := "roll_back" in request.GET or form.is_bound),
+        "poll_seconds": POLL_SECONDS if row.state in UNFINISHED and not rolls_back else None,
     }
     status = 422 if form.errors else 200
     return TemplateResponse(

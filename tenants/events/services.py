@@ -50,7 +50,7 @@ def receive_message(body: bytes, *, now: datetime) -> EventEffect:
     if message.type == core.CONFIRMATION:
         return _confirm(message)
     with transaction.atomic():
-        if not _is_new(message):
+        if not _stored(message, EventEffect.IGNORED)[1]:  # of two at the same moment, one waits for the other
             return EventEffect.REPEATED
         effect = _finished(message) if message.type == core.END else _queue_reads(message)
         SesEvent.objects.filter(pk=message.id).update(effect=effect)
@@ -87,12 +87,8 @@ def _certificate(url: str, now: datetime) -> bytes:
     return fetched
 
 
-def _is_new(message: Message) -> bool:
-    """Return whether the message is new. Of two at the same moment, one waits for the other."""
-    return _stored(message, EventEffect.IGNORED)[1]
-
-
 def _stored(message: Message, effect: EventEffect) -> tuple[SesEvent, bool]:
+    """Return the stored message, and whether it is new."""
     fields = {"topic": message.topic, "kind": message.type, "effect": effect, "sent_at": message.sent_at}
     return SesEvent.objects.get_or_create(pk=message.id, defaults=fields)
 

@@ -1,12 +1,19 @@
-"""Reads every tenant that SES has in this region, whoever created it, for migrations and drift."""
+"""Reads every tenant that SES has in this region, whoever created it, and stores which associations SES has lost."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from django.db import transaction
+from django.utils import timezone
+
 from inbound_admin.lib.errors import AwsMissing
 from tenants.lifecycle import gateway as lifecycle_gateway
-from tenants.lifecycle.core import Entity, TenantFound
+from tenants.lifecycle.core import NOT_ASSOCIATED, Entity, TenantFound
+from tenants.lifecycle.selectors import tenants_in_region
+from tenants.models.tenants import Tenant, TenantResource
+from tenants.resources.services import resources_in_ses
+from tenants.status.services import warn_of_rejected
 
 
 @dataclass(frozen=True)
@@ -35,10 +42,8 @@ def read_inventories(tenants: Iterable[TenantFound], entities: Mapping[str, Enti
     """Read each tenant's resources, one call each. A tenant deleted meanwhile is left out. Raises AwsProblem."""
     found = []
     for tenant in tenants:
-        try:
-            found.append(TenantInventory(tenant, _resources_of(tenant.name), entities.get(tenant.arn)))
-        except AwsMissing:
-            continue
+        with suppress(AwsMissing):
+            found.append(TenantInventory(tenant, resources_in_ses(tenant.name), entities.get(tenant.arn)))
     return tuple(found)
 
 
@@ -46,11 +51,9 @@ def read_inventories_of(names: frozenset[str]) -> tuple[TenantInventory, ...]:
     """Read only the tenants with these names, three calls each. A tenant that SES doesn't have is left out."""
     found = []
     for name in sorted(names):
-        try:
+        with suppress(AwsMissing):
             tenant = lifecycle_gateway.get_tenant(name)
-            found.append(TenantInventory(tenant, _resources_of(name), _entity_of(tenant)))
-        except AwsMissing:
-            continue
+            found.append(TenantInventory(tenant, resources_in_ses(name), _entity_of(tenant)))
     return tuple(found)
 
 
@@ -60,6 +63,21 @@ def _entity_of(tenant: TenantFound) -> Entity | None:
     return None
 
 
-def _resources_of(tenant_name: str) -> tuple[tuple[str, str], ...]:
-    found = lifecycle_gateway.all_pages(lifecycle_gateway.resources_of, tenant_name)
-    return tuple((one.kind, one.arn) for one in found)
+@transaction.atomic
+def record_lost(
+    *, tenants: Collection[str], lost: Collection[tuple[str, str]], listed: Collection[tuple[str, str]]
+) -> None:
+    """Store which associations of these tenants SES has lost, or lists again, as (tenant, ARN), and alert of them."""
+    rows = TenantResource.objects.filter(tenant__in=tenants_in_region().filter(name__in=tenants), wanted=True)
+    changed: dict[str, Tenant] = {}
+    for row in rows.exclude(associated_at=None, lost_at=None).select_related("tenant"):
+        key, same = (row.tenant.name, row.arn), TenantResource.objects.filter(pk=row.pk)
+        if row.is_lost and key in listed:
+            same.update(lost_at=None, problem="", associated_at=row.associated_at or timezone.now())
+        elif key in lost and not row.is_lost:
+            same.update(lost_at=timezone.now(), problem=NOT_ASSOCIATED)
+        else:
+            continue
+        changed[row.tenant_id] = row.tenant
+    for tenant in changed.values():
+        warn_of_rejected(tenant, timezone.now())

@@ -5,7 +5,7 @@ are in `operations.pause.api`.
 """
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
@@ -13,13 +13,12 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
-from accounts.models.people import Customer
 from accounts.people import selectors as people_selectors
-from inbound_admin.lib.api.schemas import Accepted, In, Out, Page, Paged, QueryIn, Text, given, page_of
+from inbound_admin.lib.api.schemas import Accepted, Blank, In, Out, Page, Paged, QueryIn, Text, given, page_of
 from inbound_admin.lib.errors import Refused
+from tenants.deletion import services as deletion_services
 from tenants.lifecycle import selectors, services
-from tenants.lifecycle.selectors import stopped_before, tenants_for_staff
-from tenants.models.tenants import StatusChange, Tenant, TenantResource
+from tenants.models.tenants import Tenant
 from tenants.policy import services as policy_services
 from tenants.status import core as status_core
 from tenants.status.core import Layer
@@ -28,23 +27,23 @@ from tenants.status.core import Layer
 class ForStaffOut(Out):
     """Rates are fractions; null means unknown, not 0. SES values are returned unchanged."""
 
-    amazon_id: str | None
-    arn: str | None
+    amazon_id: Blank
+    arn: Blank
     adopted: bool
     policy: str
-    amazon_policy: str | None
+    amazon_policy: Blank
     suppression: str = Field(description="Suppression list: account or tenant")
     configuration_set: str
     is_paused: bool = Field(description="Requested state; `standing` is the actual state")
-    pause_reason: str | None
-    pause_text: str | None
+    pause_reason: Blank
+    pause_text: Blank
     pause_review_on: date | None
-    staff_status: str | None
-    staff_cause: str | None
-    amazon_status: str | None
-    amazon_cause: str | None
-    aggregate: str | None
-    impact: str | None
+    staff_status: Blank
+    staff_cause: Blank
+    amazon_status: Blank
+    amazon_cause: Blank
+    aggregate: Blank
+    impact: Blank
     bounce_rate: float | None
     complaint_rate: float | None
     open_high: int
@@ -89,7 +88,7 @@ class LayerOut(Out):
     lifted_by: str
     allows: bool | None
     read_at: datetime | None = Field(description="When the account was read; null: with the tenant, see `readAt` there")
-    problem: str | None = Field(description="Why the account couldn't be read since")
+    problem: Blank = Field(description="Why the account couldn't be read since")
 
 
 class TenantOne(TenantOut):
@@ -103,8 +102,8 @@ class ResourceOut(Out):
     wanted: bool
     associated_at: datetime | None
     verified: bool | None
-    held_by: str | None
-    problem: str | None
+    held_by: Blank
+    problem: Blank
 
 
 class StatusChangeOut(Out):
@@ -116,96 +115,29 @@ class StatusChangeOut(Out):
     seen_at: datetime
 
 
-def tenant_fields(tenant: Tenant, *, staff: bool) -> dict[str, Any]:
-    """The fields of `TenantOut`, for it and what extends it."""
+Shown = TypeVar("Shown", bound=TenantOut)
+
+
+def _tenant(form: type[Shown], tenant: Tenant, *, staff: bool, **more: Any) -> Shown:
     banner = selectors.banner_for(tenant)
-    return {
-        "id": tenant.pk,
-        "customer_id": tenant.customer_id,
-        "customer_name": tenant.customer.name,
-        "name": tenant.name,
-        "region": tenant.region,
-        "stage": str(tenant.stage),
-        "standing": str(tenant.standing),
-        "account_stopped": tenant.account_stopped,
-        "standing_since": tenant.standing_since,
-        "sentence": tenant.sentence,
-        "told": banner.told if banner else None,
-        "stops_receiving": tenant.stops_receiving,
-        "receiving": str(tenant.receiving),
-        "sends_since": tenant.sends_since,
-        "created_at": tenant.created_at,
-        "updated_at": tenant.updated_at,
-        **given(for_staff=_for_staff(tenant) if staff else None),
-    }
+    return form.of(
+        tenant,
+        customer_name=tenant.customer.name,
+        told=banner.told if banner else None,
+        receiving=str(tenant.receiving),
+        **given(for_staff=_for_staff(tenant) if staff else None, **more),
+    )
 
 
 def _for_staff(tenant: Tenant) -> ForStaffOut:
-    return ForStaffOut(
-        amazon_id=tenant.ses_id or None,
-        arn=tenant.arn or None,
-        adopted=tenant.adopted,
-        policy=str(tenant.policy),
-        amazon_policy=tenant.ses_policy or None,
-        suppression=str(tenant.suppression),
-        configuration_set=tenant.configuration_set,
-        is_paused=tenant.is_paused,
-        pause_reason=tenant.pause_reason or None,
-        pause_text=tenant.pause_text or None,
-        pause_review_on=tenant.pause_review_on,
-        staff_status=tenant.staff_status or None,
-        staff_cause=tenant.staff_cause or None,
-        amazon_status=tenant.amazon_status or None,
-        amazon_cause=tenant.amazon_cause or None,
-        aggregate=tenant.aggregate or None,
-        impact=tenant.impact or None,
-        bounce_rate=tenant.bounce_rate,
-        complaint_rate=tenant.complaint_rate,
-        open_high=tenant.open_high,
-        open_low=tenant.open_low,
-        risk=tenant.risk,
-        read_at=tenant.read_at,
-        problems=[each for each in _problems(tenant) if each],
-    )
+    texts = (tenant.stage_problem, tenant.status_problem, tenant.read_problem)
+    problems = [each for each in (*texts, selectors.stopped_before(tenant), tenant.receiving_problem) if each]
+    return ForStaffOut.of(tenant, amazon_id=tenant.ses_id, amazon_policy=tenant.ses_policy, problems=problems)
 
 
-def _problems(tenant: Tenant) -> tuple[str, ...]:
-    problems = (tenant.stage_problem, tenant.status_problem, tenant.read_problem)
-    return (*problems, stopped_before(tenant), tenant.receiving_problem)
-
-
-def layer_out(layer: Layer) -> LayerOut:
+def _layer(layer: Layer) -> LayerOut:
     title = status_core.LAYERS[layer.name][0] if layer.name in status_core.LAYERS else str(layer.name)
-    return LayerOut(
-        name=str(layer.name),
-        title=title,
-        status=layer.status,
-        cause=layer.cause,
-        since=layer.since,
-        lifted_by=layer.lifted_by,
-        allows=layer.allows,
-        read_at=layer.read_at,
-        problem=layer.problem or None,
-    )
-
-
-def resource_out(row: TenantResource) -> ResourceOut:
-    return ResourceOut(
-        kind=str(row.kind),
-        arn=row.arn,
-        name=row.name,
-        wanted=row.wanted,
-        associated_at=row.associated_at,
-        verified=row.verified,
-        held_by=row.held_by or None,
-        problem=row.problem or None,
-    )
-
-
-def status_change_out(row: StatusChange) -> StatusChangeOut:
-    return StatusChangeOut(
-        layer=str(row.layer), old=row.old, new=row.new, cause=row.cause, since=row.since, seen_at=row.seen_at
-    )
+    return LayerOut.of(layer, title=title)
 
 
 router = call_router("Tenants")
@@ -248,7 +180,7 @@ def tenant_address(tenant_id: str) -> str:
 
 def staff_tenant(request: HttpRequest, tenant_id: str) -> Tenant:
     """For staff operations. 404 if it does not exist, or if the caller may not see all tenants."""
-    return get_object_or_404(tenants_for_staff(caller(request)), pk=tenant_id)
+    return get_object_or_404(selectors.tenants_for_staff(caller(request)), pk=tenant_id)
 
 
 def accepted(tenant: Tenant, message: str) -> Status[Accepted]:
@@ -267,7 +199,7 @@ def list_tenants(request: HttpRequest, query: Annotated[TenantFilters, Query()])
     )
     rows, pagination = page_of(found, query)
     staff = selectors.sees_tenants(viewer)
-    data = [TenantOut(**tenant_fields(row, staff=staff)) for row in rows]
+    data = [_tenant(TenantOut, row, staff=staff) for row in rows]
     return Page[TenantOut](data=data, pagination=pagination)
 
 
@@ -283,7 +215,9 @@ def create_tenant(request: HttpRequest, asked: TenantWanted) -> Status[Accepted]
     """
     actor = caller(request)
     services.require_permission(actor)
-    customer = _customer(request, asked.customer_id)
+    customer = people_selectors.customers_for(actor).filter(pk=asked.customer_id).first()
+    if customer is None:
+        raise Refused("No customer has this ID.", code="CUSTOMER_MISSING")
     if asked.name is not None:
         tenant = services.adopt_tenant(customer=customer, name=asked.name, actor=actor)
     else:
@@ -301,8 +235,8 @@ def get_tenant(request: HttpRequest, tenant_id: str) -> TenantOne:
     viewer = caller(request)
     tenant = get_object_or_404(selectors.tenants_for(viewer), pk=tenant_id)
     staff = selectors.sees_tenants(viewer)
-    layers = [layer_out(each) for each in selectors.layers_of(tenant)] if staff else None
-    return TenantOne(**tenant_fields(tenant, staff=staff), **given(layers=layers))
+    layers = [_layer(each) for each in selectors.layers_of(tenant)] if staff else None
+    return _tenant(TenantOne, tenant, staff=staff, layers=layers)
 
 
 @router.delete(
@@ -315,7 +249,7 @@ def delete_tenant(request: HttpRequest, tenant_id: str, query: Annotated[Confirm
     tenant is deleted. Refused: 422 `TENANT_PAUSED` while it is paused, `TENANT_IN_USE` while a domain is in it.
     """
     tenant = staff_tenant(request, tenant_id)
-    services.delete_tenant(tenant=tenant, typed_name=query.confirm, actor=caller(request))
+    deletion_services.delete_tenant(tenant=tenant, typed_name=query.confirm, actor=caller(request))
     return accepted(tenant, f"Deleting {tenant.name}. Its URL returns 404 when it is deleted.")
 
 
@@ -348,7 +282,7 @@ def change_tenant_policy(request: HttpRequest, tenant_id: str, asked: PolicyWant
 def list_tenant_resources(request: HttpRequest, tenant_id: str, query: Annotated[Paged, Query()]) -> Page[ResourceOut]:
     """Return the identities and configuration sets of a tenant, with the reason why one isn't associated yet."""
     rows, pagination = page_of(selectors.resources_of(staff_tenant(request, tenant_id)), query)
-    return Page[ResourceOut](data=[resource_out(row) for row in rows], pagination=pagination)
+    return Page[ResourceOut](data=[ResourceOut.of(row) for row in rows], pagination=pagination)
 
 
 @router.get(
@@ -361,12 +295,4 @@ def list_tenant_statuses(
 ) -> Page[StatusChangeOut]:
     """Return the changes of the sending status that were seen in SES, newest first, with the cause that SES gave."""
     rows, pagination = page_of(selectors.history_of(staff_tenant(request, tenant_id)), query)
-    return Page[StatusChangeOut](data=[status_change_out(row) for row in rows], pagination=pagination)
-
-
-def _customer(request: HttpRequest, customer_id: str) -> Customer:
-    viewer = caller(request)
-    found = people_selectors.customers_for(viewer).filter(pk=customer_id).first()
-    if found is None:
-        raise Refused("No customer has this ID.", code="CUSTOMER_MISSING")
-    return found
+    return Page[StatusChangeOut](data=[StatusChangeOut.of(row) for row in rows], pagination=pagination)

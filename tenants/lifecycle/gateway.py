@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsConflict
 from tenants.lifecycle.core import Account, ConfigurationSet, Entity, Resource, TenantFound, kind_of
 from tenants.policy.core import Suppression
 from tenants.status.core import SIDE, Policy, SendingStatus
@@ -45,9 +46,13 @@ def delete_tenant(name: str) -> None:
 
 
 def associate(tenant: str, resource_arn: str) -> None:
-    """AwsConflict: the association exists. AwsMissing: SES doesn't have the tenant or the resource."""
-    with aws.calling("sesv2", f"associate a resource with the tenant {tenant}") as ses:
-        ses.create_tenant_resource_association(TenantName=tenant, ResourceArn=resource_arn)
+    """Repeatable. AwsMissing: SES doesn't have the tenant or the resource. AwsConflict: something is being changed."""
+    try:
+        with aws.calling("sesv2", f"associate a resource with the tenant {tenant}") as ses:
+            ses.create_tenant_resource_association(TenantName=tenant, ResourceArn=resource_arn)
+    except AwsConflict as conflict:
+        if conflict.aws_code != "AlreadyExistsException":  # from an attempt whose answer was lost, or made by hand
+            raise
 
 
 def default_configuration_set(identity: str) -> str:

@@ -220,11 +220,6 @@ class TenantListFilters(ListFilters):
         }
 
 
-def search(*, viewer: Viewer, filters: TenantListFilters) -> QuerySet[Tenant]:
-    """Worst first."""
-    return filters.search(tenants_for(viewer).select_related("reputation_read"))
-
-
 _LISTED = (
     *("name", "customer__name", "stage", "standing", "policy", "ses_policy", "risk", "open_high", "open_low"),
     *("read_at", "stage_problem", "status_problem", "read_problem", "amazon_status", "bounce_rate", "complaint_rate"),
@@ -233,8 +228,8 @@ _LISTED = (
 
 
 def listed(*, viewer: Viewer, filters: TenantListFilters) -> QuerySet[Tenant]:
-    """As `search`, with only the columns that the list shows."""
-    return search(viewer=viewer, filters=filters).only(*_LISTED)
+    """Return the tenants with only the columns that the list shows, worst first."""
+    return filters.search(tenants_for(viewer).select_related("reputation_read")).only(*_LISTED)
 
 
 def counts(*, viewer: Viewer, filters: TenantListFilters) -> dict[str, int]:
@@ -244,8 +239,7 @@ def counts(*, viewer: Viewer, filters: TenantListFilters) -> dict[str, int]:
 
 def export_rows(*, viewer: Viewer, filters: TenantListFilters) -> Iterator[dict[str, str]]:
     """Yield one row for each tenant that matches the filters, read in chunks."""
-    rows = search(viewer=viewer, filters=filters)
-    for tenant in ListPage.every_row(rows, at_once=ROWS_AT_ONCE):
+    for tenant in ListPage.every_row(filters.search(tenants_for(viewer)), at_once=ROWS_AT_ONCE):
         yield _row(tenant)
 
 
@@ -337,14 +331,19 @@ def identity_in(tenant: Tenant, name: str) -> TenantResource | None:
 
 def customer_sentence(tenant: Tenant) -> str:
     """Return the customer's sending status in words for customers."""
-    if tenant.is_gone and tenant.sends_since is not None and tenant.stage == TenantStage.READY:
-        return REJECTED
-    return sending_words(tenant)
+    return REJECTED if _rejects_all(tenant) else sending_words(tenant)
 
 
 def sending_words(tenant: Tenant) -> str:
     """Return the status of the customer's mail in words for customers, apart from what SES lost."""
-    return customer_words(tenant.stage, tenant.mail_standing, account_stopped=tenant.account_stopped)
+    stage = TenantStage.READY if tenant.is_restoring else tenant.stage
+    return customer_words(stage, tenant.mail_standing, account_stopped=tenant.account_stopped)
+
+
+def _rejects_all(tenant: Tenant) -> bool:
+    """Return whether SES rejects all sends: they name a tenant that is gone, or isn't back yet."""
+    is_gone = tenant.is_gone and tenant.stage == TenantStage.READY
+    return tenant.sends_since is not None and (is_gone or tenant.is_restoring)
 
 
 def account_is_stopped() -> bool:
@@ -354,11 +353,10 @@ def account_is_stopped() -> bool:
 
 def rejects_sends(tenant: Tenant, name: str) -> bool:
     """Return whether SES rejects sends from this domain: they name a tenant that is gone, or that lost the domain."""
-    if tenant.sends_since is None or tenant.stage != TenantStage.READY:
-        return False
     needed = Q(kind=ResourceKind.IDENTITY, name=name)
     needed |= Q(kind=ResourceKind.CONFIGURATION_SET, name=tenant.configuration_set)
-    return tenant.is_gone or lost_of(tenant).filter(needed).exists()
+    is_used = tenant.sends_since is not None and tenant.stage == TenantStage.READY
+    return _rejects_all(tenant) or (is_used and lost_of(tenant).filter(needed).exists())
 
 
 def lost_of(tenant: Tenant) -> QuerySet[TenantResource]:
@@ -381,7 +379,7 @@ def default_sets_outside(tenants: Iterable[Tenant]) -> QuerySet[TenantResource]:
 
 
 def stopped_before(tenant: Tenant) -> str:
-    """Return, for staff, what SES did with a tenant that it no longer has, and what a restore does; "" for nothing."""
+    """Return what SES did with a tenant that it no longer has, and what a restore does; "" for nothing. For staff."""
     if not tenant.is_gone or tenant.is_paused or not tenant.stopped_as:
         return ""
     return f"{what_stopped(tenant)} {RESTORED_PAUSED}"

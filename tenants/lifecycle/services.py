@@ -1,18 +1,14 @@
-"""Creates, adopts and deletes SES tenants.
+"""Creates and adopts SES tenants, and creates those again that were deleted in SES.
 
 Creation takes five calls, each harmless when repeated. What AWS answered is stored before the next call, so a process
 that dies anywhere continues from there. SES has no client token: after "already exists" our tag shows whether a lost
 attempt of ours created it.
-
-Deletion removes the associations first, then the tenant, then the configuration set that we created for it.
 """
 
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
-from django.db.models.deletion import Collector, ProtectedError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -21,15 +17,15 @@ from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
 from inbound_admin.lib.ids import new_id
-from notifications.alerts import services as alerts_services
-from tenants.jobs import queue_associations, queue_creation, queue_removal, queue_status
+from tenants.jobs import queue_associations, queue_creation, queue_status
 from tenants.lifecycle import gateway
 from tenants.lifecycle.core import ConfigurationSet, TenantFound, is_tenant_name, tenant_name
-from tenants.lifecycle.selectors import tenant_subject, tenants_in_region, what_stopped
+from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import (
     Policy,
     ResourceKind,
     SendingStatus,
+    Suppression,
     Tenant,
     TenantResource,
     TenantStage,
@@ -40,6 +36,9 @@ from tenants.status import services as status_services
 
 SUFFIX = 8  # characters of Crockford's base 32 that distinguish customers with the same name
 NOT_YOURS = "Your role can't create tenants. Ask an operator."
+NAME_TAKEN = (
+    "SES has another tenant {name}, which this customer’s sends would use. Delete that tenant in the SES console."
+)
 
 
 def require_permission(actor: User | None) -> None:
@@ -94,6 +93,32 @@ def _store_new(tenant: Tenant, actor: User | None, *, sends_at_once: bool) -> Te
     return tenant
 
 
+def recreate_tenant(*, tenant: Tenant, pause: Mapping[str, object], arn: str = "") -> None:
+    """Create the tenant again under its name, or, with `arn`, adopt the one that has the name. Run it in a transaction.
+
+    Policy, suppression list, configuration set and associations are applied again, and `pause`, as `tenants.pause`
+    keeps it. The caller records actor and reason.
+    """
+    fields: dict[str, object] = {
+        "stage": TenantStage.CREATING,
+        "stage_problem": "",
+        "adopted": False,
+        "arn": arn,
+        "ses_id": arn.rpartition("/")[2],
+        "policy_told": "",
+        "suppression_told": "",
+        "set_sends": None,
+        "set_gone_at": None,
+        "read_problem": "",
+        **pause,
+    }
+    Tenant.objects.filter(pk=tenant.pk, stage=TenantStage.READY).update(**fields, updated_at=timezone.now())
+    rows = TenantResource.objects.filter(tenant=tenant)
+    rows.filter(wanted=True, lost_at=None).exclude(associated_at=None).update(lost_at=timezone.now())
+    rows.update(associated_at=None, problem="", held_by="", retry_at=None, missing_since=None)
+    queue_creation(tenant)
+
+
 def create_in_ses(*, tenant_id: str) -> None:
     """Continue the creation from its stored step. Raises AwsProblem, which is also stored for the page."""
     tenant = tenants_in_region().select_related("customer").filter(pk=tenant_id, stage=TenantStage.CREATING).first()
@@ -102,7 +127,11 @@ def create_in_ses(*, tenant_id: str) -> None:
     with aws.recording() as request_ids:
         try:
             if all(
-                step(tenant) for step in (_tenant, _stop, _adopt_state, _set_policy, _set, _associate_own_set, _read)
+                step(tenant)
+                for step in (
+                    *(_tenant, _stop, _adopt_state, _set_policy, _set_suppression),
+                    *(_set, _associate_own_set, _read),
+                )
             ):
                 _finish(tenant, request_ids)
         except AwsProblem as problem:
@@ -121,6 +150,9 @@ def _tenant(tenant: Tenant) -> bool:
         found = gateway.get_tenant(tenant.name)
     if (gateway.OURS, tenant.pk) in found.tags:  # our own first attempt, whose answer was lost
         return _store_found(tenant, found)
+    if tenant.is_restoring:  # its sends name it
+        _store(tenant, stage_problem=NAME_TAKEN.format(name=tenant.name))
+        return False
     return _choose_other_name(tenant) and _tenant(tenant)
 
 
@@ -135,7 +167,10 @@ def _stop(tenant: Tenant) -> bool:
 
 def _adopted(tenant: Tenant) -> bool:
     try:
-        return _store_found(tenant, gateway.get_tenant(tenant.name))
+        found = gateway.get_tenant(tenant.name)
+        tenant.suppression = found.suppression if found.suppression in tuple(Suppression) else tenant.suppression
+        _store(tenant, suppression=tenant.suppression, suppression_told=tenant.suppression)
+        return _store_found(tenant, found)
     except AwsMissing:
         _store(tenant, stage_problem="This tenant no longer exists in SES. Delete it here and create a new one.")
         return False
@@ -180,6 +215,15 @@ def _set_policy(tenant: Tenant) -> bool:
     return _store(tenant, policy_told=tenant.policy, ses_policy=tenant.policy)
 
 
+def _set_suppression(tenant: Tenant) -> bool:
+    """Set the tenant's own list again in a tenant that exists again. A new tenant uses the account's list."""
+    if tenant.suppression == tenant.suppression_told:
+        return True
+    gateway.set_suppression(tenant.name, Suppression(tenant.suppression))
+    read_at, told = timezone.now(), tenant.suppression
+    return _store(tenant, suppression_told=told, ses_suppression=told, suppression_read_at=read_at)
+
+
 def _set(tenant: Tenant) -> bool:
     if tenant.set_sends is not None:
         return True
@@ -213,8 +257,9 @@ def _adopt_configuration_set(tenant: Tenant) -> bool:
 
 
 def _is_associated(tenant: Tenant, name: str) -> bool:
+    """Return whether the tenant has the set, or had it before it was deleted in SES."""
     known = TenantResource.objects.filter(tenant=tenant, kind=ResourceKind.CONFIGURATION_SET, name=name)
-    return known.filter(associated_at__isnull=False).exists()
+    return known.exclude(associated_at=None, lost_at=None).exists()
 
 
 def _associate_own_set(tenant: Tenant) -> bool:
@@ -271,127 +316,3 @@ def _policy(name: str) -> Policy:
 
 def _name(tenant: Tenant, suffix: str = "") -> str:
     return tenant_name(tenant.customer.name, suffix or tenant.pk[-SUFFIX:])
-
-
-@dataclass(frozen=True)
-class TenantConsequences:
-    """What a person sees before deleting a tenant."""
-
-    resources: tuple[TenantResource, ...]  # they leave the tenant and remain in SES
-    configuration_set: str  # deleted with it if we created it
-    in_use: tuple[str, ...]  # domains and others that use the tenant and must be removed first
-    held: str = ""  # why a pause or suspension prevents the deletion
-
-
-def consequences(tenant: Tenant) -> TenantConsequences:
-    resources = tuple(TenantResource.objects.filter(tenant=tenant))
-    return TenantConsequences(resources, tenant.configuration_set, _users_of(tenant), _held_by_stop(tenant))
-
-
-def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
-    """Mark it for deletion; the worker deletes it. Raises Refused for a wrong name, or while domains use it."""
-    require(actor, "tenants.manage_tenant", "Your role can't delete tenants. Ask an operator.")
-    if typed_name.strip() != tenant.name:
-        raise Refused(f"To delete the tenant, type its name: {tenant.name}.", code="NAME_NOT_TYPED")
-    with transaction.atomic():
-        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
-        if locked.stage == TenantStage.DELETING:
-            return
-        if held := _held_by_stop(locked):
-            raise Refused(held, code="TENANT_PAUSED")
-        _refuse_while_in_use(locked)
-        before = {"stage": locked.stage}
-        locked.stage, locked.stage_problem = TenantStage.DELETING, ""
-        locked.save(update_fields=("stage", "stage_problem", "updated_at"))
-        about, after = tenant_subject(locked), {"stage": TenantStage.DELETING.value}
-        audit_services.record(
-            "tenant.delete_asked", about=about, actor=actor, before=before, after=after, for_staff=True
-        )
-        queue_removal(locked)
-    tenant.refresh_from_db()
-
-
-def _held_by_stop(tenant: Tenant) -> str:
-    """Return why it can't be deleted while it is stopped, by staff or by SES; "" if it isn't."""
-    if tenant.is_paused:
-        return f"{tenant} is paused. Deleting it would end the pause, so resume it first."
-    if not tenant.is_stopped:
-        return ""
-    if tenant.is_gone:
-        before = what_stopped(tenant)
-        return f"{before} Without the tenant, the customer could send again. Restore it under Drift first."
-    return f"SES has stopped sending of {tenant}. Without the tenant, the customer could send again."
-
-
-def delete_in_ses(*, tenant_id: str) -> None:
-    """Delete the tenant. Each step is harmless when repeated. Raises AwsProblem, which is also stored for the page."""
-    tenant = tenants_in_region().select_related("customer").filter(pk=tenant_id, stage=TenantStage.DELETING).first()
-    if tenant is None:
-        return
-    with aws.recording() as request_ids:
-        try:
-            if _is_ours(tenant):
-                _remove_associations(tenant)
-                with suppress(AwsMissing):
-                    gateway.delete_tenant(tenant.name)
-            _delete_set(tenant)
-        except AwsProblem as problem:
-            Tenant.objects.filter(pk=tenant.pk).update(stage_problem=str(problem))
-            raise
-    _finish_removal(tenant, request_ids)
-
-
-def _is_ours(tenant: Tenant) -> bool:
-    """Return whether SES still has the tenant that we know. Others can delete it and reuse its name."""
-    try:
-        found = gateway.get_tenant(tenant.name)
-    except AwsMissing:
-        return False
-    return found.arn == tenant.arn if tenant.arn else (gateway.OURS, tenant.pk) in found.tags
-
-
-def _remove_associations(tenant: Tenant) -> None:
-    with suppress(AwsMissing):  # the tenant was deleted meanwhile
-        for _, arn in resources_services.resources_in_ses(tenant.name):
-            gateway.dissociate(tenant.name, arn)
-
-
-def _delete_set(tenant: Tenant) -> None:
-    """Delete the set only if it has our tag; others may use any other."""
-    if not tenant.configuration_set:
-        return
-    with suppress(AwsMissing):
-        if (gateway.OURS, tenant.pk) in gateway.get_configuration_set(tenant.configuration_set).tags:
-            gateway.delete_configuration_set(tenant.configuration_set)
-
-
-@transaction.atomic
-def _finish_removal(tenant: Tenant, request_ids: list[str]) -> None:
-    locked = Tenant.objects.select_for_update().filter(pk=tenant.pk, stage=TenantStage.DELETING).first()
-    if locked is None:
-        return
-    before = {"tenant": tenant.name, "customer": tenant.customer.name}
-    about = tenant_subject(tenant)
-    audit_services.record("tenant.deleted", about=about, actor=None, before=before, aws_request_ids=request_ids)
-    TenantResource.objects.filter(tenant=locked).delete()
-    alerts_services.resolve_silently(about=about)
-    locked.delete()
-
-
-def _refuse_while_in_use(tenant: Tenant) -> None:
-    """Refuse while rows of higher apps use the tenant, as their protected foreign keys show."""
-    if things := _users_of(tenant):
-        shown = ", ".join(things[:5])
-        raise Refused(
-            f"{shown} {'is' if len(things) == 1 else 'are'} in this tenant. Delete or move them first.",
-            code="TENANT_IN_USE",
-        )
-
-
-def _users_of(tenant: Tenant) -> tuple[str, ...]:
-    try:
-        Collector(using=DEFAULT_DB_ALIAS).collect([tenant])
-    except ProtectedError as error:
-        things = [thing for thing in error.protected_objects if not isinstance(thing, TenantResource)]
-        return tuple(sorted(str(thing) for thing in things))
-    return ()

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from audit.selectors import changes_of
 from inbound_admin.lib.errors import ChangedMeanwhile, Refused
 from inbound_admin.lib.http import SignedIn, form_page, list_as_file, page_of, requires_password, template
+from tenants.deletion import services as deletion_services
 from tenants.jobs import next_status_attempt
 from tenants.lifecycle import selectors, services
 from tenants.lifecycle.forms import NewTenantForm, PolicyForm
@@ -216,11 +217,11 @@ def policy(request: SignedIn, tenant_id: str) -> HttpResponse:
 @requires_password
 def delete(request: SignedIn, tenant_id: str) -> HttpResponse:
     tenant = _managed(request, tenant_id)
-    context = {"tenant": tenant, "consequences": services.consequences(tenant), "error": ""}
+    context = {"tenant": tenant, "consequences": deletion_services.consequences(tenant), "error": ""}
     if request.method == "POST":
         typed = request.POST.get("name", "")
         try:
-            services.delete_tenant(tenant=tenant, typed_name=typed, actor=request.user)
+            deletion_services.delete_tenant(tenant=tenant, typed_name=typed, actor=request.user)
         except Refused as refused:
             context |= {"error": str(refused), "typed": typed}
         else:

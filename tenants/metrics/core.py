@@ -177,11 +177,6 @@ class Hour:
     complaint: float | None = None
     sent: float | None = None
 
-    def with_(self, measure: Measure, value: float) -> "Hour":
-        if measure is Measure.BOUNCE:
-            return replace(self, bounce=value)
-        return replace(self, complaint=value) if measure is Measure.COMPLAINT else replace(self, sent=value)
-
     def of(self, measure: Measure) -> float | None:
         return {Measure.BOUNCE: self.bounce, Measure.COMPLAINT: self.complaint, Measure.SENT: self.sent}[measure]
 
@@ -202,11 +197,11 @@ def pauses_above(policy: str, measure: Measure) -> float | None:
 
 def hours_of(series: Iterable[RateSeries]) -> tuple[Hour, ...]:
     """Combine the series of one tenant by hour, oldest first."""
-    hours: dict[datetime, Hour] = {}
+    hours: dict[datetime, dict[str, float]] = {}
     for one in series:
         for at, value in one.points:
-            hours[at] = hours.get(at, Hour(at)).with_(one.measure, value)
-    return tuple(hours[at] for at in sorted(hours))
+            hours.setdefault(at, {})[one.measure.value] = value
+    return tuple(Hour(at, **hours[at]) for at in sorted(hours))
 
 
 def worst_of_each(hours: Sequence[Hour], window: Window) -> tuple[Hour, ...]:

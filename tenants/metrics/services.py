@@ -114,7 +114,6 @@ def _measure_all(tenants: Sequence[Tenant], asked: tuple[str, str], now: datetim
         _record_reads({tenant: str(problem) for tenant in tenants}, now)
         raise
     by_name = _by_name(listed)
-    failed: AwsProblem | None = None
 
     def measure(some: Sequence[Tenant]) -> None:
         _measure(some, {tenant.name: _metrics_of(tenant, by_name) for tenant in some}, now)
@@ -122,16 +121,12 @@ def _measure_all(tenants: Sequence[Tenant], asked: tuple[str, str], now: datetim
     def postpone(tenant: Tenant) -> None:
         _record_reads({tenant: NOT_STORED}, now)
 
-    for first in range(0, len(tenants), TENANTS_A_CALL):
-        batch = tenants[first : first + TENANTS_A_CALL]
-        try:
-            isolation.together("tenant rates", batch, measure, postpone=postpone)
-        except NOBODY_ANSWERED:
-            raise
-        except AwsProblem as problem:  # concerns only these tenants: the others are still read
-            failed = failed or problem
-    if failed is not None:
-        raise failed
+    batches = [tenants[first : first + TENANTS_A_CALL] for first in range(0, len(tenants), TENANTS_A_CALL)]
+    isolation.past_refusals(
+        batches,
+        lambda batch: isolation.together("tenant rates", batch, measure, postpone=postpone),
+        stops=NOBODY_ANSWERED,
+    )
 
 
 def _by_name(listed: Iterable[ListedMetric]) -> dict[str, list[ListedMetric]]:

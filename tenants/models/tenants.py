@@ -44,6 +44,14 @@ SUPPRESSIONS = [(each.value, each.value) for each in Suppression]
 POLICIES = [(policy.value, policy.value) for policy in Policy]
 
 
+STOPPED = (
+    models.Q(is_paused=True)
+    | ~models.Q(stopped_as="")
+    | models.Q(aggregate=SendingStatus.DISABLED)
+    | models.Q(amazon_status=SendingStatus.DISABLED)
+)
+
+
 class Tenant(models.Model):
     """A customer's SES tenant in one region. SES's values are stored unchanged, also unknown ones."""
 
@@ -170,7 +178,7 @@ class Tenant(models.Model):
     def is_stopped(self) -> bool:
         """Return whether staff paused it, also unconfirmed, or SES stops its sending by the last read.
 
-        SES's pause also counts after somebody has deleted the tenant there.
+        SES's pause also counts after somebody has deleted the tenant there. `STOPPED` says the same in queries.
         """
         return self.is_paused or bool(self.stopped_as) or SendingStatus.DISABLED in (self.aggregate, self.amazon_status)
 
@@ -180,6 +188,12 @@ class Tenant(models.Model):
         below = self.standing == TenantStatus.SUSPENDED and self.staff_status in SENDING
         ended = below or self.standing == TenantStatus.UNDONE
         return self.is_paused and not self.is_under_way and ended
+
+    @property
+    def shown_pause(self) -> dict[str, object]:
+        """Return what a page shows of the pause that it ends or keeps, for `inbound_admin.lib.seen`."""
+        names = ("status_asked_at", "pause_reason", "pause_text", "pause_review_on")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def names_tenant(self) -> bool:
@@ -246,6 +260,11 @@ class Tenant(models.Model):
     def is_gone(self) -> bool:
         """Return whether SES no longer has the tenant, by the last read."""
         return self.read_problem in (GONE, ANOTHER)
+
+    @property
+    def is_restoring(self) -> bool:
+        """Return whether it was in SES before and is being created there again: until then, sends name no tenant."""
+        return self.stage == TenantStage.CREATING and self.read_at is not None
 
     @property
     def awaits_set(self) -> bool:

@@ -18,6 +18,7 @@ from accounts.roles import require, require_reason
 from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.seen import refuse_if_changed
 from notifications.email import services as email_services
 from tenants.customer_notices.core import customer_text_for
 from tenants.jobs import queue_status
@@ -34,6 +35,11 @@ SUSPENDED = (
 )
 
 
+def require_permission(actor: User) -> None:
+    """Raises NotAllowed."""
+    require(actor, "tenants.pause_tenant", NOT_YOURS)
+
+
 def pause(
     *,
     tenant: Tenant,
@@ -46,7 +52,7 @@ def pause(
     bulk_id: str = "",
 ) -> None:
     """Store the request; the worker tells SES. Raises Refused without a reason and text, or if it is already paused."""
-    require(actor, "tenants.pause_tenant", NOT_YOURS)
+    require_permission(actor)
     text = require_reason(text, "Enter a staff note.")
     if reason not in PauseReason.values:
         raise Refused("Choose a reason.", code="REASON_MISSING")
@@ -107,15 +113,16 @@ def kept_pause(*, tenant: Tenant, because: str, actor: User) -> dict[str, object
     return asked | ours | {"pause_reason": PauseReason.OTHER, "pause_text": text, "pause_told": told}
 
 
-def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> None:
+def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "", seen: str = "") -> None:
     """Store the request; the worker tells SES. Raises Refused if staff didn't pause it, and nothing in SES did.
 
-    While AWS suspends the tenant, only a pause by staff can be ended, and the suspension stays.
+    While AWS suspends the tenant, only a pause by staff can be ended, and the suspension stays. `seen`: of the form.
     """
-    require(actor, "tenants.pause_tenant", NOT_YOURS)
+    require_permission(actor)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
+        refuse_if_changed(seen, locked.shown_pause)
         refuse_resume(locked)
         before = {"paused": True, "reason": PauseReason(locked.pause_reason).label if locked.pause_reason else None}
         locked.is_paused, locked.pause_review_on, locked.stops_receiving = False, None, False
@@ -134,16 +141,17 @@ def refuse_resume(tenant: Tenant) -> None:
         raise Refused(f"{tenant} is not paused.", code="NOT_PAUSED")
 
 
-def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: User) -> None:
+def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: User, seen: str = "") -> None:
     """Record the review's outcome: still paused, with or without a next review date.
 
     Raises Refused also if it isn't paused in SES, so that nobody believes that it is.
     """
-    require(actor, "tenants.pause_tenant", NOT_YOURS)
+    require_permission(actor)
     because = require_reason(because, "Enter a reason.")
     _refuse_past(review_on)
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
+        refuse_if_changed(seen, locked.shown_pause)
         if why := why_not_kept(locked):
             raise Refused(why, code="NOT_PAUSED")
         before = {"review_on": _day(locked.pause_review_on)}
@@ -184,7 +192,7 @@ def record_receiving(*, customer: Customer, asked_at: datetime | None, problem: 
 
 def reapply_status(*, tenant: Tenant, because: str, actor: User) -> None:
     """Send the desired status to SES again, after somebody changed it there. Raises Refused."""
-    require(actor, "tenants.pause_tenant", NOT_YOURS)
+    require_permission(actor)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
@@ -198,7 +206,7 @@ def reapply_status(*, tenant: Tenant, because: str, actor: User) -> None:
 
 def accept_status(*, tenant: Tenant, because: str, actor: User) -> None:
     """Make the status that somebody set in SES the desired one. SES isn't called. Raises Refused."""
-    require(actor, "tenants.pause_tenant", NOT_YOURS)
+    require_permission(actor)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
@@ -269,7 +277,7 @@ def apply_status(*, tenant_id: str) -> None:
 
 def retry_status(*, tenant: Tenant, actor: User) -> None:
     """Tell SES a requested status now instead of at the next attempt. Raises Refused if none is under way."""
-    require(actor, "tenants.pause_tenant", NOT_YOURS)
+    require_permission(actor)
     if tenant.pause_is_undone:
         raise Refused(f"{tenant} was paused, and {status_services.UNDONE}", code="PAUSE_UNDONE")
     if not tenant.is_under_way or tenant.stage != TenantStage.READY:

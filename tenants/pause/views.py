@@ -8,8 +8,9 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import ChangedMeanwhile, Refused
 from inbound_admin.lib.http import SignedIn, form_page, report_outcome
+from inbound_admin.lib.seen import SeenField, fingerprint
 from tenants.lifecycle.views import tenant_for
 from tenants.pause import services
 
@@ -24,6 +25,7 @@ class KeepForm(forms.Form):
         widget=forms.DateInput(attrs={"type": "date", "class": "!w-44"}),
         help_text="Leave blank for no further reminder.",
     )
+    seen = SeenField()
 
 
 @require_POST
@@ -42,10 +44,13 @@ def keep(request: SignedIn, tenant_id: str) -> HttpResponse:
     tenant = tenant_for(request, tenant_id)
     if not request.user.has_perm("tenants.pause_tenant"):
         raise PermissionDenied
-    form = KeepForm(request.POST or None)
+    form = KeepForm(request.POST or None, initial={"seen": fingerprint(tenant.shown_pause)})
     if request.method == "POST" and form.is_valid():
         try:
             services.keep_paused(tenant=tenant, actor=request.user, **form.cleaned_data)
+        except ChangedMeanwhile as changed:
+            messages.error(request, str(changed))
+            return redirect("tenants:keep", tenant.id)
         except Refused as refused:
             form.add_error(None, str(refused))
         else:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models.people import User
 from accounts.roles import require, require_reason
 from audit import services as audit_services
-from inbound_admin.lib import aws
+from inbound_admin.lib import aws, isolation
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.seen import refuse_if_changed
 from tenants.jobs import queue_policy
@@ -78,16 +78,16 @@ def change_suppression(*, tenant: Tenant, suppression: str, because: str, actor:
     tenant.refresh_from_db()
 
 
-def accept_suppression(*, tenant: Tenant, because: str, actor: User) -> None:
-    """Make the suppression scope that somebody chose in SES the desired one. SES isn't called. Raises Refused."""
+def accept_suppression(*, tenant: Tenant, suppression: str, because: str, actor: User) -> None:
+    """Make the suppression scope that was found in SES the desired one. SES isn't called. Raises Refused."""
     require(actor, "tenants.manage_tenant", NO_SUPPRESSION)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
-        if locked.ses_suppression not in tuple(Suppression):
-            raise Refused("The suppression list in SES has not been read yet.")
-        before, after = {"suppression": locked.suppression}, {"suppression": locked.ses_suppression}
-        locked.suppression = locked.suppression_told = locked.ses_suppression
+        if suppression not in tuple(Suppression):
+            raise Refused(f"The suppression list “{suppression}” is unknown and can't be accepted.")
+        before, after = {"suppression": locked.suppression}, {"suppression": suppression}
+        locked.suppression = locked.suppression_told = suppression
         locked.save(update_fields=("suppression", "suppression_told", "updated_at"))
         _record("tenant.suppression", locked, actor, because, before, after)
     tenant.refresh_from_db()
@@ -100,45 +100,53 @@ def _record(
     audit_services.record(what, about=about, actor=actor, because=because, before=before, after=after, for_staff=True)
 
 
-def accept_policy(*, tenant: Tenant, because: str, actor: User) -> None:
-    """Make the policy that somebody set in SES the desired one. SES isn't called. Raises Refused."""
+def accept_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> None:
+    """Make the policy that was found in SES the desired one. SES isn't called. Raises Refused."""
     require(actor, "tenants.manage_tenant", NO_POLICY)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
-        if locked.ses_policy not in tuple(Policy):
-            raise Refused(f"The policy “{locked.ses_policy}” is unknown and can't be accepted.")
-        before, after = {"policy": locked.policy}, {"policy": locked.ses_policy}
-        locked.policy = locked.policy_told = locked.ses_policy
+        if policy not in tuple(Policy):
+            raise Refused(f"The policy “{policy}” is unknown and can't be accepted.")
+        before, after = {"policy": locked.policy}, {"policy": policy}
+        locked.policy = locked.policy_told = policy
         locked.save(update_fields=("policy", "policy_told", "updated_at"))
         _record("tenant.policy", locked, actor, because, before, after)
     tenant.refresh_from_db()
 
 
 def apply_policy(*, tenant_id: str) -> None:
-    """Set the policy in SES, then read the tenant, since a stricter one may pause at once.
+    """Set suppression list and policy in SES, then read the tenant, since a stricter policy may pause at once.
 
-    Raises AwsProblem, which is also stored for the page.
+    Raises AwsProblem, which is also stored for the page. What SES refuses prevents none of the others.
     """
     tenant = tenants_in_region().filter(pk=tenant_id, stage=TenantStage.READY).first()
     if tenant is None:
         return
     try:
-        if tenant.suppression != tenant.suppression_told:
-            lifecycle_gateway.set_suppression(tenant.name, Suppression(tenant.suppression))
-            fields: dict[str, object] = {"suppression_read_at": timezone.now()}
-            fields |= {"suppression_told": tenant.suppression, "ses_suppression": tenant.suppression}
-            if not Tenant.objects.filter(pk=tenant.pk, suppression=tenant.suppression).update(**fields):
-                _repeat_newer(tenant)
-        if tenant.policy != tenant.policy_told:
-            with aws.recording() as request_ids:
-                lifecycle_gateway.set_policy(tenant.arn, Policy(tenant.policy))
-            _record_applied(tenant, request_ids)
-        status_services.read(tenant)
+        isolation.past_refusals((_set_suppression, _set_policy, status_services.read), lambda step: step(tenant))
     except AwsProblem as problem:
         Tenant.objects.filter(pk=tenant.pk).update(stage_problem=str(problem))
         raise
     Tenant.objects.filter(pk=tenant.pk).update(stage_problem="")
+
+
+def _set_suppression(tenant: Tenant) -> None:
+    if tenant.suppression == tenant.suppression_told:
+        return
+    lifecycle_gateway.set_suppression(tenant.name, Suppression(tenant.suppression))
+    fields: dict[str, object] = {"suppression_read_at": timezone.now()}
+    fields |= {"suppression_told": tenant.suppression, "ses_suppression": tenant.suppression}
+    if not Tenant.objects.filter(pk=tenant.pk, suppression=tenant.suppression).update(**fields):
+        _repeat_newer(tenant)
+
+
+def _set_policy(tenant: Tenant) -> None:
+    if tenant.policy == tenant.policy_told:
+        return
+    with aws.recording() as request_ids:
+        lifecycle_gateway.set_policy(tenant.arn, Policy(tenant.policy))
+    _record_applied(tenant, request_ids)
 
 
 @transaction.atomic

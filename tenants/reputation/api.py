@@ -9,13 +9,12 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
-from inbound_admin.lib.api.schemas import Accepted, Out, Page, Paged, QueryIn, page_of
+from inbound_admin.lib.api.schemas import Accepted, Blank, Out, Page, Paged, QueryIn, page_of
 from inbound_admin.lib.errors import NotAllowed
 from tenants.lifecycle import selectors as lifecycle_selectors
 from tenants.lifecycle.api import accepted, staff_tenant
-from tenants.metrics.core import Hour
 from tenants.models.reputation import Finding, ReputationRead
-from tenants.models.tenants import Tenant
+from tenants.models.tenants import SesAccount, Tenant
 from tenants.reputation import selectors
 from tenants.reputation.core import words_for
 from tenants.status import services as status_services
@@ -41,15 +40,15 @@ class ReadOut(Out):
     """Time of the last successful read; a problem says why a later read failed."""
 
     rates_at: datetime | None
-    rates_problem: str | None
-    rates_source: str | None = Field(
+    rates_problem: Blank
+    rates_source: Blank = Field(
         description=(
             "Which CloudWatch metrics exist for the tenant: counts, rates, configuration_set (its rates) or none"
         )
     )
-    unmeasured_because: str | None = Field(description="Why mail was sent without metrics; null if it is measured")
+    unmeasured_because: Blank = Field(description="Why mail was sent without metrics; null if it is measured")
     findings_at: datetime | None
-    findings_problem: str | None
+    findings_problem: Blank
 
 
 class ReasonOut(Out):
@@ -70,11 +69,11 @@ class AccountStateOut(Out):
     """SESv2 GetAccount, by the last read. Null: not read."""
 
     stopped: bool | None = Field(description="Sending is stopped for the whole AWS account and every customer")
-    enforcement: str | None
+    enforcement: Blank
     sends: bool | None
     since: datetime | None
     read_at: datetime | None
-    problem: str | None = Field(description="Why it couldn't be read since")
+    problem: Blank = Field(description="Why it couldn't be read since")
 
 
 class AccountReputationOut(ReputationOut):
@@ -153,18 +152,11 @@ def get_account_reputation(request: HttpRequest, query: Annotated[DaysQuery, Que
 
 
 def _account_state() -> AccountStateOut:
-    found = selectors.account_state()
-    if found is None or found.read_at is None:
+    found = selectors.account_here() or SesAccount()
+    if found.read_at is None:
         fields = ("stopped", "enforcement", "sends", "since", "read_at")
-        return AccountStateOut(**dict.fromkeys(fields), problem=(found.problem if found else "") or None)
-    return AccountStateOut(
-        stopped=found.is_stopped,
-        enforcement=found.enforcement or None,
-        sends=found.sends,
-        since=found.since,
-        read_at=found.read_at,
-        problem=found.problem or None,
-    )
+        return AccountStateOut(**dict.fromkeys(fields), problem=found.problem)
+    return AccountStateOut.of(found, stopped=found.is_stopped)
 
 
 def _reputation(tenant: Tenant | None, days: int) -> ReputationOut:
@@ -173,43 +165,14 @@ def _reputation(tenant: Tenant | None, days: int) -> ReputationOut:
     risk = selectors.risk_now(tenant) if tenant else None
     return ReputationOut(
         days=days,
-        hours=[_hour(hour) for hour in hours],
+        hours=[HourOut.of(hour, bounce_rate=hour.bounce, complaint_rate=hour.complaint) for hour in hours],
         sent=sum(sent) if sent else None,
-        read=_read(selectors.read_of(tenant)),
+        read=ReadOut.of(selectors.read_of(tenant) or ReputationRead()),
         risk=risk.points if risk else None,
-        reasons=[ReasonOut(points=each.points, sentence=each.sentence) for each in risk.reasons] if risk else [],
-    )
-
-
-def _hour(hour: Hour) -> HourOut:
-    return HourOut(at=hour.at, bounce_rate=hour.bounce, complaint_rate=hour.complaint, sent=hour.sent)
-
-
-def _read(row: ReputationRead | None) -> ReadOut:
-    if row is None:
-        fields = ("rates_at", "rates_problem", "rates_source", "unmeasured_because", "findings_at", "findings_problem")
-        return ReadOut(**dict.fromkeys(fields))
-    return ReadOut(
-        rates_at=row.rates_at,
-        rates_problem=row.rates_problem or None,
-        rates_source=row.rates_source or None,
-        unmeasured_because=row.unmeasured_because or None,
-        findings_at=row.findings_at,
-        findings_problem=row.findings_problem or None,
+        reasons=[ReasonOut.of(each) for each in risk.reasons] if risk else [],
     )
 
 
 def _finding(row: Finding) -> FindingOut:
     words = words_for(row.kind)
-    return FindingOut(
-        kind=row.kind,
-        impact=row.impact,
-        status=row.status,
-        title=words.title,
-        means=words.means,
-        to_do=words.todo,
-        text=row.text,
-        opened_at=row.opened_at,
-        changed_at=row.changed_at,
-        over_at=row.over_at,
-    )
+    return FindingOut.of(row, title=words.title, means=words.means, to_do=words.todo)

@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 
 from inbound_admin.lib.plots import Limit, Plot, Points, Window, draw
-from tenants.lifecycle.selectors import account_here, tenants_in_region
+from tenants.lifecycle.selectors import account_here as account_here  # noqa: PLC0414  of the same page
+from tenants.lifecycle.selectors import tenants_in_region
 from tenants.metrics.core import (
     ACCOUNT_LIMITS,
     HOUR,
@@ -26,7 +27,7 @@ from tenants.metrics.core import (
     worst_of_each,
 )
 from tenants.models.reputation import Finding, RateSample, ReputationRead, SesEvent
-from tenants.models.tenants import SesAccount, Tenant, TenantStage
+from tenants.models.tenants import Tenant, TenantStage
 from tenants.reputation.core import HIGH, Picture, RecommendationWords, Risk, risk_of, words_for
 
 QUIET_AFTER = timedelta(days=2)  # a tenant without a rate for this long counts as not sending
@@ -73,10 +74,6 @@ def risk_now(tenant: Tenant) -> Risk:
             complaint=tenant.complaint_rate,
         )
     )
-
-
-def account_state() -> SesAccount | None:
-    return account_here()
 
 
 def last_events() -> QuerySet[SesEvent]:

@@ -7,7 +7,6 @@ its absence from a page is no proof. The risk score makes no AWS call.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -15,7 +14,7 @@ from django.db import transaction
 from audit import services as audit_services
 from audit.services import Subject
 from inbound_admin.lib import isolation
-from inbound_admin.lib.errors import AwsBusy, AwsMissing, AwsProblem, AwsUnreachable
+from inbound_admin.lib.errors import AwsMissing, AwsProblem
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from tenants.jobs import queue_recommendations_sync
@@ -140,7 +139,12 @@ def sync_all_recommendations(*, now: datetime) -> int:
         else:
             quiet.append(tenant)
     _record_nothing_found(quiet, now)
-    _sync_each(sorted(doubtful, key=_last_asked), now)
+
+    def sync(tenant: Tenant) -> None:
+        sync_recommendations(tenant_id=tenant.pk, now=now)
+
+    longest_unread = sorted(doubtful, key=_last_asked)
+    isolation.past_refusals(longest_unread, lambda tenant: isolation.each_alone("recommendations", (tenant,), sync))
     return len(doubtful)
 
 
@@ -148,24 +152,6 @@ def _last_asked(tenant: Tenant) -> datetime:
     """Return when it was last read. The longest unread comes first, so the next hour continues an interrupted one."""
     read = getattr(tenant, "reputation_read", None)
     return (read and read.findings_at) or datetime.min.replace(tzinfo=UTC)
-
-
-def _sync_each(tenants: Sequence[Tenant], now: datetime) -> None:
-    """Read tenants one by one. A failure skips only that tenant, unless SES answers nobody."""
-    failed: AwsProblem | None = None
-    for tenant in tenants:
-        try:
-            isolation.each_alone("recommendations", (tenant.pk,), partial(_sync_one, now=now))
-        except (AwsBusy, AwsUnreachable):
-            raise
-        except AwsProblem as problem:
-            failed = failed or problem
-    if failed is not None:
-        raise failed
-
-
-def _sync_one(tenant_id: str, *, now: datetime) -> None:
-    sync_recommendations(tenant_id=tenant_id, now=now)
 
 
 def sync_recommendations(*, tenant_id: str, now: datetime) -> None:

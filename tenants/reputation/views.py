@@ -50,7 +50,7 @@ def account(request: SignedIn) -> HttpResponse:
     require_staff(request)
     rates = selectors.rates_of(None, days=_days(request), now=timezone.now())
     context: dict[str, Any] = {
-        "account": selectors.account_state(),
+        "account": selectors.account_here(),
         "rates": rates,
         "spans": tuple(selectors.SPANS),
         "events": last_events(),

@@ -21,7 +21,7 @@ from accounts.models.people import Customer, User
 from accounts.roles import require
 from audit import services as audit_services
 from inbound_admin.lib import aws, jobs
-from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
+from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable, Refused
 from inbound_admin.lib.freshness import not_newer
 from tenants.configuration_sets import services as configuration_sets_services
 from tenants.jobs import lock_of, queue_associations
@@ -136,16 +136,27 @@ def store_association(tenant: Tenant, arn: str, *, free: bool = False) -> Tenant
 def apply_associations(*, tenant_id: str, yields: bool = False) -> None:
     """Remove associations, then add the desired ones. Raises AwsProblem, stored on the row that failed.
 
-    `yields`: after each call another queued job of the tenant goes first, and the rest is queued behind it.
+    A row that SES refuses is left as it is, and the others go on. `yields`: after each call another queued job of the
+    tenant goes first, and the rest is queued behind it.
     """
     tenant = tenants_in_region().filter(pk=tenant_id, stage=TenantStage.READY).first()
     if tenant is None:
         return
+    failed: dict[int, AwsProblem] = {}
     for number, (resource, tell) in enumerate(_to_apply(tenant)):
         if yields and number and jobs.is_waited_for(lock_of(tenant.pk)):
             queue_associations(tenant)
             return
-        _apply(resource, tell)
+        if resource.pk in failed:  # an identity doesn't join before its default set is known
+            continue
+        try:
+            _apply(resource, tell)
+        except (AwsBusy, AwsDenied, AwsUnreachable):  # the next call would fail too
+            raise
+        except AwsProblem as problem:
+            failed[resource.pk] = problem
+    if failed:
+        raise next(iter(failed.values()))
 
 
 _Tell = Callable[[TenantResource, list[str]], None]
@@ -274,9 +285,7 @@ def adopt_association(*, tenant: Tenant, arn: str) -> None:
 
 def associate(resource: TenantResource) -> None:
     """Associate the resource: one call, then the row. Raises AwsProblem."""
-    with suppress(AwsConflict):  # it exists: from an attempt of ours whose answer was lost, or made by hand
-        lifecycle_gateway.associate(resource.tenant.name, resource.arn)
-    resource.associated_at = timezone.now()
+    lifecycle_gateway.associate(resource.tenant.name, resource.arn)
     _store_associated(resource)
 
 
@@ -322,8 +331,7 @@ def _what_is_missing(resource: TenantResource) -> str:
 
 
 def _dissociate(resource: TenantResource, request_ids: list[str]) -> None:
-    with suppress(AwsMissing):  # the tenant is gone, with its associations
-        lifecycle_gateway.dissociate(resource.tenant.name, resource.arn)
+    dissociate(tenant_name=resource.tenant.name, arn=resource.arn)
     with transaction.atomic():
         row = TenantResource.objects.filter(pk=resource.pk)
         if row.filter(wanted=False).delete()[0]:
@@ -341,8 +349,7 @@ def _associate(resource: TenantResource, request_ids: list[str]) -> None:
     is_set = resource.kind == ResourceKind.CONFIGURATION_SET
     if is_set and configuration_sets_services.create_requested(resource=resource):
         _log("tenant.set_created", resource, request_ids)
-    with suppress(AwsConflict):
-        lifecycle_gateway.associate(resource.tenant.name, resource.arn)
+    lifecycle_gateway.associate(resource.tenant.name, resource.arn)
     with transaction.atomic():
         if _store_associated(resource):
             _log("tenant.associated", resource, request_ids)

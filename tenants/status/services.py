@@ -11,6 +11,7 @@ from datetime import datetime
 import structlog
 from django.core.cache import cache
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.people.selectors import owners_of
@@ -141,9 +142,13 @@ def read_tenant(*, tenant_id: str) -> None:
         configuration_sets_services.read_set(tenant=tenant)
         configuration_sets_services.read_suppression(tenant=tenant)
     except AwsProblem as problem:
-        not_newer = Tenant.objects.filter(pk=tenant.pk, read_at=tenant.read_at)
-        not_newer.update(read_problem=str(problem))
+        store_failed_read(Tenant.objects.filter(pk=tenant.pk, read_at=tenant.read_at), str(problem))
         raise
+
+
+def store_failed_read(tenants: QuerySet[Tenant], why: str) -> None:
+    """Store why they could not be read. One that is gone stays gone: a failed read says nothing about it."""
+    tenants.exclude(read_problem__in=(GONE, ANOTHER)).update(read_problem=why)
 
 
 def read(tenant: Tenant, *, after: Iterable[str] = ()) -> None:
@@ -188,7 +193,7 @@ def store(tenant: Tenant, entity: Entity, *, asked_at: datetime | None = None, r
     """
     asked_at = asked_at or timezone.now()
     locked = Tenant.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=tenant.pk).first()
-    if locked is None or is_outdated(asked_at, locked.read_at, locked.status_told_at):
+    if locked is None or locked.arn != entity.arn or is_outdated(asked_at, locked.read_at, locked.status_told_at):
         return
     before, impact = _statuses(locked), locked.impact
     comes_into_use = is_first_in_use(locked, asked_at)
@@ -305,15 +310,15 @@ def _statuses(tenant: Tenant) -> dict[str, str]:
 
 
 def _record_layers(locked: Tenant, entity: Entity) -> None:
-    _record_change(locked, LayerName.STAFF, locked.staff_status, entity.staff[0], entity.staff[1], entity.staff[2])
-    _record_change(locked, LayerName.AMAZON, locked.amazon_status, entity.amazon[0], entity.amazon[1], entity.amazon[2])
-
-
-def _record_change(locked: Tenant, layer: LayerName, old: str, new: str, cause: str, since: datetime | None) -> None:
-    """Record a layer's change. The first read of a layer in its normal state is no change."""
-    if old == new or (not old and new == "ENABLED"):
-        return
-    StatusChange.objects.create(tenant=locked, layer=layer, old=old, new=new, cause=cause, since=since)
+    """Record changes of both sides. The first read of a layer in its normal state is no change."""
+    sides = (
+        (LayerName.STAFF, locked.staff_status, entity.staff),
+        (LayerName.AMAZON, locked.amazon_status, entity.amazon),
+    )
+    for layer, old, (new, cause, since) in sides:
+        if old != new and (old or new != SendingStatus.ENABLED):
+            change = StatusChange(tenant=locked, layer=layer, old=old, new=new, cause=cause, since=since)
+            change.save()
 
 
 @transaction.atomic
@@ -324,7 +329,7 @@ def _record_gone(tenant: Tenant, why: str, asked_at: datetime) -> None:
     hand ends no pause.
     """
     locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
-    if is_outdated(asked_at, locked.read_at):
+    if locked.arn != tenant.arn or is_outdated(asked_at, locked.read_at):
         return
     locked.stopped_as = locked.stopped_as or _stopped_as(locked)
     locked.read_problem, locked.aggregate, locked.read_at = why, "", asked_at

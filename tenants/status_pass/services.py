@@ -112,17 +112,10 @@ def _store_cursor(account: SesAccount, place: str, began: datetime) -> None:
 
 def _read_unlisted(began: datetime, now: datetime) -> int:
     """Read tenants one by one. A failure skips only that tenant, unless SES answers nobody."""
-    failed: AwsProblem | None = None
     due = _due_unlisted(began, now)
-    for key in due:
-        try:
-            isolation.each_alone("tenant reads", (key,), _read_tenant, postpone=_postpone)
-        except (AwsBusy, AwsUnreachable):
-            raise
-        except AwsProblem as problem:
-            failed = failed or problem
-    if failed is not None:
-        raise failed
+    isolation.past_refusals(
+        due, lambda key: isolation.each_alone("tenant reads", (key,), _read_tenant, postpone=_postpone)
+    )
     return len(due)
 
 
@@ -132,7 +125,7 @@ def _read_tenant(key: str) -> None:
 
 def _postpone(key: str) -> None:
     """Tenants with a problem are read last."""
-    Tenant.objects.filter(pk=key).update(read_problem="The status could not be stored.")
+    status_services.store_failed_read(Tenant.objects.filter(pk=key), "The status could not be stored.")
 
 
 def _due_unlisted(began: datetime, now: datetime) -> list[str]:

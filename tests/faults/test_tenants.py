@@ -13,6 +13,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, NotAllowed
 from sandbox.aws.faults import ProcessCut
 from sandbox.process import Sandbox
+from tenants.deletion import services as deletion_services
 from tenants.lifecycle import services as lifecycle_services
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.pause import services as pause_services
@@ -231,10 +232,10 @@ def test_deleting_a_tenant_survives_every_interruption(interrupter: Interrupter)
         aws.client("sesv2").create_email_identity(EmailIdentity="alice.com")
         resources_services.request_association(tenant=tenant, arn=aws.identity_arn("alice.com"), free=True)
         resources_services.apply_associations(tenant_id=tenant.pk)
-        lifecycle_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=make_staff(Role.OPERATOR))
+        deletion_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=make_staff(Role.OPERATOR))
         return tenant
 
-    end = interrupter.run_with_every_interruption(begin, lifecycle_services.delete_in_ses)
+    end = interrupter.run_with_every_interruption(begin, deletion_services.delete_in_ses)
     assert (end.row, end.resources, end.amazon, end.sets) == (None, [], [], [])
     assert end.changes[-2:] == [("tenant.delete_asked", "person"), ("tenant.deleted", "worker")]
 
@@ -242,5 +243,5 @@ def test_deleting_a_tenant_survives_every_interruption(interrupter: Interrupter)
 def test_a_refused_deletion_changes_nothing(interrupter: Interrupter) -> None:
     tenant = create_tenant_in_ses()
     with pytest.raises(NotAllowed):
-        lifecycle_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=make_staff(Role.SUPPORT))
+        deletion_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=make_staff(Role.SUPPORT))
     assert Tenant.objects.get(pk=tenant.pk).stage == "ready"

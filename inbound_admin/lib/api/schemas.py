@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args
 from urllib.parse import quote
 
 from django.core.cache import cache
@@ -49,6 +49,10 @@ _DRY_RUN = re.compile(
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=2000)]
 
 
+# An empty text of a row is null.
+Blank = Annotated[str | None, BeforeValidator(lambda text: text or None)]
+
+
 class In(BaseModel):
     """A body: an unknown field or a wrong type is refused, nothing is guessed."""
 
@@ -65,6 +69,12 @@ class Out(BaseModel):
     """An answer. A field with a default is absent unless it is given."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    @classmethod
+    def of(cls, row: object, **given: Any) -> Self:
+        """Return the answer with the row's attributes of these names, and what is given for others."""
+        names = [name for name, field in cls.model_fields.items() if field.is_required() and name not in given]
+        return cls(**{name: getattr(row, name) for name in names}, **given)
 
 
 def given(**values: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from inbound_admin.lib.errors import Problem
+from inbound_admin.lib.errors import AwsProblem, Problem
 from operations.legacy_import import services as legacy_import_services
 from operations.models import ImportResult, LegacyImport, LegacyImportState
 
@@ -35,7 +35,10 @@ class Command(BaseCommand):
         legacy_import = legacy_import_services.store_import(
             files=_contents(options["files"], self.stdout.write), because=options["because"], actor=None
         )
-        if not _work_until(legacy_import, LegacyImportState.CHECKING):
+        next_step = "cancel it there" if options["preview"] else "start it there"
+        if not _work_until(
+            legacy_import, LegacyImportState.CHECKING, f"The worker previews it; {next_step} when it is ready."
+        ):
             raise CommandError(f"{legacy_import.pk} is waiting for another import. Its page shows the progress.")
         if options["preview"]:
             self._print_rows(legacy_import)
@@ -43,7 +46,7 @@ class Command(BaseCommand):
             self.stdout.write("Nothing was stored.")
             return
         legacy_import_services.start(legacy_import=legacy_import, actor=None)
-        is_over = _work_until(legacy_import, LegacyImportState.IMPORTING)
+        is_over = _work_until(legacy_import, LegacyImportState.IMPORTING, "The worker continues it.")
         self._print_rows(legacy_import)
         if not is_over:
             raise CommandError(
@@ -61,14 +64,18 @@ class Command(BaseCommand):
         self.stdout.write(f"{legacy_import.pk}: {sum(found.values())} rows: {counts}.")
 
 
-def _work_until(legacy_import: LegacyImport, state: LegacyImportState) -> bool:
+def _work_until(legacy_import: LegacyImport, state: LegacyImportState, or_else: str) -> bool:
     """Work until the import leaves this state. Returns False if it doesn't, although nobody works on it any more.
 
-    The worker may have begun the same import. It settles a row every few seconds, so we wait for it.
+    The worker may have begun the same import. It settles a row every few seconds, so we wait for it. `or_else`: what
+    happens next if SES can't be read now, which ends the command and leaves the import.
     """
     settled, waited = -1, 0
     while waited < PATIENCE_SECONDS:
-        legacy_import_services.work()
+        try:
+            legacy_import_services.work()
+        except AwsProblem as problem:
+            raise CommandError(f"{problem} {legacy_import.pk} is stored and has a page. {or_else}") from problem
         legacy_import.refresh_from_db()
         if legacy_import.state != state:
             return True

@@ -14,7 +14,7 @@ from domains.preflight import services as preflight_services
 from domains.settings import services as settings_services
 from inbound_admin.lib import aws
 from sandbox.process import Sandbox
-from tenants.lifecycle import services as lifecycle_services
+from tenants.deletion import services as tenant_deletion_services
 from tenants.lifecycle.selectors import layers_of
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.resources import services as resources_services
@@ -81,7 +81,7 @@ def test_deleting_a_domain_removes_it_from_its_tenant(sandbox: Sandbox) -> None:
     assert not Domain.objects.exists()
     assert not TenantResource.objects.filter(kind="identity").exists()
     assert apply_associations(tenant) == set()
-    assert lifecycle_services.consequences(tenant).in_use == ()
+    assert tenant_deletion_services.consequences(tenant).in_use == ()
 
 
 def test_a_transferred_domain_moves_to_the_new_customers_tenant(sandbox: Sandbox) -> None:

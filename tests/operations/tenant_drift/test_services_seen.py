@@ -28,7 +28,6 @@ from tenants.inventory import services as inventory_services
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import REJECTED
 from tenants.lifecycle.selectors import layers_of
-from tenants.losses import services as losses_services
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.pause import services as pause_services
 from tenants.resources import services as resources_services
@@ -116,7 +115,7 @@ def test_a_restored_association_resolves_its_alerts(owner: Customer, tenant: Ten
     pair, both = {(tenant.name, row.arn)}, {"tenant.incomplete", "sending.rejected"}
     nothing = set[tuple[str, str]]()
     for lost, listed, expected in ((pair, nothing, both), (nothing, nothing, both), (nothing, pair, set[str]())):
-        losses_services.record_lost(tenants={tenant.name}, lost=lost, listed=listed)
+        inventory_services.record_lost(tenants={tenant.name}, lost=lost, listed=listed)
         assert kinds() == expected
 
 
@@ -350,7 +349,7 @@ def test_a_restored_tenant_asks_at_once_for_what_ses_lacked_before(tenant: Tenan
     now = timezone.now()
     rows.update(associated_at=None, missing_since=now, retry_at=now + timedelta(hours=6))
     aws.client("sesv2").delete_tenant(TenantName=tenant.name)
-    losses_services.recreate_tenant(tenant=tenant, pause={})
+    lifecycle_services.recreate_tenant(tenant=tenant, pause={})
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     resources_services.apply_associations(tenant_id=tenant.pk)
     assert not rows.filter(associated_at=None).exists()

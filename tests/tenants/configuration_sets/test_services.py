@@ -10,7 +10,6 @@ from sandbox.process import Sandbox
 from tenants.configuration_sets import services as configuration_sets_services
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle import services as lifecycle_services
-from tenants.losses import services as losses_services
 from tenants.models.tenants import StatusChange, Tenant, TenantResource
 from tenants.policy import services as policy_services
 from tests.tenants.factories import set_up_tenant
@@ -55,7 +54,7 @@ def test_a_read_from_before_a_tenant_was_restored_says_nothing_of_its_new_set(
         try:
             return read(name)
         finally:
-            losses_services.recreate_tenant(tenant=tenant, pause={})
+            lifecycle_services.recreate_tenant(tenant=tenant, pause={})
 
     monkeypatch.setattr(lifecycle_gateway, "get_configuration_set", delayed)
     configuration_sets_services.read_set(tenant=tenant)

@@ -7,10 +7,12 @@ from audit.models import Change
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, NotAllowed, Refused
 from sandbox.process import Sandbox
+from tenants.deletion import services as deletion_services
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import GONE
 from tenants.models.tenants import Tenant, TenantResource, TenantStage
 from tenants.policy import services as policy_services
+from tenants.status import services as status_services
 from tenants.status.core import TenantStatus
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_staff
@@ -20,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 def delete(tenant: Tenant) -> None:
-    lifecycle_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=make_staff(Role.OPERATOR))
+    deletion_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=make_staff(Role.OPERATOR))
 
 
 def exists_in_ses(name: str) -> bool:
@@ -41,7 +43,7 @@ def test_a_tenant_is_deleted_with_its_associations_and_our_configuration_set(san
     delete(tenant)
     assert tenant.stage == TenantStage.DELETING
     assert "tenants.remove" in jobs_of(tenant)
-    lifecycle_services.delete_in_ses(tenant_id=tenant.pk)
+    deletion_services.delete_in_ses(tenant_id=tenant.pk)
     assert not Tenant.objects.exists()
     assert not TenantResource.objects.exists()
     assert (exists_in_ses(tenant.name), configuration_set_names()) == (False, [])
@@ -60,14 +62,14 @@ def test_the_configuration_set_of_an_adopted_tenant_is_kept(sandbox: Sandbox) ->
     tenant = lifecycle_services.adopt_tenant(customer=make_customer(), name="alice", actor=make_staff(Role.OPERATOR))
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     delete(Tenant.objects.get(pk=tenant.pk))
-    lifecycle_services.delete_in_ses(tenant_id=tenant.pk)
+    deletion_services.delete_in_ses(tenant_id=tenant.pk)
     assert (exists_in_ses("alice"), configuration_set_names()) == (False, ["events"])
 
 
 def test_a_tenant_with_domains_cannot_be_deleted() -> None:
     tenant = make_tenant()
     make_domain("shop.com", customer=tenant.customer, tenant=tenant)
-    assert lifecycle_services.consequences(tenant).in_use == ("shop.com",)
+    assert deletion_services.consequences(tenant).in_use == ("shop.com",)
     with pytest.raises(Refused, match="shop.com is in this tenant"):
         delete(tenant)
 
@@ -75,7 +77,7 @@ def test_a_tenant_with_domains_cannot_be_deleted() -> None:
 def test_deleting_requires_typing_the_tenants_name() -> None:
     tenant = make_tenant()
     with pytest.raises(Refused, match="type its name"):
-        lifecycle_services.delete_tenant(tenant=tenant, typed_name="x", actor=make_staff(Role.OPERATOR))
+        deletion_services.delete_tenant(tenant=tenant, typed_name="x", actor=make_staff(Role.OPERATOR))
 
 
 def test_a_paused_tenant_cannot_be_deleted() -> None:
@@ -103,9 +105,22 @@ def test_a_tenant_that_ses_no_longer_has_can_be_deleted_unless_it_was_stopped() 
 def test_support_can_neither_delete_nor_change_the_policy() -> None:
     tenant, sam = make_tenant(), make_staff(Role.SUPPORT)
     with pytest.raises(NotAllowed):
-        lifecycle_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=sam)
+        deletion_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=sam)
     with pytest.raises(NotAllowed):
         policy_services.change_policy(tenant=tenant, policy="none", because="because", actor=sam)
+
+
+def test_a_tenant_that_ses_stopped_since_it_was_read_is_kept(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    delete(tenant)
+    sandbox.control.suspend_tenant(tenant.name)
+    deletion_services.delete_in_ses(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert (tenant.stage, exists_in_ses(tenant.name)) == (TenantStage.READY, True)
+    assert "SES has stopped sending" in Change.objects.get(what="tenant.delete_refused").because
+    status_services.read_tenant(tenant_id=tenant.pk)
+    with pytest.raises(Refused, match="SES has stopped sending"):
+        delete(tenant)
 
 
 def test_another_tenant_with_the_same_name_in_ses_is_not_deleted(sandbox: Sandbox) -> None:
@@ -113,7 +128,7 @@ def test_another_tenant_with_the_same_name_in_ses_is_not_deleted(sandbox: Sandbo
     aws.client("sesv2").delete_tenant(TenantName=tenant.name)
     aws.client("sesv2").create_tenant(TenantName=tenant.name)
     delete(tenant)
-    lifecycle_services.delete_in_ses(tenant_id=tenant.pk)
+    deletion_services.delete_in_ses(tenant_id=tenant.pk)
     assert not Tenant.objects.exists()
     assert exists_in_ses(tenant.name)
 
@@ -122,7 +137,7 @@ def test_a_tenant_that_was_never_created_in_ses_is_deleted(sandbox: Sandbox) -> 
     tenant = lifecycle_services.create_tenant(customer=make_customer(), actor=None)
     delete(tenant)
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
-    lifecycle_services.delete_in_ses(tenant_id=tenant.pk)
+    deletion_services.delete_in_ses(tenant_id=tenant.pk)
     assert not Tenant.objects.exists()
     assert not exists_in_ses(tenant.name)
 
@@ -161,13 +176,11 @@ def test_a_policy_change_without_reason_or_with_an_unknown_policy_is_refused(pol
 
 
 def test_a_policy_set_in_ses_can_be_accepted() -> None:
-    tenant = make_tenant(ses_policy="none")
-    policy_services.accept_policy(tenant=tenant, because="The operators agreed.", actor=make_staff(Role.OPERATOR))
+    tenant, olga = make_tenant(ses_policy="none"), make_staff(Role.OPERATOR)
+    policy_services.accept_policy(tenant=tenant, policy="none", because="The operators agreed.", actor=olga)
     assert (tenant.policy, tenant.policy_told) == ("none", "none")
     with pytest.raises(Refused, match="is unknown"):
-        policy_services.accept_policy(
-            tenant=make_tenant(ses_policy="newest"), because="why", actor=make_staff(Role.OPERATOR)
-        )
+        policy_services.accept_policy(tenant=tenant, policy="newest", because="why", actor=olga)
 
 
 def test_a_paused_tenant_must_be_resumed_before_deletion(sandbox: Sandbox) -> None:

@@ -134,3 +134,16 @@ def test_a_configuration_set_without_metrics_is_a_difference_that_can_be_restore
     tenant_drift_services.work()
     assert lifecycle_gateway.get_configuration_set(tenant.configuration_set).measures
     assert drift_core.UNMEASURED not in check_drift(tenant)
+
+
+def test_a_policy_is_applied_although_ses_denies_the_suppression_list(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    change_list(tenant)
+    policy_services.change_policy(
+        tenant=tenant, policy="strict", because="Complaints.", actor=make_staff(Role.OPERATOR)
+    )
+    sandbox.control.add_fault("denied", "PutTenantSuppressionAttributes")
+    with pytest.raises(AwsProblem):
+        policy_services.apply_policy(tenant_id=tenant.pk)
+    tenant.refresh_from_db()
+    assert (tenant.policy_told, tenant.suppression_told, "denied" in tenant.stage_problem) == ("strict", "", True)

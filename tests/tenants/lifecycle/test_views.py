@@ -270,3 +270,10 @@ def test_a_paused_tenant_cannot_be_deleted(olga_client: Client) -> None:
     page = olga_client.get(reverse("tenants:delete", args=[tenant.id])).text
     assert "would end the pause" in page
     assert "Type <span" not in page
+
+
+def test_a_policy_that_ses_does_not_take_is_not_called_a_delayed_creation(client: Client) -> None:
+    tenant = make_tenant(stage_problem="We couldn't set the tenant's reputation policy: AWS refused the request.")
+    client.force_login(make_staff(Role.OPERATOR))
+    page = client.get(reverse("tenants:detail", args=[tenant.pk])).text
+    assert ("The change is delayed" in page, "Creation is delayed" in page) == (True, False)

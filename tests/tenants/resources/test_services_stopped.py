@@ -13,8 +13,8 @@ from inbound_admin.lib.errors import Refused
 from notifications.alerts.core import AlertState
 from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
+from tenants.deletion import services as deletion_services
 from tenants.lifecycle import services as lifecycle_services
-from tenants.losses import services as losses_services
 from tenants.models.reputation import Finding
 from tenants.models.tenants import Tenant
 from tenants.pause import services as pause_services
@@ -69,7 +69,7 @@ def stop_and_delete(sandbox: Sandbox, stop: Callable[[Sandbox, Tenant], None]) -
 def ask_to_restore(tenant: Tenant, olga: User) -> None:
     with transaction.atomic():
         kept = pause_services.kept_pause(tenant=tenant, because="Deleted by mistake.", actor=olga)
-        losses_services.recreate_tenant(tenant=tenant, pause=kept)
+        lifecycle_services.recreate_tenant(tenant=tenant, pause=kept)
 
 
 def restore(tenant: Tenant, olga: User) -> Tenant:
@@ -114,8 +114,8 @@ def test_it_cannot_be_deleted_here_while_ses_does_not_have_it(
     tenant = stop_and_delete(sandbox, stop)
     assert tenant.is_stopped
     with pytest.raises(Refused, match="Restore it"):
-        lifecycle_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=olga)
-    assert "Restore it" in lifecycle_services.consequences(tenant).held
+        deletion_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=olga)
+    assert "Restore it" in deletion_services.consequences(tenant).held
 
 
 def test_its_findings_and_alerts_stay_open(sandbox: Sandbox, olga: User) -> None:

@@ -1,0 +1,165 @@
+"""Deletes SES tenants: first the associations, then the tenant, then the configuration set that we created for it."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db.models.deletion import Collector, ProtectedError
+from django.utils import timezone
+
+from accounts.models.people import User
+from accounts.roles import require
+from audit import services as audit_services
+from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsMissing, AwsProblem, Refused
+from notifications.alerts import services as alerts_services
+from tenants.jobs import queue_read, queue_removal
+from tenants.lifecycle import gateway
+from tenants.lifecycle.selectors import tenant_subject, tenants_in_region, what_stopped
+from tenants.models.tenants import SendingStatus, Tenant, TenantResource, TenantStage
+from tenants.resources import services as resources_services
+
+STOPPED = "SES has stopped sending of {tenant}. Without the tenant, the customer could send again."
+
+
+@dataclass(frozen=True)
+class TenantConsequences:
+    """What a person sees before deleting a tenant."""
+
+    resources: tuple[TenantResource, ...]  # they leave the tenant and remain in SES
+    configuration_set: str  # deleted with it if we created it
+    in_use: tuple[str, ...]  # domains and others that use the tenant and must be removed first
+    held: str = ""  # why a pause or suspension prevents the deletion
+
+
+def consequences(tenant: Tenant) -> TenantConsequences:
+    resources = tuple(TenantResource.objects.filter(tenant=tenant))
+    return TenantConsequences(resources, tenant.configuration_set, _users_of(tenant), _held_by_stop(tenant))
+
+
+def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
+    """Mark it for deletion; the worker deletes it. Raises Refused for a wrong name, or while domains use it."""
+    require(actor, "tenants.manage_tenant", "Your role can't delete tenants. Ask an operator.")
+    if typed_name.strip() != tenant.name:
+        raise Refused(f"To delete the tenant, type its name: {tenant.name}.", code="NAME_NOT_TYPED")
+    with transaction.atomic():
+        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        if locked.stage == TenantStage.DELETING:
+            return
+        if held := _held_by_stop(locked):
+            raise Refused(held, code="TENANT_PAUSED")
+        _refuse_while_in_use(locked)
+        before = {"stage": locked.stage}
+        locked.stage, locked.stage_problem = TenantStage.DELETING, ""
+        locked.save(update_fields=("stage", "stage_problem", "updated_at"))
+        about, after = tenant_subject(locked), {"stage": TenantStage.DELETING.value}
+        audit_services.record(
+            "tenant.delete_asked", about=about, actor=actor, before=before, after=after, for_staff=True
+        )
+        queue_removal(locked)
+    tenant.refresh_from_db()
+
+
+def _held_by_stop(tenant: Tenant) -> str:
+    """Return why it can't be deleted while it is stopped, by staff or by SES; "" if it isn't."""
+    if tenant.is_paused:
+        return f"{tenant} is paused. Deleting it would end the pause, so resume it first."
+    if not tenant.is_stopped:
+        return ""
+    if tenant.is_gone:
+        before = what_stopped(tenant)
+        return f"{before} Without the tenant, the customer could send again. Restore it under Drift first."
+    return STOPPED.format(tenant=tenant)
+
+
+def delete_in_ses(*, tenant_id: str) -> None:
+    """Delete the tenant, unless SES has stopped it since it was last read. Each step is harmless when repeated.
+
+    Raises AwsProblem, which is also stored for the page.
+    """
+    tenant = tenants_in_region().select_related("customer").filter(pk=tenant_id, stage=TenantStage.DELETING).first()
+    if tenant is None:
+        return
+    with aws.recording() as request_ids:
+        try:
+            status = _status_in_ses(tenant)
+            if status == SendingStatus.DISABLED:
+                _keep_stopped(tenant)
+                return
+            if status is not None:
+                _remove_associations(tenant)
+                with suppress(AwsMissing):
+                    gateway.delete_tenant(tenant.name)
+            _delete_set(tenant)
+        except AwsProblem as problem:
+            Tenant.objects.filter(pk=tenant.pk).update(stage_problem=str(problem))
+            raise
+    _finish_removal(tenant, request_ids)
+
+
+def _status_in_ses(tenant: Tenant) -> str | None:
+    """Return the status of the tenant that we know; None if SES no longer has it. Others can reuse its name."""
+    try:
+        found = gateway.get_tenant(tenant.name)
+    except AwsMissing:
+        return None
+    is_ours = found.arn == tenant.arn if tenant.arn else (gateway.OURS, tenant.pk) in found.tags
+    return found.status if is_ours else None
+
+
+@transaction.atomic
+def _keep_stopped(tenant: Tenant) -> None:
+    """Keep it: without the tenant, the customer could send again. The pages show who stopped it once it is read."""
+    stage = TenantStage.READY if tenant.read_at else TenantStage.CREATING
+    asked = Tenant.objects.filter(pk=tenant.pk, stage=TenantStage.DELETING)
+    if asked.update(stage=stage, stage_problem="", updated_at=timezone.now()):
+        because, about = STOPPED.format(tenant=tenant), tenant_subject(tenant)
+        audit_services.record("tenant.delete_refused", about=about, actor=None, because=because, for_staff=True)
+        queue_read(tenant)
+
+
+def _remove_associations(tenant: Tenant) -> None:
+    with suppress(AwsMissing):  # the tenant was deleted meanwhile
+        for _, arn in resources_services.resources_in_ses(tenant.name):
+            gateway.dissociate(tenant.name, arn)
+
+
+def _delete_set(tenant: Tenant) -> None:
+    """Delete the set only if it has our tag; others may use any other."""
+    if not tenant.configuration_set:
+        return
+    with suppress(AwsMissing):
+        if (gateway.OURS, tenant.pk) in gateway.get_configuration_set(tenant.configuration_set).tags:
+            gateway.delete_configuration_set(tenant.configuration_set)
+
+
+@transaction.atomic
+def _finish_removal(tenant: Tenant, request_ids: list[str]) -> None:
+    locked = Tenant.objects.select_for_update().filter(pk=tenant.pk, stage=TenantStage.DELETING).first()
+    if locked is None:
+        return
+    before = {"tenant": tenant.name, "customer": tenant.customer.name}
+    about = tenant_subject(tenant)
+    audit_services.record("tenant.deleted", about=about, actor=None, before=before, aws_request_ids=request_ids)
+    TenantResource.objects.filter(tenant=locked).delete()
+    alerts_services.resolve_silently(about=about)
+    locked.delete()
+
+
+def _refuse_while_in_use(tenant: Tenant) -> None:
+    """Refuse while rows of higher apps use the tenant, as their protected foreign keys show."""
+    if things := _users_of(tenant):
+        shown = ", ".join(things[:5])
+        raise Refused(
+            f"{shown} {'is' if len(things) == 1 else 'are'} in this tenant. Delete or move them first.",
+            code="TENANT_IN_USE",
+        )
+
+
+def _users_of(tenant: Tenant) -> tuple[str, ...]:
+    try:
+        Collector(using=DEFAULT_DB_ALIAS).collect([tenant])
+    except ProtectedError as error:
+        things = [thing for thing in error.protected_objects if not isinstance(thing, TenantResource)]
+        return tuple(sorted(str(thing) for thing in things))
+    return ()
