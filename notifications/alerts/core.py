@@ -269,6 +269,7 @@ _KINDS = (
     ),
 )
 KINDS = keyed((kind.name, kind) for kind in _KINDS)
+ALWAYS_SENT = tuple(kind.name for kind in _KINDS if not kind.optional)
 
 PAGES = {  # the page of an alert's object, by its type: the URL's name takes the object's ID
     "address": "receipt_rules:address",

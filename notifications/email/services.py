@@ -21,7 +21,7 @@ from django.utils import timezone
 from inbound_admin.lib import isolation
 from inbound_admin.lib.foreign_text import escaped
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
-from notifications.alerts.core import kind_named
+from notifications.alerts.core import ALWAYS_SENT, kind_named
 from notifications.alerts.selectors import may_receive, page_of_object
 from notifications.email.core import EmailSchedule, mail_due
 from notifications.jobs import queue_emails
@@ -102,8 +102,8 @@ def send_due(*, now: datetime) -> int:
 
 
 def reschedule(*, person: Any, schedule: EmailSchedule, unwanted: Collection[str]) -> None:
-    """Apply changed settings to queued email: send it at the new time, or not at all."""
-    queued = Notice.objects.filter(person=person, sent_at=None)
+    """Apply changed settings to queued email: send it at the new time, or not at all, except what is always sent."""
+    queued = Notice.objects.filter(person=person, sent_at=None).exclude(alert__kind__in=ALWAYS_SENT)
     due = mail_due(schedule, now=timezone.localtime())
     if due is None:
         queued.delete()

@@ -377,3 +377,19 @@ def test_queued_email_moves_to_the_new_time(customer: Customer, alice: User) -> 
     assert sent_mails() == []
     prefer(alice, by_mail="digest", digest_at=time(12, 30))
     assert [to for to, _ in sent_mails()] == ["alice@alice.example"]
+
+
+def test_settings_neither_delay_nor_stop_what_owners_are_told_of_our_staff(customer: Customer, alice: User) -> None:
+    """It goes out whatever the settings, also if it waits because the mail server didn't accept it."""
+    Notice.objects.create(alert=_staff_act(customer), person=alice, phase="raised", due_at=NOON)
+    raise_alert(customer.id, name="other.example")
+    prefer(alice, by_mail="digest")
+    assert Notice.objects.get(person=alice, alert__kind="staff.acted").due_at == NOON
+    prefer(alice, by_mail="off")
+    assert [(each.alert.kind, each.due_at) for each in Notice.objects.filter(person=alice)] == [("staff.acted", NOON)]
+
+
+def _staff_act(customer: Customer) -> Alert:
+    about = domain_subject(customer.id)
+    observe_condition(kind="staff.acted", about=about, audience=CustomerPeople("nobody"), why="Sam: Changed the note.")
+    return Alert.objects.get(kind="staff.acted")

@@ -6,6 +6,8 @@ from threading import Thread
 
 import pytest
 from django.db import transaction
+from django.test import Client
+from django.urls import reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 from standardwebhooks import Webhook
@@ -374,7 +376,7 @@ def test_a_webhook_that_is_off_is_neither_tested_nor_redelivered(customer: Custo
 
 
 def test_a_staff_alert_reaches_no_webhook_of_a_person_who_lost_the_permission(receiver: Receiver) -> None:
-    """Neither what waits nor what is delivered again, and the log of deliveries doesn't show it."""
+    """Neither what waits nor what is delivered again, and neither log of deliveries shows it."""
     nora = make_staff(Role.OPERATOR)
     target = make_target(receiver.url, person=nora)
     observe_condition()
@@ -387,6 +389,11 @@ def test_a_staff_alert_reaches_no_webhook_of_a_person_who_lost_the_permission(re
     nora.groups.clear()
     nora = User.objects.get(pk=nora.pk)
     assert deliveries_for(nora).count() == 0
+    client = Client()
+    client.force_login(nora)
+    log = client.get(reverse("notifications:webhook", args=[target.pk])).text
+    assert "No deliveries yet" in log
+    assert "inbound-mail" not in log
     Delivery.objects.filter(pk=delivery.pk).update(state=DeliveryState.WAITING)
     attempt(delivery_id=delivery.pk)
     assert len(receiver.received) == 1
