@@ -74,11 +74,17 @@ def _finish(delivery: Delivery, made: Attempt) -> None:
         made.problem = "" if reply.is_taken else _refusal(reply.status)
     made.finished_at = max(timezone.now(), made.started_at)
     with transaction.atomic():
-        made.save()
+        if not _is_stored(made):
+            return  # the webhook was removed meanwhile, and its log with it
         if made.problem:
             _record_failure(delivery, made)
         else:
             _record_success(delivery, made)
+
+
+def _is_stored(made: Attempt) -> bool:
+    outcome = {"finished_at": made.finished_at, "status": made.status, "problem": made.problem, "answer": made.answer}
+    return bool(Attempt.objects.filter(pk=made.pk).update(**outcome))
 
 
 def _refusal(status: int) -> str:

@@ -99,10 +99,10 @@ def add_target(
     target = WebhookTarget(customer_id=customer_id, person=actor if own else None, form=Format(form), created_by=actor)
     target.pk = target_id or target.pk
     _require(actor, target)
+    _lock_siblings(target)
     if WebhookTarget.objects.filter(pk=target.pk).exists():
         raise Refused("This webhook was already added. Find it in the list of webhooks.", code="WEBHOOK_THERE")
     _put(target, name=name, url=url, events=events)
-    _lock_siblings(target)
     if _siblings(target).count() >= MOST_TARGETS:
         raise Refused(f"You can have at most {MOST_TARGETS} webhooks. Remove one first.", code="WEBHOOK_TOO_MANY")
     secret = new_secret() if target.form == Format.STANDARD else ""
@@ -114,22 +114,29 @@ def add_target(
 
 @transaction.atomic
 def change_target(
-    *, target: WebhookTarget, name: str, url: str, events: Iterable[str], is_on: bool, actor: Any, seen: str = ""
+    *,
+    target: WebhookTarget,
+    actor: Any,
+    name: str | None = None,
+    url: str | None = None,
+    events: Iterable[str] | None = None,
+    is_on: bool | None = None,
+    seen: str = "",
 ) -> WebhookTarget:
-    """Change a target. Turning it on again clears its failures. `seen`: of the form that shows it.
+    """Change what isn't None. Turning it on again clears its failures. `seen`: of the form that shows it.
 
     Raises Refused and ChangedMeanwhile.
     """
     locked = _locked(target, actor)
     before, was_on, shown = _logged_target(locked), locked.is_on, shown_values(locked)
     _put(locked, name=name, url=url, events=events)
-    locked.is_on = is_on
+    locked.is_on = was_on if is_on is None else is_on
     if shown_values(locked) != shown:
         refuse_if_changed(seen, shown)
-    if is_on and not was_on:
+    if locked.is_on and not was_on:
         locked.off_because, locked.failing_since = "", None
         switched_on_again(locked)
-    if was_on and not is_on:
+    if was_on and not locked.is_on:
         cancel_waiting(locked)
     locked.save()
     _record("webhook.changed", locked, actor, before=before, after=_logged_target(locked))
@@ -217,9 +224,13 @@ def cancel_waiting(target: WebhookTarget) -> None:
     waiting.update(state=DeliveryState.CANCELLED, next_attempt_at=None, done_at=timezone.now())
 
 
-def _put(target: WebhookTarget, *, name: str, url: str, events: Iterable[str]) -> None:
-    target.name, target.events = " ".join(name.split()), list(dict.fromkeys(events))
-    _put_url(target, url.strip())
+def _put(target: WebhookTarget, *, name: str | None, url: str | None, events: Iterable[str] | None) -> None:
+    if name is not None:
+        target.name = " ".join(name.split())
+    if events is not None:
+        target.events = list(dict.fromkeys(events))
+    if url is not None:
+        _put_url(target, url.strip())
     if not target.name or len(target.name) > 120:
         raise Refused("Enter a name of at most 120 characters.", code="WEBHOOK_NAME")
     if unknown := set(target.events) - set(events_for(staff=target.is_of_staff)):

@@ -20,6 +20,7 @@ from notifications.deliveries.services import OVERDUE_AFTER, attempt
 from notifications.jobs import DELIVER
 from notifications.models.alerts import Alert
 from notifications.models.webhooks import Attempt, Delivery, DeliveryState, Event, WebhookTarget
+from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import PAUSES
 from notifications.webhooks.selectors import deliveries_for
@@ -373,6 +374,30 @@ def test_a_webhook_that_is_off_is_neither_tested_nor_redelivered(customer: Custo
         send_test(target=target, actor=alice)
     with pytest.raises(Refused, match="is off"):
         deliver_again(delivery=Delivery.objects.get(), actor=alice)
+
+
+def test_a_webhook_that_is_removed_during_an_attempt_takes_its_log_along(
+    customer: Customer, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = add_webhook(alice, customer)
+    emit_event(customer.id)
+
+    def answer(*_: object, **__: object) -> webhooks_gateway.Reply:
+        webhooks_services.remove_target(target=target, actor=alice)
+        return webhooks_gateway.Reply(500, "")
+
+    monkeypatch.setattr(webhooks_gateway, "post", answer)
+    attempt(delivery_id=Delivery.objects.get().pk)
+    assert not Attempt.objects.exists()
+
+
+def test_changes_of_two_programs_at_once_are_both_kept(customer: Customer, alice: User) -> None:
+    """Each has read the webhook before the other changed it, and changes only what it names."""
+    target = add_webhook(alice, customer)
+    change_target(target=target, url="https://new.example/hooks", actor=alice)
+    change_target(target=target, name="Renamed", actor=alice)
+    target.refresh_from_db()
+    assert (target.name, target.url, target.is_on) == ("Renamed", "https://new.example/hooks", True)
 
 
 def test_a_staff_alert_reaches_no_webhook_of_a_person_who_lost_the_permission(receiver: Receiver) -> None:
