@@ -1,4 +1,4 @@
-"""`manage.py procrastinate`: Procrastinate's own command, whose worker starts under the conditions of `manage.py worker`."""
+"""`manage.py procrastinate`: as the package has it, but its worker starts only where `manage.py worker` does."""
 
 from typing import Any
 
