@@ -22,6 +22,7 @@ from domains.overrides import services as overrides_services
 from domains.ownership_claims import services as ownership_claims_services
 from domains.records.core import EXPECTABLE
 from domains.settings import services as settings_services
+from inbound_admin.lib.admin import ActionAdmin
 from inbound_admin.lib.errors import Problem
 
 
@@ -84,7 +85,7 @@ class RecordCheckInline(admin.TabularInline[RecordCheck, Domain]):
 
 
 @admin.register(Domain)
-class DomainAdmin(admin.ModelAdmin[Domain]):
+class DomainAdmin(ActionAdmin):
     """All columns are read-only: SES and DNS decide some of them, and services change the others."""
 
     list_display = ("name", "customer", "state", "overridden", "stage", "is_held", "expects", "next_check_at")
