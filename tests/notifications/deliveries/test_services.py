@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 from accounts.models.people import Customer, User
 from accounts.roles import Role
 from audit.models import Change
-from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.errors import Refused
 from notifications.deliveries.services import OVERDUE_AFTER, attempt
 from notifications.jobs import DELIVER
 from notifications.models.alerts import Alert
@@ -24,7 +24,7 @@ from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import PAUSES
 from notifications.webhooks.selectors import deliveries_for
-from notifications.webhooks.services import add_target, change_target, deliver_again, make_new_secret, send_test
+from notifications.webhooks.services import add_target, change_target, deliver_again, make_new_secret
 from operations.reconciler import services as reconciler_services
 from tests.factories import make_customer, make_staff
 from tests.notifications.factories import (
@@ -349,33 +349,6 @@ def test_a_repeated_delivery_has_the_same_event_id_and_its_own_row(
     assert Delivery.objects.get(pk=again.pk).again_by == alice
 
 
-def test_a_test_event_goes_only_to_its_webhook(customer: Customer, alice: User, receiver: Receiver) -> None:
-    target, other = add_webhook(alice, customer, receiver.url), make_target(customer_id=customer.id)
-    attempt(delivery_id=send_test(target=target, actor=alice).pk)
-    assert receiver.received[0].json["type"] == "webhook.test"
-    assert not other.deliveries.exists()
-
-
-def test_events_are_limited_to_one_in_ten_seconds(customer: Customer, alice: User) -> None:
-    target = add_webhook(alice, customer)
-    send_test(target=target, actor=alice)
-    with pytest.raises(RateLimited, match="every 10 seconds"):
-        send_test(target=target, actor=alice)
-    Delivery.objects.update(created_at=datetime.now(UTC) - timedelta(seconds=11))
-    send_test(target=target, actor=alice)
-
-
-def test_a_webhook_that_is_off_is_neither_tested_nor_redelivered(customer: Customer, alice: User) -> None:
-    target = add_webhook(alice, customer)
-    emit_event(customer.id)
-    change_target(target=target, name="Ours", url=target.url, events=(), is_on=False, actor=alice)
-    assert Delivery.objects.get().state == DeliveryState.CANCELLED
-    with pytest.raises(Refused, match="is off"):
-        send_test(target=target, actor=alice)
-    with pytest.raises(Refused, match="is off"):
-        deliver_again(delivery=Delivery.objects.get(), actor=alice)
-
-
 def test_a_webhook_that_is_removed_during_an_attempt_takes_its_log_along(
     customer: Customer, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,15 +362,6 @@ def test_a_webhook_that_is_removed_during_an_attempt_takes_its_log_along(
     monkeypatch.setattr(webhooks_gateway, "post", answer)
     attempt(delivery_id=Delivery.objects.get().pk)
     assert not Attempt.objects.exists()
-
-
-def test_changes_of_two_programs_at_once_are_both_kept(customer: Customer, alice: User) -> None:
-    """Each has read the webhook before the other changed it, and changes only what it names."""
-    target = add_webhook(alice, customer)
-    change_target(target=target, url="https://new.example/hooks", actor=alice)
-    change_target(target=target, name="Renamed", actor=alice)
-    target.refresh_from_db()
-    assert (target.name, target.url, target.is_on) == ("Renamed", "https://new.example/hooks", True)
 
 
 def test_a_staff_alert_reaches_no_webhook_of_a_person_who_lost_the_permission(receiver: Receiver) -> None:
