@@ -16,8 +16,7 @@ from inbound_admin.lib.errors import Refused
 from notifications.alerts.core import CustomerPeople, Effect
 from notifications.alerts.services import acknowledge, delete_expired, mute, notify_unmuted, resolve_silently, unmute
 from notifications.email.services import MOST_TRIES, send_due
-from notifications.models.alerts import Alert, Notice
-from notifications.models.preferences import NotificationPreference
+from notifications.models.alerts import Alert, Notice, NotificationPreference
 from notifications.models.webhooks import Delivery, Event
 from notifications.preferences.services import preference_of
 from tests.factories import make_customer, make_member, make_staff, make_user
