@@ -134,7 +134,7 @@ class CustomerAdmin(SeenAdmin):
     fields = ("name", "id", "created_at", "warned_of", "seen")
     readonly_fields = ("id", "created_at")
 
-    def get_form(self, request: HttpRequest, obj: Customer | None = None, **kwargs: Any) -> Any:
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]  # as `SeenAdmin`
         form = super().get_form(request, obj, **kwargs)
         form.viewer = who(request)  # of `AdminCustomerForm`, above
         return form

@@ -7,7 +7,6 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.forms import CharField, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.http.response import HttpResponseBase
 
 from inbound_admin.lib.errors import ChangedMeanwhile, NotAllowed, Refused
 from inbound_admin.lib.seen import SeenField, fingerprint
@@ -96,11 +95,11 @@ class SeenAdmin(admin.ModelAdmin[Any]):
 class ActionAdmin(admin.ModelAdmin[Any]):
     """Says which field beside the action is invalid. Django says that no action was selected."""
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *where: Any) -> HttpResponse | None:
         form = self.action_form(request.POST, auto_id=None)
         form.fields["action"] = CharField(required=False)  # Django chooses it among the buttons
         if form.is_valid():
-            return super().response_action(request, queryset)
+            return super().response_action(request, queryset, *where)
         for name, errors in form.errors.items():
             self.message_user(request, f"{form.fields[name].label}: {' '.join(map(str, errors))}", messages.ERROR)
         return None

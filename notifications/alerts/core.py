@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from inbound_admin.lib.tables import read_rows
 
@@ -121,9 +122,13 @@ def _clear(watch: ConditionState | None, kind: AlertKind) -> tuple[ConditionStat
 
 @dataclass(frozen=True)
 class Staff:
-    """Staff with the permission, such as `receipt_rules.operate_rules`."""
+    """Staff with the permission, such as `receipt_rules.operate_rules`. `columns`: of an alert, as of each audience."""
 
     permission: str
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        return {"permission": self.permission, "customer_id": "", "person_id": None}
 
 
 @dataclass(frozen=True)
@@ -132,12 +137,20 @@ class CustomerPeople:
 
     customer_id: str
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        return {"permission": "", "customer_id": self.customer_id, "person_id": None}
+
 
 @dataclass(frozen=True)
 class Person:
     """One person, by account ID."""
 
     user_id: int
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        return {"permission": "", "customer_id": "", "person_id": self.user_id}
 
 
 Audience = Staff | CustomerPeople | Person

@@ -10,12 +10,14 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max, QuerySet
+from django.dispatch import receiver
 from django.utils import timezone
 
 from audit import services as audit_services
-from audit.services import Subject
+from audit.models import Change
+from audit.services import Subject, acted_for_customer
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
 from notifications.alerts.core import (
@@ -26,15 +28,14 @@ from notifications.alerts.core import (
     CustomerPeople,
     Effect,
     Person,
-    Staff,
     advance,
     kind_named,
 )
 from notifications.alerts.selectors import is_muted, may_receive, own_alerts_for, recipients_of
 from notifications.email import services as email_services
-from notifications.email.core import after_quiet_hours
 from notifications.events import services as events_services
 from notifications.events.core import RAISED, RECOVERED
+from notifications.jobs import queue_emails
 from notifications.models.alerts import LIVE, Alert, Notice, NotificationPreference
 from notifications.models.webhooks import Delivery, DeliveryState, Event, WebhookTarget
 from notifications.webhooks.selectors import targets_of
@@ -44,7 +45,7 @@ def notify_raised(alert: Alert, *, now: datetime) -> None:
     if alert.harmed is not None:  # it may have been sent before, and is worse now
         Notice.objects.filter(alert=alert, phase="raised").delete()
     event = _event(RAISED, alert, now)
-    people = list(recipients_of(audience_of(alert)))
+    people = list(recipients_of(alert.audience))
     preferences = _preferences_of(person.pk for person in people)
     recipients = [person.pk for person in people if alert.kind not in preferences[person.pk].unwanted]
     email_services.queue_notices(alert, "raised", [(pk, preferences[pk].schedule) for pk in recipients], now)
@@ -64,12 +65,6 @@ def notify_recovered(alert: Alert, *, now: datetime) -> None:
     _deliver(event, targets, preferences, now)
 
 
-def audience_of(alert: Alert) -> Audience:
-    if alert.person_id is not None:
-        return Person(alert.person_id)
-    return Staff(alert.permission) if alert.permission else CustomerPeople(alert.customer_id)
-
-
 def _event(name: str, alert: Alert, now: datetime) -> Any:
     """Send the event to webhooks of its customer and staff. A personal alert only goes to that person's webhooks."""
     whose = alert.customer_id if alert.person_id is None else alert.about_customer_id
@@ -83,12 +78,7 @@ def _event(name: str, alert: Alert, now: datetime) -> Any:
         "since": alert.since.isoformat(),
     }
     event = events_services.store(
-        event=name,
-        about=about,
-        data=data,
-        for_staff=not alert.customer_id,
-        permission=alert.permission,
-        now=now,
+        event=name, about=about, data=data, for_staff=not alert.customer_id, permission=alert.permission, now=now
     )
     if alert.person_id is None:
         events_services.deliver(event, targets_of(event))
@@ -119,14 +109,14 @@ def _preferences_of(people: Iterable[int | None]) -> Preferences:
     """Return each person's settings; who has stored none has the defaults."""
     keys = [pk for pk in people if pk]
     stored = NotificationPreference.objects.filter(person__in=keys)
-    return {pk: NotificationPreference(person_id=pk) for pk in keys} | {row.person_id: row for row in stored}
+    found: Preferences = {pk: NotificationPreference(person_id=pk) for pk in keys}
+    return found | {row.person_id: row for row in stored}
 
 
 def _deliver(event: Event, targets: Iterable[WebhookTarget], preferences: Preferences, now: datetime) -> None:
     """Deliver to personal webhooks, after the quiet hours of their people."""
     for target in targets:
-        due = after_quiet_hours(preferences[target.person_id].schedule, timezone.localtime(now))
-        events_services.deliver(event, [target], at=due)
+        events_services.deliver(event, [target], at=preferences[target.person_id].after_quiet_hours(now))
 
 
 @transaction.atomic
@@ -247,7 +237,7 @@ def _notify_one(alert: Alert, *, now: datetime) -> None:
 
 def _suspect(kind: str, about: Subject, audience: Audience, severity: str, now: datetime) -> None:
     """Create the alert unless somebody else just did. A mute outlives its alert."""
-    earlier = _about(about).filter(kind=kind, **_columns(audience))
+    earlier = _about(about).filter(kind=kind, **audience.columns)
     muted_until = earlier.exclude(muted_until=None).values_list("muted_until", flat=True).first()  # one at most
     row = _new(kind, about, audience, AlertSeverity(severity), AlertState.SUSPECTED, now, muted_until=muted_until)
     Alert.objects.bulk_create([row], ignore_conflicts=True)
@@ -272,7 +262,7 @@ def _new(
         state=state,
         since=now,
         looked_at=now,
-        **_columns(audience),
+        **audience.columns,
         **more,
     )
 
@@ -282,7 +272,7 @@ def _about(about: Subject) -> QuerySet[Alert]:
 
 
 def _locked_watch(kind: str, about: Subject, audience: Audience) -> Alert | None:
-    live = _about(about).filter(kind=kind, state__in=LIVE, **_columns(audience))
+    live = _about(about).filter(kind=kind, state__in=LIVE, **audience.columns)
     return live.select_for_update(of=("self",)).first()
 
 
@@ -296,15 +286,39 @@ def _end(alerts: QuerySet[Alert]) -> None:
     alerts.update(state=AlertState.RECOVERED, recovered_at=timezone.now())
 
 
-def _columns(audience: Audience) -> dict[str, Any]:
-    if isinstance(audience, Staff):
-        return {"permission": audience.permission, "customer_id": "", "person": None}
-    if isinstance(audience, CustomerPeople):
-        return {"permission": "", "customer_id": audience.customer_id, "person": None}
-    return {"permission": "", "customer_id": "", "person_id": audience.user_id}
+@receiver(acted_for_customer, dispatch_uid="notifications.staff_acts")
+@transaction.atomic
+def notify_of_staff_act(*, change: Change, actor: Any, **_: Any) -> None:
+    """Notify a customer's owners immediately of what staff changed, by whom and why, whatever their settings.
+
+    An earlier alert about the same object is resolved.
+    """
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            alert = _open_staff_act(change, actor, now)
+    except IntegrityError:  # somebody else acted on the same object at the same moment, and has finished by now
+        alert = _open_staff_act(change, actor, now)
+    owners = recipients_of(alert.audience)
+    Notice.objects.bulk_create(Notice(alert=alert, person_id=owner.pk, phase="raised", due_at=now) for owner in owners)
+    queue_emails()
+
+
+def _open_staff_act(change: Change, actor: Any, now: datetime) -> Alert:
+    about = Subject(change.object_type, change.object_id, change.object_name, change.customer_id)
+    audience = CustomerPeople(change.customer_id)
+    earlier = _about(about).filter(kind=STAFF_ACT, state__in=LIVE, **audience.columns)
+    earlier.update(state=AlertState.RECOVERED, recovered_at=now)
+    roles = ", ".join(actor.groups.order_by("name").values_list("name", flat=True)) or "staff"
+    why = f"{change.actor_name} ({roles}): {change.words}. Reason: {change.because}"
+    told = {"why": why, "looks": 1, "raised_at": now, "told_at": now}
+    alert = _new(STAFF_ACT, about, audience, AlertSeverity.MEDIUM, AlertState.OPEN, now, **told)
+    alert.save()
+    return alert
 
 
 LONGEST_MUTE_DAYS = 90
+STAFF_ACT = "staff.acted"
 
 
 def alert_subject(alert: Alert) -> Subject:
@@ -348,7 +362,7 @@ def unmute(*, alert: Alert, actor: Any) -> None:
 
 def _set_mute(alert: Alert, until: datetime | None) -> datetime | None:
     """Mute the condition of the alert by this row alone, whichever was muted before. Returns until when it was."""
-    same = _about(alert_subject(alert)).filter(kind=alert.kind, **_columns(audience_of(alert)))
+    same = _about(alert_subject(alert)).filter(kind=alert.kind, **alert.audience.columns)
     muted = same.exclude(muted_until=None)
     before: datetime | None = muted.aggregate(last=Max("muted_until"))["last"]
     muted.exclude(pk=alert.pk).update(muted_until=None)

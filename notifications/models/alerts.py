@@ -1,15 +1,24 @@
 """Alerts, one row per occurrence of a problem from the first check that found it, and each person's settings."""
 
-from datetime import time
+from datetime import datetime, time
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils import timezone
 
 from inbound_admin.lib.ids import new_id
-from notifications.alerts.core import AlertSeverity, AlertState, kind_named
+from notifications.alerts.core import (
+    AlertSeverity,
+    AlertState,
+    Audience,
+    CustomerPeople,
+    Person,
+    Staff,
+    kind_named,
+)
 from notifications.email.core import ByMail as ByMail  # noqa: PLC0414  who queries the column finds its values here
-from notifications.email.core import EmailSchedule
+from notifications.email.core import EmailSchedule, after_quiet_hours
 
 
 def new_alert_id() -> str:
@@ -78,6 +87,12 @@ class Alert(models.Model):
         return f"{self.kind} {self.object_name}"
 
     @property
+    def audience(self) -> Audience:
+        if self.person_id is not None:
+            return Person(self.person_id)
+        return Staff(self.permission) if self.permission else CustomerPeople(self.customer_id)
+
+    @property
     def words(self) -> str:
         kind = kind_named(self.kind)
         return kind.over if self.state == AlertState.RECOVERED else kind.words
@@ -125,3 +140,6 @@ class NotificationPreference(models.Model):
     @property
     def schedule(self) -> EmailSchedule:
         return EmailSchedule(ByMail(self.by_mail), self.digest_at, self.quiet_from, self.quiet_until)
+
+    def after_quiet_hours(self, now: datetime) -> datetime:
+        return after_quiet_hours(self.schedule, timezone.localtime(now))
