@@ -46,21 +46,10 @@ def owner_of(target: WebhookTarget) -> Audience:
     return CustomerPeople(target.customer_id) if target.customer_id else Staff("notifications.manage_staff_webhooks")
 
 
-def notify_disabled(target: WebhookTarget, *, now: datetime) -> None:
-    observe(
-        kind=OFF,
-        about=target_subject(target),
-        firing=True,
-        why=target.off_because,
-        severity="medium",
-        audience=owner_of(target),
-        now=now,
-    )
-
-
-def switched_on_again(target: WebhookTarget) -> None:
-    """Close the alert of a target that is on again or removed."""
-    observe(kind=OFF, about=target_subject(target), firing=False, why="", severity="medium", audience=owner_of(target))
+def _report_off(target: WebhookTarget, *, is_off: bool, now: datetime | None = None) -> None:
+    """Open or resolve the alert of a target that was turned off automatically, for its people."""
+    about, why = target_subject(target), target.off_because
+    observe(kind=OFF, about=about, firing=is_off, why=why, severity="medium", audience=owner_of(target), now=now)
 
 
 PREFIX = "whsec_"  # Standard Webhooks: 24 to 64 random bytes in base 64
@@ -135,7 +124,7 @@ def change_target(
         refuse_if_changed(seen, shown)
     if locked.is_on and not was_on:
         locked.off_because, locked.failing_since = "", None
-        switched_on_again(locked)
+        _report_off(locked, is_off=False)
     if was_on and not locked.is_on:
         cancel_waiting(locked)
     locked.save()
@@ -202,7 +191,7 @@ def remove_target(*, target: WebhookTarget, actor: Any) -> None:
     """Remove a target and its delivery log. Raises Refused."""
     locked = _locked(target, actor)
     before = _logged_target(locked)
-    switched_on_again(locked)
+    _report_off(locked, is_off=False)
     _record("webhook.removed", locked, actor, before=before)
     locked.delete()
 
@@ -222,6 +211,25 @@ def _record(
 def cancel_waiting(target: WebhookTarget) -> None:
     waiting = Delivery.objects.filter(target=target, state=DeliveryState.WAITING)
     waiting.update(state=DeliveryState.CANCELLED, next_attempt_at=None, done_at=timezone.now())
+
+
+def disable(target: WebhookTarget, *, because: str, now: datetime) -> None:
+    """Turn a target off that fails, notify its people once and cancel its pending deliveries."""
+    if not target.is_on:
+        return
+    target.is_on, target.off_because = False, because
+    target.save(update_fields=("is_on", "off_because"))
+    cancel_waiting(target)
+    audit_services.record(
+        "webhook.switched_off",
+        about=target_subject(target),
+        actor=None,
+        because=because,
+        before={"on": True},
+        after={"on": False},
+        for_staff=not target.customer_id,
+    )
+    _report_off(target, is_off=True, now=now)
 
 
 def _put(target: WebhookTarget, *, name: str | None, url: str | None, events: Iterable[str] | None) -> None:
