@@ -8,7 +8,6 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import Model, QuerySet
-from django.forms import ModelForm
 from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver
 
@@ -18,7 +17,7 @@ from accounts.members.services import invite, revoke_invitation
 from accounts.models.api_keys import ApiKey
 from accounts.models.people import Invitation, MemberRole, User
 from accounts.people.services import disable, enable, send_password_link, shown_person, store_person
-from inbound_admin.lib.admin import ReadOnly, SeenAdmin, SeenForm
+from inbound_admin.lib.admin import ReadOnly, RefusableForm, SeenAdmin, SeenForm
 from inbound_admin.lib.errors import Refused
 
 # The admin's own sign-in has neither the second factor nor a limit of attempts, so allauth's replaces it.
@@ -46,7 +45,7 @@ class PersonAdmin(SeenAdmin, UserAdmin[User]):
     """No passwords: people set their own through a link. No deletion, because the change log names people."""
 
     form = PersonForm
-    add_form = ModelForm[User]  # Django's requires a password
+    add_form = RefusableForm  # Django's requires a password
     ordering = ("email",)
     list_display = ("email", "full_name", "is_active", "is_staff", "is_superuser", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")

@@ -16,6 +16,7 @@ OBJECT_TYPES = frozenset(
     "forwarding function migration moving_in person probe quota received received_mail receiving record rule_set runs "
     "tenant webhook".split()
 )
+_TYPES = {"aws_account": "AWS account", "bulk": "Bulk action", "difference": "Drift", "moving_in": "Import"}
 NAMES = {
     "dkim_signing": "DKIM signing",
     "dkim_tokens": "DKIM tokens",
@@ -56,6 +57,11 @@ class Detail:
 def words_for(what: str) -> str:
     """Return the words for a verb, or the verb itself if it has none."""
     return WORDS.get(what, what)
+
+
+def type_words(object_type: str) -> str:
+    """Return the words for a `Subject.type`."""
+    return _TYPES.get(object_type) or object_type.replace("_", " ").capitalize()
 
 
 def details(before: Mapping[str, Any], after: Mapping[str, Any], what: str = "") -> tuple[Detail, ...]:

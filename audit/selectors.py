@@ -1,12 +1,13 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from operator import itemgetter
 from typing import ClassVar, Self
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from audit.core import WORDS
+from audit.core import OBJECT_TYPES, WORDS, type_words
 from audit.models import ActorKind, Change
 from inbound_admin.lib.exports import ROWS_AT_ONCE
 from inbound_admin.lib.lists import ListFilters, ListPage
@@ -83,13 +84,16 @@ def _visible_to(of_customers: Collection[str] | None) -> QuerySet[Change]:
     return Change.objects.filter(customer_id__in=of_customers, for_staff=False)
 
 
-def choices(occurring: Collection[str] | None = None) -> dict[str, list[tuple[str, str]]]:
-    """Return the filters' options: the verbs that have words, and their objects. `occurring`: only these verbs."""
-    offered = {what: words for what, words in WORDS.items() if occurring is None or what in occurring}
-    kinds = sorted({what.partition(".")[0] for what in offered})
+def choices(occurring: Collection[tuple[str, str]] | None = None) -> dict[str, list[tuple[str, str]]]:
+    """Return the filters' options: the verbs that have words, and the types of objects.
+
+    `occurring`: only these pairs of both.
+    """
+    verbs = set(WORDS) if occurring is None else {what for what, _ in occurring}
+    types = OBJECT_TYPES if occurring is None else {object_type for _, object_type in occurring}
     return {
-        "what": sorted(offered.items(), key=lambda pair: pair[1]),
-        "about": [(kind, kind.replace("_", " ").capitalize()) for kind in kinds],
+        "what": sorted(((what, words) for what, words in WORDS.items() if what in verbs), key=itemgetter(1)),
+        "about": sorted(((each, type_words(each)) for each in types), key=itemgetter(1)),
         "by": [(kind.value, str(kind.label)) for kind in ActorKind],
     }
 

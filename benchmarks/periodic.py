@@ -47,6 +47,7 @@ def tasks() -> dict[str, Callable[[], object]]:
     from django.utils import timezone
 
     from domains import tasks as domains_tasks
+    from notifications import tasks as notifications_tasks
     from operations.drift import services as drift_services
     from operations.reconciler import services as reconciler_services
     from receipt_rules.planner.services import read_desired_entries
@@ -62,6 +63,7 @@ def tasks() -> dict[str, Callable[[], object]]:
         "operations.sweep, queues": lambda: reconciler_services.queue_unfinished(now=timezone.now()),
         "operations.sweep, differences": drift_services.import_rule_drift,
         "receipt_rules.sweep": lambda: transfers_services.alert_unread_transfers(now=timezone.now()),
+        "notifications.unmuted": lambda: notifications_tasks.notify_unmuted.func(timestamp=0),
         "receipt_rules.probe_domains": lambda: probes_services.run_due(now=timezone.now()),
         "receipt_rules.look, rows that are wanted": read_desired_entries,
         "tenants.forget_old_rates": lambda: tenants_tasks.delete_old_rates.func(timestamp=0),

@@ -218,10 +218,7 @@ def _read(request: HttpRequest) -> ActionInput | str:
     """Return the action's input, or a sentence that says why it is invalid."""
     form = AdminOverrideForm(request.POST)
     form.fields["action"] = forms.CharField(required=False)
-    if not form.is_valid():
-        return " ".join(
-            f"{form.fields[name].label}: {' '.join(map(str, errors))}" for name, errors in form.errors.items()
-        )
+    form.full_clean()  # `ActionAdmin` refused what is invalid
     data = form.cleaned_data
     try:
         until = forms.DateTimeField(required=False).clean(data["until"])

@@ -27,20 +27,19 @@ from domains.ownership import services as ownership_services
 from domains.settings import services as settings_services
 from domains.sharing import services as sharing_services
 from inbound_admin.lib import jobs
-from inbound_admin.lib.retry import RetryUntilAwsAnswers
 
 
-@jobs.task(SET_UP, retry=RetryUntilAwsAnswers())
+@jobs.task(SET_UP, retry=jobs.RetryUntilAwsAnswers())
 def set_up(domain_id: str) -> None:
     identity_services.set_up(domain_id=domain_id)
 
 
-@jobs.task(CONFIGURE, retry=RetryUntilAwsAnswers())
+@jobs.task(CONFIGURE, retry=jobs.RetryUntilAwsAnswers())
 def configure(domain_id: str) -> None:
     settings_services.apply_settings(domain_id=domain_id)
 
 
-@jobs.task(DELETE, retry=RetryUntilAwsAnswers())
+@jobs.task(DELETE, retry=jobs.RetryUntilAwsAnswers())
 def delete(domain_id: str) -> None:
     deletion_services.execute_deletion(domain_id=domain_id)
 
@@ -55,7 +54,7 @@ def discover(domain_id: str) -> None:
     domain_connect_services.discover(domain_id=domain_id)
 
 
-@jobs.task(DELETE_IDENTITY, retry=RetryUntilAwsAnswers())
+@jobs.task(DELETE_IDENTITY, retry=jobs.RetryUntilAwsAnswers())
 def delete_identity(domain_id: str) -> None:
     deletion_services.delete_displaced_identity(domain_id=domain_id)
 

@@ -21,11 +21,6 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
 from accounts.api_keys.api import call_router, keep_answer, reads
-from domains.announcements import api as domains_announcements
-from domains.diagnosis import api as domains_diagnosis
-from domains.exports import api as domains_exports
-from domains.history import api as domains_history
-from domains.sharing import api as domains_sharing
 from inbound_admin.database_outage import outage_of, outage_response
 from inbound_admin.health import probe_all
 from inbound_admin.lib.api import validation
@@ -33,30 +28,7 @@ from inbound_admin.lib.api.answers import PREFIX, error_answer, problem_response
 from inbound_admin.lib.api.description import INTRODUCTION, explain
 from inbound_admin.lib.api.schemas import LONGEST_NAME, MOST_NAMED, Out
 from inbound_admin.lib.errors import Problem
-from notifications.alerts import api as notifications_alerts
-from notifications.webhooks import api as notifications_webhooks
-from operations.audit_log import api as operations_audit_log
-from operations.customers import api as operations_customers
-from operations.drift import api as operations_drift
-from operations.pause import api as operations_pause
-from operations.tenant_migration import api as operations_tenant_migration
-from public_api.addresses import api as public_api_addresses
-from public_api.authentication import api as public_api_authentication
 from public_api.domain_removal import api as removal_api  # noqa: F401  adds DELETE to the router of domains
-from public_api.domains import api as public_api_domains
-from public_api.endpoints import api as public_api_endpoints
-from public_api.records import api as public_api_records
-from public_api.verifications import api as public_api_verifications
-from public_api.version_1_1 import api as public_api_version_1_1
-from public_api.version_e2 import api as public_api_version_e2
-from receipt_rules.live import api as receipt_rules_live
-from receipt_rules.planner import api as receipt_rules_planner
-from receipt_rules.probes import api as receipt_rules_probes
-from receipt_rules.received_mail import api as receipt_rules_received_mail
-from receipt_rules.route_lookup import api as receipt_rules_route_lookup
-from receipt_rules.simulator import api as receipt_rules_simulator
-from tenants.lifecycle import api as tenants_lifecycle
-from tenants.reputation import api as tenants_reputation
 
 BROKEN = "Something went wrong on our side. Try again, or contact support with the time of the error."
 log = structlog.get_logger(__name__)
@@ -114,39 +86,39 @@ api = Api(
     docs_decorator=lambda view: csrf_exempt(require_safe(view)),
     openapi_url="/openapi.json",
 )
-# All methods of one path are in one router, since Django uses the first one that matches the path.
+# The subjects with a router in their `api.py`. All methods of one path are in one router: Django uses the first match.
 SUBJECTS = (
-    operations_customers,
-    tenants_lifecycle,
-    tenants_reputation,
-    public_api_authentication,
-    public_api_records,
-    domains_diagnosis,
-    domains_history,
-    domains_exports,
-    domains_sharing,
-    domains_announcements,
-    public_api_domains,
-    public_api_addresses,
-    public_api_endpoints,
-    public_api_version_1_1,
-    public_api_version_e2,
-    public_api_verifications,
-    receipt_rules_route_lookup,
-    receipt_rules_probes,
-    receipt_rules_received_mail,
-    receipt_rules_live,
-    receipt_rules_planner,
-    receipt_rules_simulator,
-    operations_pause,
-    operations_tenant_migration,
-    operations_drift,
-    operations_audit_log,
-    notifications_alerts,
-    notifications_webhooks,
+    "operations.customers",
+    "tenants.lifecycle",
+    "tenants.reputation",
+    "public_api.authentication",
+    "public_api.records",
+    "domains.diagnosis",
+    "domains.history",
+    "domains.exports",
+    "domains.sharing",
+    "domains.announcements",
+    "public_api.domains",
+    "public_api.addresses",
+    "public_api.endpoints",
+    "public_api.version_1_1",
+    "public_api.version_e2",
+    "public_api.verifications",
+    "receipt_rules.route_lookup",
+    "receipt_rules.probes",
+    "receipt_rules.received_mail",
+    "receipt_rules.live",
+    "receipt_rules.planner",
+    "receipt_rules.simulator",
+    "operations.pause",
+    "operations.tenant_migration",
+    "operations.drift",
+    "operations.audit_log",
+    "notifications.alerts",
+    "notifications.webhooks",
 )
 for subject in SUBJECTS:
-    api.add_router("", subject.router)
+    api.add_router("", f"{subject}.api.router")
 health = call_router("Health")
 
 

@@ -1,4 +1,4 @@
-"""Middleware for request IDs in logs, the sign-in and pages for every Problem."""
+"""Middleware for request IDs in logs, the size of requests, the sign-in and pages for every Problem."""
 
 import uuid
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import structlog
 from allauth.core.exceptions import ReauthenticationRequired
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import (
@@ -24,8 +25,8 @@ from django.views.csrf import csrf_failure
 
 from inbound_admin.database_outage import outage_of, outage_response
 from inbound_admin.lib.api import answers
-from inbound_admin.lib.errors import AwsProblem, NotAllowed, Problem, RateLimited
-from inbound_admin.lib.http import place_in_page, redirect_page
+from inbound_admin.lib.errors import AwsProblem, NotAllowed, Problem, RateLimited, Refused
+from inbound_admin.lib.http import body_limit_of, place_in_page, redirect_page
 
 Handler = Callable[[HttpRequest], HttpResponse]
 _READ = ("GET", "HEAD", "OPTIONS")
@@ -191,3 +192,48 @@ def problem_page(request: HttpRequest, problem: Problem) -> HttpResponse:
     if isinstance(problem, RateLimited):
         response.headers["Retry-After"] = str(problem.retry_after)
     return response
+
+
+class TooLarge(Refused):
+    code = "TOO_LARGE"
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class LengthRequired(Refused):
+    """The body has no length."""
+
+    code = "LENGTH_REQUIRED"
+    status = HTTPStatus.LENGTH_REQUIRED
+
+
+class BoundedBody:
+    """Limits the size of requests by their headers, before Django's CSRF check, which is the first to read a body."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponseBase], _args: Any, _kwargs: Any
+    ) -> HttpResponseBase | None:
+        problem = _problem_of(request, body_limit_of(view) or settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        if problem is None:
+            return None
+        return (
+            answers.problem_response(problem)
+            if request.path.startswith(answers.PREFIX)
+            else problem_page(request, problem)
+        )
+
+
+def _problem_of(request: HttpRequest, limit: int) -> Refused | None:
+    if "HTTP_TRANSFER_ENCODING" in request.META:
+        return LengthRequired("Send the body with Content-Length, not in chunks.")
+    length = str(request.META.get("CONTENT_LENGTH") or "0")
+    if not (length.isascii() and length.isdigit()):
+        return LengthRequired("Content-Length isn't a number.")
+    if int(length) > limit:
+        return TooLarge(f"This request has {int(length):,} bytes. The limit is {limit:,}.")
+    return None

@@ -8,4 +8,4 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the receivers of the change log."""
-        import_module("notifications.staff_acts.services")
+        import_module("notifications.alerts.services")

@@ -134,9 +134,9 @@ class CustomerAdmin(SeenAdmin):
     fields = ("name", "id", "created_at", "warned_of", "seen")
     readonly_fields = ("id", "created_at")
 
-    def get_form(self, request: HttpRequest, obj: Customer | None = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change, **kwargs)
-        form.viewer = who(request)  # type: ignore[attr-defined]  # `AdminCustomerForm`, above
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]  # as `SeenAdmin`
+        form = super().get_form(request, obj, **kwargs)
+        form.viewer = who(request)  # of `AdminCustomerForm`, above
         return form
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:

@@ -7,7 +7,6 @@ from django.utils import timezone
 
 from inbound_admin.lib import jobs, lanes
 from inbound_admin.lib.lanes import WorkLane
-from inbound_admin.lib.retry import RetryUntilAwsAnswers
 from operations.alerts import services as alerts_services
 from operations.batches import services as batches_services
 from operations.domain_removal import services as domain_removal_services
@@ -22,35 +21,35 @@ from operations.tenant_drift import services as tenant_drift_services
 RECHECK_SECONDS = 5
 
 
-@jobs.task(MIGRATE, retry=RetryUntilAwsAnswers())
+@jobs.task(MIGRATE, retry=jobs.RetryUntilAwsAnswers())
 def migrate() -> None:
     migration_steps_services.work()
 
 
-@jobs.task(DRIFT_CHECK, retry=RetryUntilAwsAnswers())
+@jobs.task(DRIFT_CHECK, retry=jobs.RetryUntilAwsAnswers())
 def check_drift() -> None:
     with ExitStack() as both:  # if one raises, the other is still done
         both.callback(identity_drift_services.work)
         both.callback(tenant_drift_services.work)
 
 
-@jobs.task(BATCHES, retry=RetryUntilAwsAnswers())
+@jobs.task(BATCHES, retry=jobs.RetryUntilAwsAnswers())
 def work_on_batches() -> None:
     batches_services.work()
 
 
-@jobs.task(URGENT_BATCHES, retry=RetryUntilAwsAnswers())
+@jobs.task(URGENT_BATCHES, retry=jobs.RetryUntilAwsAnswers())
 def work_on_urgent_batches() -> None:
     batches_services.work_urgent()
 
 
-@jobs.task(REMOVE, retry=RetryUntilAwsAnswers())
+@jobs.task(REMOVE, retry=jobs.RetryUntilAwsAnswers())
 def remove() -> None:
     if not domain_removal_services.work():
         queue_removals(in_seconds=RECHECK_SECONDS)
 
 
-@jobs.task(LEGACY_IMPORT, retry=RetryUntilAwsAnswers())
+@jobs.task(LEGACY_IMPORT, retry=jobs.RetryUntilAwsAnswers())
 def legacy_import() -> None:
     legacy_import_services.work()
 

@@ -5,7 +5,6 @@ from django.utils import timezone
 
 from inbound_admin.lib import jobs
 from inbound_admin.lib.errors import AwsProblem
-from inbound_admin.lib.retry import RetryUntilAwsAnswers
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
@@ -25,12 +24,12 @@ LONGEST_WAIT_SECONDS = 60  # changes of others wait in the same queue
 log = structlog.get_logger(__name__)
 
 
-@jobs.task(WORK, retry=RetryUntilAwsAnswers(LONGEST_WAIT_SECONDS))
+@jobs.task(WORK, retry=jobs.RetryUntilAwsAnswers(LONGEST_WAIT_SECONDS))
 def work() -> None:
     auto_apply_services.work(collect=True)
 
 
-@jobs.task(DRIFT_CHECK, retry=RetryUntilAwsAnswers(LONGEST_WAIT_SECONDS))
+@jobs.task(DRIFT_CHECK, retry=jobs.RetryUntilAwsAnswers(LONGEST_WAIT_SECONDS))
 def check_drift() -> None:
     drift_services.check_drift()
     runs_services.delete_probe_sets()

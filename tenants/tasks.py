@@ -5,7 +5,6 @@ from smtplib import SMTPException
 from django.utils import timezone
 
 from inbound_admin.lib import jobs
-from inbound_admin.lib.retry import RetryOn, RetryUntilAwsAnswers
 from tenants.deletion import services as deletion_services
 from tenants.jobs import (
     ASSOCIATE,
@@ -30,43 +29,43 @@ from tenants.status import services as status_services
 from tenants.status_pass import services as status_pass_services
 
 
-@jobs.task(CREATE, retry=RetryUntilAwsAnswers())
+@jobs.task(CREATE, retry=jobs.RetryUntilAwsAnswers())
 def create(tenant_id: str) -> None:
     lifecycle_services.create_in_ses(tenant_id=tenant_id)
 
 
-@jobs.task(ASSOCIATE, retry=RetryUntilAwsAnswers())
+@jobs.task(ASSOCIATE, retry=jobs.RetryUntilAwsAnswers())
 def associate(tenant_id: str) -> None:
     resources_services.apply_associations(tenant_id=tenant_id, yields=True)
 
 
-@jobs.task(STATUS, retry=RetryUntilAwsAnswers())
+@jobs.task(STATUS, retry=jobs.RetryUntilAwsAnswers())
 def status(tenant_id: str) -> None:
     pause_services.apply_status(tenant_id=tenant_id)
 
 
-@jobs.task(POLICY, retry=RetryUntilAwsAnswers())
+@jobs.task(POLICY, retry=jobs.RetryUntilAwsAnswers())
 def policy(tenant_id: str) -> None:
     policy_services.apply_policy(tenant_id=tenant_id)
 
 
-@jobs.task(REMOVE, retry=RetryUntilAwsAnswers())
+@jobs.task(REMOVE, retry=jobs.RetryUntilAwsAnswers())
 def remove(tenant_id: str) -> None:
     deletion_services.delete_in_ses(tenant_id=tenant_id)
 
 
-@jobs.task(READ, retry=RetryUntilAwsAnswers())
+@jobs.task(READ, retry=jobs.RetryUntilAwsAnswers())
 def read(tenant_id: str) -> None:
     ses_account_services.read_account_if_old()
     status_services.read_tenant(tenant_id=tenant_id)
 
 
-@jobs.task(SYNC_RECOMMENDATIONS, retry=RetryUntilAwsAnswers())
+@jobs.task(SYNC_RECOMMENDATIONS, retry=jobs.RetryUntilAwsAnswers())
 def sync_recommendations(tenant_id: str) -> None:
     reputation_services.sync_recommendations(tenant_id=tenant_id, now=timezone.now())
 
 
-@jobs.task(SYNC_METRICS, retry=RetryUntilAwsAnswers())
+@jobs.task(SYNC_METRICS, retry=jobs.RetryUntilAwsAnswers())
 def sync_metrics(tenant_id: str) -> None:
     metrics_services.sync_metrics(tenant_id=tenant_id, now=timezone.now())
 
@@ -88,7 +87,7 @@ def delete_old_rates(timestamp: int) -> None:
     metrics_services.delete_old(now=timezone.now())
 
 
-@jobs.task(NOTIFY_OWNERS, retry=RetryOn(SMTPException, OSError))
+@jobs.task(NOTIFY_OWNERS, retry=jobs.RetryOn(SMTPException, OSError))
 def notify_owners(tenant_id: str, what: str) -> None:
     status_services.notify_owners(tenant_id=tenant_id, what=what)
 
@@ -99,7 +98,7 @@ def read_all(timestamp: int) -> None:
     status_pass_services.read_all(now=timezone.now())
 
 
-@jobs.periodic("tenants.remind", cron="41 6 * * *", retry=RetryOn(SMTPException, OSError))
+@jobs.periodic("tenants.remind", cron="41 6 * * *", retry=jobs.RetryOn(SMTPException, OSError))
 def remind_of_reviews(timestamp: int) -> None:
     """Every day, remind of pauses whose review date has come."""
     pause_services.remind_of_reviews(today=timezone.localdate())

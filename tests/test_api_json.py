@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from accounts.api_keys import api as api_keys
-from inbound_admin import staff_guard
+from inbound_admin import staff
 from tests.api_client import api_of
 from tests.factories import make_member
 
@@ -67,7 +67,7 @@ def test_an_error_before_the_operation_or_in_middleware_is_500_in_json(monkeypat
         broken.setattr(api_keys, "_extract_reason", fail)
         answer = client.generic("POST", "/api/v2/domains", b"{}", "application/json", headers=key)
         assert (answer.status_code, code_of(answer)) == (500, "INTERNAL")
-    monkeypatch.setattr(staff_guard, "is_session_expired", fail)
+    monkeypatch.setattr(staff, "is_session_expired", fail)
     answer = client.get("/api/v2/domains", headers=key)
     assert (answer.status_code, code_of(answer)) == (500, "INTERNAL")
     assert client.get("/domains/").headers["Content-Type"].startswith("text/html")

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from inbound_admin.polls import HEADER
+from inbound_admin.responses import POLL_HEADER
 from tests.api_client import api_of
 from tests.domains.factories import make_domain
 from tests.factories import make_member
@@ -21,8 +21,8 @@ def alice(client: Client) -> Client:
 
 
 def _poll(client: Client, url: str, shown: str) -> tuple[int, bytes, str]:
-    answer = client.get(url, headers={"HX-Request": "true", HEADER: shown})
-    return answer.status_code, answer.content, answer[HEADER]
+    answer = client.get(url, headers={"HX-Request": "true", POLL_HEADER: shown})
+    return answer.status_code, answer.content, answer[POLL_HEADER]
 
 
 def test_a_poll_without_changes_is_204() -> None:
@@ -42,7 +42,7 @@ def test_a_poll_without_changes_is_204() -> None:
 
 def test_a_request_that_is_no_poll_is_never_204(alice: Client) -> None:
     answer = alice.get(reverse("domains:list"), headers={"HX-Request": "true"})
-    assert (answer.status_code, HEADER in answer.headers) == (200, False)
+    assert (answer.status_code, POLL_HEADER in answer.headers) == (200, False)
 
 
 def test_a_page_is_compressed(alice: Client) -> None:

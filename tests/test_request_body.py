@@ -8,7 +8,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from inbound_admin.lib.http import accepts_upload
-from inbound_admin.request_body import BoundedBody
+from inbound_admin.middleware import BoundedBody
 from tests.factories import make_member, make_staff
 
 pytestmark = pytest.mark.django_db

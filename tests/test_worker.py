@@ -128,7 +128,10 @@ def test_the_log_has_the_cause_and_not_only_that_it_was_the_database() -> None:
 
 
 @pytest.mark.django_db
-def test_a_worker_of_a_database_that_is_not_migrated_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", [("worker",), ("procrastinate", "worker")])
+def test_a_worker_of_a_database_that_is_not_migrated_says_what_to_do(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("inbound_admin.management.commands.worker.missing_migrations", lambda: 3)
     with pytest.raises(CommandError, match=r"^3 migrations are not applied\. Run manage\.py migrate"):
-        call_command("worker")
+        call_command(*command)

@@ -162,7 +162,7 @@ def _extract_reason(request: HttpRequest, own: frozenset[str]) -> None:
         return
     sent = sent_json(request.body)
     if isinstance(sent, dict) and isinstance(reason := sent.pop(_REASON, None), str):
-        request.reason_in_body = reason  # type: ignore[attr-defined]  # read by inbound_admin/staff_reason.py
+        request.reason_in_body = reason  # type: ignore[attr-defined]  # read by inbound_admin/staff.py
         request._body = json.dumps(sent).encode()
 
 

@@ -16,6 +16,7 @@ from accounts.members.core import hash_of
 from accounts.models.api_keys import ApiKey
 from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
 from audit import services as audit_services
+from inbound_admin.lib.foreign_text import without_nul
 
 Viewer = User | AnonymousUser
 NO_ORGANISATION = "You don't belong to an organisation yet. Ask an owner to invite you."
@@ -87,7 +88,7 @@ def with_shared_names(customers: Iterable[Customer], *, viewer: Viewer) -> set[s
 
 def customer_matching(text: str) -> Q:
     """Return a filter by ID, alone or as in `customer_label`, or by the full name."""
-    text = text.replace("\x00", "").strip()
+    text = without_nul(text).strip()
     known = _ID.search(text)
     return Q(pk=known.group(1)) if known else Q(pk=text) | Q(name__iexact=text)
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model
-from django.forms import ModelForm
+from django.db.models import Model, QuerySet
+from django.forms import CharField, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from inbound_admin.lib.errors import ChangedMeanwhile
+from inbound_admin.lib.errors import ChangedMeanwhile, NotAllowed, Refused
 from inbound_admin.lib.seen import SeenField, fingerprint
 
 Words = Callable[[str], str]
@@ -44,7 +44,19 @@ def in_words(field: str, title: str, words: Words) -> Callable[[Any], str]:
     return shown
 
 
-class SeenForm(ModelForm[Any]):
+class RefusableForm(ModelForm[Any]):
+    """Shows why a service refused what was entered (`SeenAdmin`)."""
+
+    refused = ""
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean()
+        if self.refused:
+            self.add_error(None, self.refused)
+        return self.cleaned_data if found is None else found
+
+
+class SeenForm(RefusableForm):
     """Refused if somebody else has changed what it showed (`lib/seen.py`). `seen` is one of its fields."""
 
     seen = SeenField()
@@ -60,7 +72,7 @@ class SeenForm(ModelForm[Any]):
 
 
 class SeenAdmin(admin.ModelAdmin[Any]):
-    """Shows the current values if the form of `SeenForm` is refused."""
+    """Its forms are `RefusableForm`: a refusal is shown in the form, or the current values if they were changed."""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
@@ -68,9 +80,32 @@ class SeenAdmin(admin.ModelAdmin[Any]):
         except ChangedMeanwhile as changed:
             messages.error(request, str(changed))
             return HttpResponseRedirect(request.get_full_path())
+        except NotAllowed:
+            raise
+        except Refused as refused:
+            request.refused = str(refused)  # type: ignore[attr-defined]  # read by `get_form`, next
+            return super().changeform_view(request, *args, **kwargs)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]  # UserAdmin
+        form: Any = super().get_form(request, obj, **kwargs)
+        form.refused = getattr(request, "refused", "")  # the class is of this request
+        return form
 
 
-class ReadOnly(admin.ModelAdmin[Any]):
+class ActionAdmin(admin.ModelAdmin[Any]):
+    """Says which field beside the action is invalid. Django says that no action was selected."""
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *where: Any) -> HttpResponse | None:
+        form = self.action_form(request.POST, auto_id=None)
+        form.fields["action"] = CharField(required=False)  # Django chooses it among the buttons
+        if form.is_valid():
+            return super().response_action(request, queryset, *where)
+        for name, errors in form.errors.items():
+            self.message_user(request, f"{form.fields[name].label}: {' '.join(map(str, errors))}", messages.ERROR)
+        return None
+
+
+class ReadOnly(ActionAdmin):
     """Rows can't be added, changed or deleted here: they have their own pages and services."""
 
     show_full_result_count = False

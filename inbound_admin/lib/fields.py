@@ -4,15 +4,13 @@ from typing import Any
 
 from django import forms
 
+from inbound_admin.lib.foreign_text import without_nul
 from inbound_admin.lib.mail_addresses import plain_address
 
 
 def uploaded_text(file: Any) -> str:
-    """Return the text of an uploaded file, without NUL characters, which the database can't store.
-
-    Raises UnicodeDecodeError if it isn't UTF-8. Django's own text fields refuse a NUL.
-    """
-    return str(file.read().decode("utf-8-sig")).replace("\x00", "")
+    """Return the text of an uploaded file. Raises UnicodeDecodeError if it isn't UTF-8."""
+    return without_nul(file.read().decode("utf-8-sig"))
 
 
 # Of a text field for a name, an address or an ARN: a browser is to change nothing in it.

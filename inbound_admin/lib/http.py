@@ -58,7 +58,7 @@ def secret_page(
 def accepts_upload(limit: int) -> Callable[[View], View]:
     """Allow `limit` bytes of files, plus a form around them; other views have the setting's limit.
 
-    `request_body` refuses a longer body before it is read.
+    `middleware.BoundedBody` refuses a longer body before it is read.
     """
 
     def decorate(view: View) -> View:

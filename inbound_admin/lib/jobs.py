@@ -10,18 +10,19 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
-from procrastinate import BaseRetryStrategy
+from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
+from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 from procrastinate.tasks import Task
 
 from inbound_admin.lib import bulk, lanes
+from inbound_admin.lib.errors import AwsProblem
 from inbound_admin.lib.lanes import WorkLane
-from inbound_admin.lib.retry import OrDatabaseDown
 
 BEHIND_ALL = (True, 2**63)
 WORKER_SILENT_AFTER = timedelta(seconds=60)  # after it, a worker doesn't count as alive
@@ -31,6 +32,7 @@ SOON_SILENT_AFTER_SECONDS = 15  # three, for `lanes.TAKEN_UP_SOON`
 SECONDS_OF_A_CALL = 1.0  # without a rate limit
 # After it, staff and health checks are notified. Bulk work may take hours.
 LATE_AFTER = {WorkLane.URGENT: 30, WorkLane.PEOPLE: 300, WorkLane.LOOKS: 1800}  # seconds
+LONGEST_WAIT_SECONDS = 600
 BULK_ID = "bulk_id"  # of a job's arguments
 OLDEST = """
     SELECT first.queue_name, EXTRACT(EPOCH FROM clock_timestamp() - COALESCE(job.scheduled_at, asked.at))
@@ -77,6 +79,36 @@ IN_TRANSACTION = JobManager(DjangoConnector())
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class RetryOn(BaseRetryStrategy):
+    """Retry after the given errors without a limit. An outage may take hours, and giving up would only hide it."""
+
+    def __init__(self, *errors: type[BaseException], longest_wait_seconds: int = LONGEST_WAIT_SECONDS) -> None:
+        self._errors, self._longest = errors, longest_wait_seconds
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if not isinstance(exception, self._errors):
+            return None
+        return RetryDecision(retry_in={"seconds": min(2 ** min(job.attempts + 1, 10), self._longest)})
+
+
+class OrDatabaseDown(BaseRetryStrategy):
+    """Apply the task's own strategy, and also retry if the database was down, since an interrupted job isn't done."""
+
+    def __init__(self, own: BaseRetryStrategy | None) -> None:
+        self._rules = (*([own] if own else []), RetryOn(OperationalError, InterfaceError))
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        found = (rule.get_retry_decision(exception=exception, job=job) for rule in self._rules)
+        return next((each for each in found if each), None)
+
+
+class RetryUntilAwsAnswers(RetryOn):
+    """Retry until SES answers. Meanwhile, the page shows why it waits."""
+
+    def __init__(self, longest_wait_seconds: int = LONGEST_WAIT_SECONDS) -> None:
+        super().__init__(AwsProblem, longest_wait_seconds=longest_wait_seconds)
 
 
 def task(name: str, *, retry: BaseRetryStrategy | None = None) -> Callable[[Callable[P, R]], "Task[P, R, P]"]:

@@ -20,6 +20,7 @@ from django.db.models.expressions import OrderBy
 from django.db.models.functions import JSONObject, Lower, Upper
 from django.db.models.sql.where import WhereNode
 
+from inbound_admin.lib.foreign_text import without_nul
 from inbound_admin.lib.kept_values import keep_value, kept_value, kept_values
 from inbound_admin.lib.keyset import after, columns_of, query_digest, with_key
 
@@ -38,8 +39,8 @@ LONGEST = 320  # characters of an address
 
 
 def text_in(query: Mapping[str, str], name: str, *, most: int = LONGEST) -> str:
-    """Return a parameter of the URL as searchable text, without NUL, which PostgreSQL can't store."""
-    return query.get(name, "").replace("\x00", "")[:most].strip()
+    """Return a parameter of the URL as searchable text."""
+    return without_nul(query.get(name, ""))[:most].strip()
 
 
 def exactly(**columns: object) -> Q:

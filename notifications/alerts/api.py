@@ -90,7 +90,8 @@ def acknowledge_alert(request: HttpRequest, alert_id: str) -> AlertOut:
 def mute_alert(request: HttpRequest, alert_id: str, asked: MuteWanted) -> AlertOut:
     """Stop notifications of an alert until a time, at most 90 days ahead.
 
-    If the problem still exists then, you are notified. 422 `TIME_WITHOUT_ZONE`, `ALERT_MUTE` or `ALERT_OVER`.
+    If the problem still exists then, you are notified. A resolved alert is muted for the case that the problem comes
+    back. 422 `TIME_WITHOUT_ZONE` or `ALERT_MUTE`.
     """
     if asked.until.tzinfo is None:
         raise Refused("Include the time zone, for example 2026-05-04T12:00:00Z.", code="TIME_WITHOUT_ZONE")

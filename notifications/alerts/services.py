@@ -10,12 +10,14 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max, QuerySet
+from django.dispatch import receiver
 from django.utils import timezone
 
 from audit import services as audit_services
-from audit.services import Subject
+from audit.models import Change
+from audit.services import Subject, acted_for_customer
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
 from notifications.alerts.core import (
@@ -26,17 +28,15 @@ from notifications.alerts.core import (
     CustomerPeople,
     Effect,
     Person,
-    Staff,
     advance,
     kind_named,
 )
 from notifications.alerts.selectors import is_muted, may_receive, own_alerts_for, recipients_of
 from notifications.email import services as email_services
-from notifications.email.core import EmailSchedule, after_quiet_hours
 from notifications.events import services as events_services
 from notifications.events.core import RAISED, RECOVERED
-from notifications.models.alerts import LIVE, Alert, Notice
-from notifications.models.preferences import NotificationPreference
+from notifications.jobs import queue_emails
+from notifications.models.alerts import LIVE, Alert, Notice, NotificationPreference
 from notifications.models.webhooks import Delivery, DeliveryState, Event, WebhookTarget
 from notifications.webhooks.selectors import targets_of
 
@@ -45,14 +45,11 @@ def notify_raised(alert: Alert, *, now: datetime) -> None:
     if alert.harmed is not None:  # it may have been sent before, and is worse now
         Notice.objects.filter(alert=alert, phase="raised").delete()
     event = _event(RAISED, alert, now)
-    people = list(recipients_of(audience_of(alert)))
+    people = list(recipients_of(alert.audience))
     preferences = _preferences_of(person.pk for person in people)
-    recipients = [person for person in people if alert.kind not in _unwanted(preferences, person)]
-    email_services.queue_notices(
-        alert, "raised", [(person.pk, _schedule_of(preferences, person.pk)) for person in recipients], now
-    )
-    for target in WebhookTarget.objects.filter(person__in=[person.pk for person in recipients], is_on=True):
-        events_services.deliver(event, [target], at=_not_in_quiet(_schedule_of(preferences, target.person_id), now))
+    recipients = [person.pk for person in people if alert.kind not in preferences[person.pk].unwanted]
+    email_services.queue_notices(alert, "raised", [(pk, preferences[pk].schedule) for pk in recipients], now)
+    _deliver(event, WebhookTarget.objects.filter(person__in=recipients, is_on=True), preferences, now)
 
 
 def notify_recovered(alert: Alert, *, now: datetime) -> None:
@@ -64,15 +61,8 @@ def notify_recovered(alert: Alert, *, now: datetime) -> None:
     notified = list(Notice.objects.filter(alert=alert, phase="raised").values_list("person_id", flat=True))
     targets = _notified_targets(alert)
     preferences = _preferences_of([*notified, *(target.person_id for target in targets)])
-    email_services.queue_notices(alert, "recovered", [(pk, _schedule_of(preferences, pk)) for pk in notified], now)
-    for target in targets:
-        events_services.deliver(event, [target], at=_not_in_quiet(_schedule_of(preferences, target.person_id), now))
-
-
-def audience_of(alert: Alert) -> Audience:
-    if alert.person_id is not None:
-        return Person(alert.person_id)
-    return Staff(alert.permission) if alert.permission else CustomerPeople(alert.customer_id)
+    email_services.queue_notices(alert, "recovered", [(pk, preferences[pk].schedule) for pk in notified], now)
+    _deliver(event, targets, preferences, now)
 
 
 def _event(name: str, alert: Alert, now: datetime) -> Any:
@@ -88,12 +78,7 @@ def _event(name: str, alert: Alert, now: datetime) -> Any:
         "since": alert.since.isoformat(),
     }
     event = events_services.store(
-        event=name,
-        about=about,
-        data=data,
-        for_staff=not alert.customer_id,
-        permission=alert.permission,
-        now=now,
+        event=name, about=about, data=data, for_staff=not alert.customer_id, permission=alert.permission, now=now
     )
     if alert.person_id is None:
         events_services.deliver(event, targets_of(event))
@@ -117,26 +102,21 @@ def _raised_events(alert: Alert) -> QuerySet[Event]:
     return Event.objects.filter(event=RAISED, data__alert=alert.pk, **about)
 
 
-Preferences = dict[int, NotificationPreference]
+Preferences = dict[int | None, NotificationPreference]
 
 
 def _preferences_of(people: Iterable[int | None]) -> Preferences:
-    rows = NotificationPreference.objects.filter(person__in=[pk for pk in people if pk])
-    return {row.person_id: row for row in rows}
+    """Return each person's settings; who has stored none has the defaults."""
+    keys = [pk for pk in people if pk]
+    stored = NotificationPreference.objects.filter(person__in=keys)
+    found: Preferences = {pk: NotificationPreference(person_id=pk) for pk in keys}
+    return found | {row.person_id: row for row in stored}
 
 
-def _unwanted(preferences: Preferences, person: Any) -> Iterable[str]:
-    row = preferences.get(person.pk)
-    return row.unwanted if row else ()
-
-
-def _schedule_of(preferences: Preferences, pk: int | None) -> EmailSchedule:
-    row = preferences.get(pk or 0)
-    return row.schedule if row else EmailSchedule()
-
-
-def _not_in_quiet(schedule: EmailSchedule, now: datetime) -> datetime:
-    return after_quiet_hours(schedule, timezone.localtime(now))
+def _deliver(event: Event, targets: Iterable[WebhookTarget], preferences: Preferences, now: datetime) -> None:
+    """Deliver to personal webhooks, after the quiet hours of their people."""
+    for target in targets:
+        events_services.deliver(event, [target], at=preferences[target.person_id].after_quiet_hours(now))
 
 
 @transaction.atomic
@@ -188,23 +168,9 @@ def announce(*, kind: str, about: Subject, person: Any, why: str, now: datetime)
     """Notify one person of news, resolved at once. Does nothing if they can't see its object."""
     if not may_receive(person, customer_id=about.customer_id):
         return
-    alert = Alert.objects.create(
-        kind=kind,
-        object_type=about.type,
-        object_id=about.id,
-        object_name=about.name,
-        about_customer_id=about.customer_id,
-        person=person,
-        severity=AlertSeverity.LOW,
-        state=AlertState.RECOVERED,
-        why=why,
-        since=now,
-        looks=1,
-        looked_at=now,
-        raised_at=now,
-        told_at=now,
-        recovered_at=now,
-    )
+    told = {"why": why, "looks": 1, "raised_at": now, "told_at": now, "recovered_at": now}
+    alert = _new(kind, about, Person(person.pk), AlertSeverity.LOW, AlertState.RECOVERED, now, **told)
+    alert.save()
     notify_raised(alert, now=now)
 
 
@@ -221,7 +187,7 @@ def withdraw(*, kind: str, about: Subject) -> None:
 @transaction.atomic
 def resolve_silently(*, about: Subject) -> None:
     """Resolve alerts of a deleted object without notice."""
-    _end(Alert.objects.filter(object_type=about.type, object_id=about.id, state__in=LIVE))
+    _end(_about(about).filter(state__in=LIVE))
 
 
 @transaction.atomic
@@ -263,43 +229,56 @@ def notify_unmuted(*, now: datetime) -> int:
 
 @transaction.atomic
 def _notify_one(alert: Alert, *, now: datetime) -> None:
-    locked = Alert.objects.select_for_update(of=("self",)).filter(pk=alert.pk, state=AlertState.OPEN, told_at=None)
-    if (row := locked.first()) is not None and not is_muted(row, now):
-        row.told_at = now
-        row.save(update_fields=("told_at",))
-        notify_raised(row, now=now)
+    locked = Alert.objects.select_for_update(of=("self",)).filter(pk=alert.pk, told_at=None).first()
+    if locked is not None:
+        _notify(locked, Effect.NOTHING, now)
+        locked.save(update_fields=("told_at",))
 
 
 def _suspect(kind: str, about: Subject, audience: Audience, severity: str, now: datetime) -> None:
-    """Return the live alert, or create it. A mute outlives its alert."""
-    whom = _columns(audience)
-    earlier = Alert.objects.filter(kind=kind, object_type=about.type, object_id=about.id, **whom)
+    """Create the alert unless somebody else just did. A mute outlives its alert."""
+    earlier = _about(about).filter(kind=kind, **audience.columns)
     muted_until = earlier.exclude(muted_until=None).values_list("muted_until", flat=True).first()  # one at most
-    row = Alert(
+    row = _new(kind, about, audience, AlertSeverity(severity), AlertState.SUSPECTED, now, muted_until=muted_until)
+    Alert.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def _new(
+    kind: str,
+    about: Subject,
+    audience: Audience,
+    severity: AlertSeverity,
+    state: AlertState,
+    now: datetime,
+    **more: Any,
+) -> Alert:
+    return Alert(
         kind=kind,
         object_type=about.type,
         object_id=about.id,
         object_name=about.name,
         about_customer_id=about.customer_id,
-        severity=AlertSeverity(severity),
-        state=AlertState.SUSPECTED,
+        severity=severity,
+        state=state,
         since=now,
         looked_at=now,
-        muted_until=muted_until,
-        **whom,
+        **audience.columns,
+        **more,
     )
-    Alert.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def _about(about: Subject) -> QuerySet[Alert]:
+    return Alert.objects.filter(object_type=about.type, object_id=about.id)
 
 
 def _locked_watch(kind: str, about: Subject, audience: Audience) -> Alert | None:
-    live = Alert.objects.filter(kind=kind, object_type=about.type, object_id=about.id, state__in=LIVE)
-    return live.select_for_update(of=("self",)).filter(**_columns(audience)).first()
+    live = _about(about).filter(kind=kind, state__in=LIVE, **audience.columns)
+    return live.select_for_update(of=("self",)).first()
 
 
 def _of_former(about: Subject, customer_id: str) -> QuerySet[Alert]:
     """Return the live alerts about an object that other customers than this one have: it was transferred."""
-    live = Alert.objects.filter(object_type=about.type, object_id=about.id, state__in=LIVE)
-    return live.exclude(customer_id__in=("", customer_id))
+    return _about(about).filter(state__in=LIVE).exclude(customer_id__in=("", customer_id))
 
 
 def _end(alerts: QuerySet[Alert]) -> None:
@@ -307,15 +286,39 @@ def _end(alerts: QuerySet[Alert]) -> None:
     alerts.update(state=AlertState.RECOVERED, recovered_at=timezone.now())
 
 
-def _columns(audience: Audience) -> dict[str, Any]:
-    if isinstance(audience, Staff):
-        return {"permission": audience.permission, "customer_id": "", "person": None}
-    if isinstance(audience, CustomerPeople):
-        return {"permission": "", "customer_id": audience.customer_id, "person": None}
-    return {"permission": "", "customer_id": "", "person_id": audience.user_id}
+@receiver(acted_for_customer, dispatch_uid="notifications.staff_acts")
+@transaction.atomic
+def notify_of_staff_act(*, change: Change, actor: Any, **_: Any) -> None:
+    """Notify a customer's owners immediately of what staff changed, by whom and why, whatever their settings.
+
+    An earlier alert about the same object is resolved.
+    """
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            alert = _open_staff_act(change, actor, now)
+    except IntegrityError:  # somebody else acted on the same object at the same moment, and has finished by now
+        alert = _open_staff_act(change, actor, now)
+    owners = recipients_of(alert.audience)
+    Notice.objects.bulk_create(Notice(alert=alert, person_id=owner.pk, phase="raised", due_at=now) for owner in owners)
+    queue_emails()
+
+
+def _open_staff_act(change: Change, actor: Any, now: datetime) -> Alert:
+    about = Subject(change.object_type, change.object_id, change.object_name, change.customer_id)
+    audience = CustomerPeople(change.customer_id)
+    earlier = _about(about).filter(kind=STAFF_ACT, state__in=LIVE, **audience.columns)
+    earlier.update(state=AlertState.RECOVERED, recovered_at=now)
+    roles = ", ".join(actor.groups.order_by("name").values_list("name", flat=True)) or "staff"
+    why = f"{change.actor_name} ({roles}): {change.words}. Reason: {change.because}"
+    told = {"why": why, "looks": 1, "raised_at": now, "told_at": now}
+    alert = _new(STAFF_ACT, about, audience, AlertSeverity.MEDIUM, AlertState.OPEN, now, **told)
+    alert.save()
+    return alert
 
 
 LONGEST_MUTE_DAYS = 90
+STAFF_ACT = "staff.acted"
 
 
 def alert_subject(alert: Alert) -> Subject:
@@ -359,9 +362,8 @@ def unmute(*, alert: Alert, actor: Any) -> None:
 
 def _set_mute(alert: Alert, until: datetime | None) -> datetime | None:
     """Mute the condition of the alert by this row alone, whichever was muted before. Returns until when it was."""
-    same = {"kind": alert.kind, "object_type": alert.object_type, "object_id": alert.object_id}
-    whom = {"permission": alert.permission, "customer_id": alert.customer_id, "person": alert.person_id}
-    muted = Alert.objects.filter(**same, **whom).exclude(muted_until=None)
+    same = _about(alert_subject(alert)).filter(kind=alert.kind, **alert.audience.columns)
+    muted = same.exclude(muted_until=None)
     before: datetime | None = muted.aggregate(last=Max("muted_until"))["last"]
     muted.exclude(pk=alert.pk).update(muted_until=None)
     alert.muted_until = until

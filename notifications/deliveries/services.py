@@ -10,7 +10,6 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from standardwebhooks import Webhook
 
-from audit import services as audit_services
 from inbound_admin.lib import sealed
 from inbound_admin.lib.errors import Problem
 from notifications.alerts.selectors import may_receive
@@ -19,7 +18,6 @@ from notifications.models.webhooks import Attempt, Delivery, DeliveryState, Webh
 from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import Format, next_attempt, should_disable
-from notifications.webhooks.services import cancel_waiting, notify_disabled, target_subject
 
 GONE = 410  # Standard Webhooks: the target wants no further events
 OVERDUE_AFTER = timedelta(minutes=2)
@@ -34,7 +32,7 @@ def attempt(*, delivery_id: str, now: datetime | None = None) -> None:
     if delivery is None or delivery.state != DeliveryState.WAITING:
         return
     if not delivery.target.is_on:
-        cancel_waiting(delivery.target)
+        webhooks_services.cancel_waiting(delivery.target)
         return
     person = delivery.target.person
     event = delivery.event
@@ -74,11 +72,17 @@ def _finish(delivery: Delivery, made: Attempt) -> None:
         made.problem = "" if reply.is_taken else _refusal(reply.status)
     made.finished_at = max(timezone.now(), made.started_at)
     with transaction.atomic():
-        made.save()
+        if not _is_stored(made):
+            return  # the webhook was removed meanwhile, and its log with it
         if made.problem:
             _record_failure(delivery, made)
         else:
             _record_success(delivery, made)
+
+
+def _is_stored(made: Attempt) -> bool:
+    outcome = {"finished_at": made.finished_at, "status": made.status, "problem": made.problem, "answer": made.answer}
+    return bool(Attempt.objects.filter(pk=made.pk).update(**outcome))
 
 
 def _refusal(status: int) -> str:
@@ -124,7 +128,7 @@ def _record_failure(delivery: Delivery, made: Attempt) -> None:
     log.info("webhook not delivered", delivery=delivery.pk, target=target.pk, problem=made.problem)
     days = settings.WEBHOOK_OFF_AFTER_DAYS
     if made.status == GONE or should_disable(failing_since=target.failing_since, now=ended, days=days):
-        _disable(target, made, ended)
+        webhooks_services.disable(target, because=_why_off(target, made), now=ended)
         return
     due = next_attempt(delivery.attempts_made, now=ended, jitter=random())  # noqa: S311  it only spreads  # nosec B311
     if due is None:
@@ -134,29 +138,10 @@ def _record_failure(delivery: Delivery, made: Attempt) -> None:
     queue_delivery(delivery, in_seconds=max(1, round((due - ended).total_seconds())))
 
 
-def _disable(target: WebhookTarget, made: Attempt, now: datetime) -> None:
-    """Turn the target off, notify its people once and cancel its pending deliveries."""
-    if not target.is_on:
-        return
-    since = f"{target.failing_since:%-d %B %Y}"
-    target.is_on = False
-    target.off_because = (
-        "HTTP 410: the receiver asked us to stop."
-        if made.status == GONE
-        else f"Nothing has been delivered since {since}. Last error: {made.problem}"
-    )
-    target.save(update_fields=("is_on", "off_because"))
-    cancel_waiting(target)
-    audit_services.record(
-        "webhook.switched_off",
-        about=target_subject(target),
-        actor=None,
-        because=target.off_because,
-        before={"on": True},
-        after={"on": False},
-        for_staff=not target.customer_id,
-    )
-    notify_disabled(target, now=now)
+def _why_off(target: WebhookTarget, made: Attempt) -> str:
+    if made.status == GONE:
+        return "HTTP 410: the receiver asked us to stop."
+    return f"Nothing has been delivered since {target.failing_since:%-d %B %Y}. Last error: {made.problem}"
 
 
 def _pending(delivery: Delivery) -> "QuerySet[Delivery]":

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage, send_mail
+from django.core.mail import EmailMessage
 from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
@@ -21,7 +21,7 @@ from django.utils import timezone
 from inbound_admin.lib import isolation
 from inbound_admin.lib.foreign_text import escaped
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
-from notifications.alerts.core import kind_named
+from notifications.alerts.core import ALWAYS_SENT, kind_named
 from notifications.alerts.selectors import may_receive, page_of_object
 from notifications.email.core import EmailSchedule, mail_due
 from notifications.jobs import queue_emails
@@ -48,7 +48,7 @@ def send_unsolicited(*, title: str, text: str, to: Iterable[str]) -> tuple[str, 
     """Email the recipients within their daily limit and return them. Raises SMTPException or OSError."""
     allowed = tuple(email for email in to if take_unsolicited_turn(email))
     if allowed:
-        send_mail(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, allowed)
+        send(title=title, text=text, to=allowed)
     return allowed
 
 
@@ -61,7 +61,7 @@ def send(*, title: str, text: str, to: Sequence[str], reply_to: str = "") -> Non
 def send_now(*, title: str, text: str, to: Sequence[str]) -> None:
     """Send an email now. A failure is only logged, because the change is already stored."""
     try:
-        send_mail(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, list(to))
+        send(title=title, text=text, to=to)
     except (SMTPException, OSError) as problem:
         log.error("mail not sent", title=title, problem=str(problem))
 
@@ -102,8 +102,8 @@ def send_due(*, now: datetime) -> int:
 
 
 def reschedule(*, person: Any, schedule: EmailSchedule, unwanted: Collection[str]) -> None:
-    """Apply changed settings to queued email: send it at the new time, or not at all."""
-    queued = Notice.objects.filter(person=person, sent_at=None)
+    """Apply changed settings to queued email: send it at the new time, or not at all, except what is always sent."""
+    queued = Notice.objects.filter(person=person, sent_at=None).exclude(alert__kind__in=ALWAYS_SENT)
     due = mail_due(schedule, now=timezone.localtime())
     if due is None:
         queued.delete()
@@ -126,7 +126,7 @@ def _send(notices: Sequence[Notice], *, now: datetime, sent: list[Sequence[Notic
         return
     own = Notice.objects.filter(pk__in=[notice.pk for notice in notices])
     try:
-        send_mail(_title(notices), _text(notices), settings.DEFAULT_FROM_EMAIL, [person.email])
+        send(title=_title(notices), text=_text(notices), to=[person.email])
     except (SMTPException, OSError) as problem:
         log.error("mail not sent", person=person.pk, notices=len(notices), problem=str(problem))
         _postpone(notices, now=now, problem=str(problem))
@@ -144,11 +144,10 @@ def _receivable(person: Any, notices: Sequence[Notice]) -> tuple[Sequence[Notice
 
 
 def _title(notices: Sequence[Notice]) -> str:
-    """Return a subject of one line, whatever the names contain."""
     if len(notices) > 1:
         return f"{settings.SITE_NAME}: {len(notices):,} notices"
     (notice,) = notices
-    return " ".join(f"{notice.alert.object_name}: {_words(notice)}".split())
+    return f"{notice.alert.object_name}: {_words(notice)}"
 
 
 def _text(notices: Sequence[Notice]) -> str:

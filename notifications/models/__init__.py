@@ -1,5 +1,5 @@
 """Models of alerts, notification settings, events, webhooks and their deliveries."""
 
-from notifications.models import alerts, preferences, webhooks
+from notifications.models import alerts, webhooks
 
-__all__ = ["alerts", "preferences", "webhooks"]
+__all__ = ["alerts", "webhooks"]

@@ -1,10 +1,24 @@
-"""Alerts: one row per occurrence of a problem, from the first check that found it."""
+"""Alerts, one row per occurrence of a problem from the first check that found it, and each person's settings."""
+
+from datetime import datetime, time
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils import timezone
 
 from inbound_admin.lib.ids import new_id
-from notifications.alerts.core import AlertSeverity, AlertState, kind_named
+from notifications.alerts.core import (
+    AlertSeverity,
+    AlertState,
+    Audience,
+    CustomerPeople,
+    Person,
+    Staff,
+    kind_named,
+)
+from notifications.email.core import ByMail as ByMail  # noqa: PLC0414  who queries the column finds its values here
+from notifications.email.core import EmailSchedule, after_quiet_hours
 
 
 def new_alert_id() -> str:
@@ -73,6 +87,12 @@ class Alert(models.Model):
         return f"{self.kind} {self.object_name}"
 
     @property
+    def audience(self) -> Audience:
+        if self.person_id is not None:
+            return Person(self.person_id)
+        return Staff(self.permission) if self.permission else CustomerPeople(self.customer_id)
+
+    @property
     def words(self) -> str:
         kind = kind_named(self.kind)
         return kind.over if self.state == AlertState.RECOVERED else kind.words
@@ -95,3 +115,31 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.phase} {self.alert_id} to {self.person_id}"
+
+
+BY_MAIL = ((ByMail.AT_ONCE, "Immediately"), (ByMail.DIGEST, "Daily digest"), (ByMail.OFF, "No email"))
+
+
+class NotificationPreference(models.Model):
+    """A person without a row is notified of everything immediately."""
+
+    person = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notification_preference"
+    )
+    unwanted = ArrayField(
+        models.CharField(max_length=60), default=list, blank=True, help_text="Kinds of alerts turned off."
+    )
+    by_mail = models.CharField(max_length=10, choices=BY_MAIL, default=ByMail.AT_ONCE)
+    digest_at = models.TimeField(default=time(8))
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"of {self.person_id}"
+
+    @property
+    def schedule(self) -> EmailSchedule:
+        return EmailSchedule(ByMail(self.by_mail), self.digest_at, self.quiet_from, self.quiet_until)
+
+    def after_quiet_hours(self, now: datetime) -> datetime:
+        return after_quiet_hours(self.schedule, timezone.localtime(now))

@@ -4,7 +4,7 @@ from django import forms
 
 from inbound_admin.lib.seen import SeenField, fingerprint
 from notifications.alerts.core import kinds_for
-from notifications.models.preferences import BY_MAIL, NotificationPreference
+from notifications.models.alerts import BY_MAIL, NotificationPreference
 from notifications.preferences.services import shown_preferences
 
 _TIME = forms.TimeInput(attrs={"type": "time"}, format="%H:%M")

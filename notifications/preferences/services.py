@@ -12,7 +12,7 @@ from audit.services import Subject
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.seen import refuse_if_changed
 from notifications.email import services as email_services
-from notifications.models.preferences import ByMail, NotificationPreference
+from notifications.models.alerts import ByMail, NotificationPreference
 
 
 def preference_of(person: Any) -> NotificationPreference:

@@ -191,9 +191,7 @@ def change_webhook(request: HttpRequest, webhook_id: str, asked: WebhookChanged)
     `WEBHOOK_NAME`.
     """
     row = _target(request, webhook_id)
-    named = {name: value for name, value in asked.model_dump().items() if value is not None}
-    as_it_is: dict[str, Any] = {"name": row.name, "url": row.shown_url, "events": row.events, "is_on": row.is_on}
-    return _webhook(services.change_target(target=row, actor=caller(request), **{**as_it_is, **named}), manages=True)
+    return _webhook(services.change_target(target=row, actor=caller(request), **asked.model_dump()), manages=True)
 
 
 @router.delete("/v2/webhooks/{webhook_id}", **writes(WebhookRemovedOut), summary="Remove a webhook")

@@ -46,21 +46,10 @@ def owner_of(target: WebhookTarget) -> Audience:
     return CustomerPeople(target.customer_id) if target.customer_id else Staff("notifications.manage_staff_webhooks")
 
 
-def notify_disabled(target: WebhookTarget, *, now: datetime) -> None:
-    observe(
-        kind=OFF,
-        about=target_subject(target),
-        firing=True,
-        why=target.off_because,
-        severity="medium",
-        audience=owner_of(target),
-        now=now,
-    )
-
-
-def switched_on_again(target: WebhookTarget) -> None:
-    """Close the alert of a target that is on again or removed."""
-    observe(kind=OFF, about=target_subject(target), firing=False, why="", severity="medium", audience=owner_of(target))
+def _report_off(target: WebhookTarget, *, is_off: bool, now: datetime | None = None) -> None:
+    """Open or resolve the alert of a target that was turned off automatically, for its people."""
+    about, why = target_subject(target), target.off_because
+    observe(kind=OFF, about=about, firing=is_off, why=why, severity="medium", audience=owner_of(target), now=now)
 
 
 PREFIX = "whsec_"  # Standard Webhooks: 24 to 64 random bytes in base 64
@@ -99,10 +88,10 @@ def add_target(
     target = WebhookTarget(customer_id=customer_id, person=actor if own else None, form=Format(form), created_by=actor)
     target.pk = target_id or target.pk
     _require(actor, target)
+    _lock_siblings(target)
     if WebhookTarget.objects.filter(pk=target.pk).exists():
         raise Refused("This webhook was already added. Find it in the list of webhooks.", code="WEBHOOK_THERE")
     _put(target, name=name, url=url, events=events)
-    _lock_siblings(target)
     if _siblings(target).count() >= MOST_TARGETS:
         raise Refused(f"You can have at most {MOST_TARGETS} webhooks. Remove one first.", code="WEBHOOK_TOO_MANY")
     secret = new_secret() if target.form == Format.STANDARD else ""
@@ -114,22 +103,29 @@ def add_target(
 
 @transaction.atomic
 def change_target(
-    *, target: WebhookTarget, name: str, url: str, events: Iterable[str], is_on: bool, actor: Any, seen: str = ""
+    *,
+    target: WebhookTarget,
+    actor: Any,
+    name: str | None = None,
+    url: str | None = None,
+    events: Iterable[str] | None = None,
+    is_on: bool | None = None,
+    seen: str = "",
 ) -> WebhookTarget:
-    """Change a target. Turning it on again clears its failures. `seen`: of the form that shows it.
+    """Change what isn't None. Turning it on again clears its failures. `seen`: of the form that shows it.
 
     Raises Refused and ChangedMeanwhile.
     """
     locked = _locked(target, actor)
     before, was_on, shown = _logged_target(locked), locked.is_on, shown_values(locked)
     _put(locked, name=name, url=url, events=events)
-    locked.is_on = is_on
+    locked.is_on = was_on if is_on is None else is_on
     if shown_values(locked) != shown:
         refuse_if_changed(seen, shown)
-    if is_on and not was_on:
+    if locked.is_on and not was_on:
         locked.off_because, locked.failing_since = "", None
-        switched_on_again(locked)
-    if was_on and not is_on:
+        _report_off(locked, is_off=False)
+    if was_on and not locked.is_on:
         cancel_waiting(locked)
     locked.save()
     _record("webhook.changed", locked, actor, before=before, after=_logged_target(locked))
@@ -195,7 +191,7 @@ def remove_target(*, target: WebhookTarget, actor: Any) -> None:
     """Remove a target and its delivery log. Raises Refused."""
     locked = _locked(target, actor)
     before = _logged_target(locked)
-    switched_on_again(locked)
+    _report_off(locked, is_off=False)
     _record("webhook.removed", locked, actor, before=before)
     locked.delete()
 
@@ -217,9 +213,32 @@ def cancel_waiting(target: WebhookTarget) -> None:
     waiting.update(state=DeliveryState.CANCELLED, next_attempt_at=None, done_at=timezone.now())
 
 
-def _put(target: WebhookTarget, *, name: str, url: str, events: Iterable[str]) -> None:
-    target.name, target.events = " ".join(name.split()), list(dict.fromkeys(events))
-    _put_url(target, url.strip())
+def disable(target: WebhookTarget, *, because: str, now: datetime) -> None:
+    """Turn a target off that fails, notify its people once and cancel its pending deliveries."""
+    if not target.is_on:
+        return
+    target.is_on, target.off_because = False, because
+    target.save(update_fields=("is_on", "off_because"))
+    cancel_waiting(target)
+    audit_services.record(
+        "webhook.switched_off",
+        about=target_subject(target),
+        actor=None,
+        because=because,
+        before={"on": True},
+        after={"on": False},
+        for_staff=not target.customer_id,
+    )
+    _report_off(target, is_off=True, now=now)
+
+
+def _put(target: WebhookTarget, *, name: str | None, url: str | None, events: Iterable[str] | None) -> None:
+    if name is not None:
+        target.name = " ".join(name.split())
+    if events is not None:
+        target.events = list(dict.fromkeys(events))
+    if url is not None:
+        _put_url(target, url.strip())
     if not target.name or len(target.name) > 120:
         raise Refused("Enter a name of at most 120 characters.", code="WEBHOOK_NAME")
     if unknown := set(target.events) - set(events_for(staff=target.is_of_staff)):

@@ -13,7 +13,7 @@ from accounts.people.selectors import customer_names
 from inbound_admin.lib import errors
 from inbound_admin.lib.errors import ChangedMeanwhile, Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
-from notifications.models.webhooks import Delivery, DeliveryState, WebhookTarget
+from notifications.models.webhooks import DeliveryState, WebhookTarget
 from notifications.webhooks import services
 from notifications.webhooks.forms import AddTargetForm, ChangeTargetForm
 from notifications.webhooks.selectors import deliveries_for, may_manage, targets_for
@@ -143,13 +143,12 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     """Render a webhook. `form` has errors; `secret` is shown only this time."""
-    deliveries = Delivery.objects.filter(target=target).select_related("event")
     context: dict[str, Any] = {
         "target": target,
         "manages": may_manage(request.user, target),
         "form": form or ChangeTargetForm(target=target),
         "secret": secret,
         "said": said,
-        "page": page_of(deliveries, request, 20),
+        "page": page_of(deliveries_for(request.user).filter(target=target), request, 20),
     }
     return TemplateResponse(request, "notifications/webhooks/webhook.html", context, status=422 if form else status)

@@ -16,12 +16,12 @@ def search_changes(*, viewer: Viewer, filters: ChangeListFilters) -> QuerySet[Ch
     return audit_selectors.find_changes(filters, of_customers=None if viewer.has_perm("audit.view_change") else ())
 
 
-def kinds_offered(viewer: Viewer) -> frozenset[str] | None:
-    """Return the verbs that occur in a customer's own log; None: all, for staff."""
+def pairs_offered(viewer: Viewer) -> list[tuple[str, str]] | None:
+    """Return the verbs and types of objects that occur in a customer's own log; None: all, for staff."""
     if supports_everyone(viewer):
         return None
-    seen = search_changes(viewer=viewer, filters=ChangeListFilters()).order_by().values_list("what", flat=True)
-    return frozenset(seen.distinct())
+    seen = search_changes(viewer=viewer, filters=ChangeListFilters()).order_by()
+    return list(seen.values_list("what", "object_type").distinct())
 
 
 def name_of_deleted(domain_id: str, *, viewer: Viewer) -> str:

@@ -7,14 +7,14 @@ from django.views.decorators.http import require_GET
 
 from audit import selectors as audit_selectors
 from inbound_admin.lib.http import SignedIn, list_as_file, page_of, template
-from operations.audit_log.selectors import kinds_offered, search_changes
+from operations.audit_log.selectors import pairs_offered, search_changes
 
 
 @require_GET
 def changes(request: SignedIn) -> HttpResponse:
     filters = audit_selectors.ChangeListFilters.read(request.GET)
     found = search_changes(viewer=request.user, filters=filters)
-    offered = audit_selectors.choices(kinds_offered(request.user))
+    offered = audit_selectors.choices(pairs_offered(request.user))
     context = {"page": page_of(found, request), "filters": filters, "choices": offered}
     return TemplateResponse(request, template(request, "operations/audit_log/changes.html", "results"), context)
 

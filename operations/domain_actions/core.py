@@ -2,11 +2,15 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from inbound_admin.lib.foreign_text import without_nul
+
 SEND_ONLY = "Send only"  # in a batch's words
 MOST = 1000  # domains in one batch: its preview lists each
+_SEPARATOR = re.compile("[,;]")
 LONGEST_LINE = 1000  # characters; the rest of a longer line is ignored
 
 
@@ -28,7 +32,7 @@ def parse_lines(text: str, *, with_customers: bool = False) -> tuple[DomainLine,
 
     `with_customers`: CSV lines of domain and customer. Otherwise names are separated by commas, spaces or lines.
     """
-    text = text.replace("\x00", "")
+    text = without_nul(text)
     rows = _rows(text) if with_customers else [[word] for word in text.replace(",", " ").replace(";", " ").split()]
     lines = (DomainLine(*(*(cell.strip() for cell in row), "", "")[:2]) for row in rows)
     return tuple(line for line in lines if line.name and line.name.lower() not in ("domain", "name"))
@@ -62,7 +66,9 @@ def format_names(named: tuple[DomainLine, ...]) -> str:
 
 
 def _rows(text: str) -> list[list[str]]:
-    """Parse commas or semicolons, as some spreadsheets write. An unclosed quote affects only its own line."""
-    lines = text.lstrip("\ufeff \r\n").splitlines()
-    delimiter = ";" if lines and ";" in lines[0] else ","
-    return [next(csv.reader([line[:LONGEST_LINE]], delimiter=delimiter), []) for line in lines]
+    """Parse commas or semicolons, as some spreadsheets write: the first in a line, since no domain has one.
+
+    An unclosed quote affects only its own line.
+    """
+    lines = (line[:LONGEST_LINE] for line in text.lstrip("\ufeff \r\n").splitlines())
+    return [next(csv.reader([line], delimiter=(_SEPARATOR.search(line) or ",")[0]), []) for line in lines]

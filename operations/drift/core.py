@@ -84,18 +84,19 @@ def _of_one(own: OurDomain, there: Mapping[str, IdentitySettings | None]) -> Ite
         sentence = (
             f"Identity {own.name} of {own.customer} no longer exists in SES: its mail is neither signed nor received."
         )
-        yield _found(GONE, own, sentence, {"identity": True}, {"identity": False})
+        yield _found(GONE, own, sentence, {"identity": True}, {"identity": False}, may_adopt=True, may_restore=True)
         return
     now, expected = there[own.name], own.settings
     if now is None:
         return
     if _mail_from(now) != _mail_from(expected):
         sentence = f"MAIL FROM of {own.name} is {_named(now)} in SES, but should be {_named(expected)}."
-        yield _found(MAIL_FROM, own, sentence, _mail_from(expected), _mail_from(now))
+        yield _found(MAIL_FROM, own, sentence, _mail_from(expected), _mail_from(now), may_adopt=True, may_restore=True)
     if now.signs != expected.signs:
         now_is, should_be = ("on", "off") if now.signs else ("off", "on")
         sentence = f"DKIM signing of {own.name} is {now_is} in SES, but should be {should_be}."
-        yield _found(SIGNING, own, sentence, {"dkim_signing": expected.signs}, {"dkim_signing": now.signs})
+        values = {"dkim_signing": expected.signs}, {"dkim_signing": now.signs}
+        yield _found(SIGNING, own, sentence, *values, may_adopt=True, may_restore=True)
 
 
 def _mail_from(settings: IdentitySettings) -> dict[str, object]:
@@ -120,25 +121,6 @@ def _unowned(name: str) -> FoundDifference:
         sentence=f"Identity {name} exists in SES but has no customer here.",
         found={"identity": name},
         may_adopt=True,
-    )
-
-
-def _found(
-    kind: str, own: OurDomain, sentence: str, wanted: Mapping[str, object], found: Mapping[str, object]
-) -> FoundDifference:
-    """Build a difference. Its key contains both sides, so a decision ends when either changes."""
-    sides = " ".join(str(value) for value in (*wanted.values(), *found.values()))
-    return FoundDifference(
-        kind=kind,
-        key=f"{kind} {own.name} {sides}"[:500],
-        subject=own.name,
-        place=own.name,
-        sentence=sentence,
-        customer_id=own.customer_id,
-        wanted=wanted,
-        found=found,
-        may_adopt=True,
-        may_restore=True,
     )
 
 
@@ -211,12 +193,12 @@ def _of_one_tenant(
         sentence = (
             f"Tenant {own.name} no longer exists in SES: SES rejects mail of {own.customer} that names it.{stopped}"
         )
-        yield _found_tenant(MISSING, own, own.name, sentence, wanted={"arn": own.arn}, may_restore=True)
+        yield _found(MISSING, own, sentence, {"arn": own.arn}, {}, subject=own.name, may_restore=True)
         return
     if at_amazon.arn != own.arn:
         sentence = f"{own.name} was deleted in SES and recreated by someone else.{stopped}"
         values = ({"arn": own.arn}, {"arn": at_amazon.arn})
-        yield _found_tenant(REPLACED, own, own.name, sentence, *values, may_adopt=True)
+        yield _found(REPLACED, own, sentence, *values, subject=own.name, may_adopt=True)
         return
     yield from _policy(own, at_amazon)
     yield from _status(own, at_amazon)
@@ -230,7 +212,7 @@ def _policy(own: OurTenant, at_amazon: SesTenant) -> Iterator[FoundDifference]:
         return
     sentence = f"The reputation policy of {own.name} is {at_amazon.policy} in SES, but should be {own.policy}."
     values = ({"policy": own.policy}, {"policy": at_amazon.policy})
-    yield _found_tenant(POLICY, own, own.name, sentence, *values, may_adopt=True, may_restore=True)
+    yield _found(POLICY, own, sentence, *values, subject=own.name, may_adopt=True, may_restore=True)
 
 
 def _settings(own: OurTenant) -> Iterator[FoundDifference]:
@@ -239,11 +221,11 @@ def _settings(own: OurTenant) -> Iterator[FoundDifference]:
     if wanted and found and wanted != found:
         sentence = f"{own.name} uses the {found} suppression list in SES, but should use the {wanted} list."
         values = ({"suppression": wanted}, {"suppression": found})
-        yield _found_tenant(SUPPRESSION, own, own.name, sentence, *values, may_adopt=True, may_restore=True)
+        yield _found(SUPPRESSION, own, sentence, *values, subject=own.name, may_adopt=True, may_restore=True)
     if own.unmeasured_set:
         sentence = f"Reputation metrics of {own.unmeasured_set} are off, so rates of {own.name} may be unknown."
         values_of_set = ({"measured": True}, {"measured": False})
-        yield _found_tenant(UNMEASURED, own, own.name, sentence, *values_of_set, may_restore=True)
+        yield _found(UNMEASURED, own, sentence, *values_of_set, subject=own.name, may_restore=True)
 
 
 def _status(own: OurTenant, at_amazon: SesTenant) -> Iterator[FoundDifference]:
@@ -258,7 +240,7 @@ def _status(own: OurTenant, at_amazon: SesTenant) -> Iterator[FoundDifference]:
         if is_by_policy(at_amazon.staff_cause)
         else f"{own.name} is paused in SES, but was not paused here. Restoring it resumes its sending.{cause}"
     )
-    yield _found_tenant(STATUS, own, own.name, sentence, *values, may_adopt=True, may_restore=True)
+    yield _found(STATUS, own, sentence, *values, subject=own.name, may_adopt=True, may_restore=True)
 
 
 def _associations(own: OurTenant, at_amazon: SesTenant, known: Mapping[str, OurTenant]) -> Iterator[FoundDifference]:
@@ -266,8 +248,8 @@ def _associations(own: OurTenant, at_amazon: SesTenant, known: Mapping[str, OurT
         yield _set_gone(own)
     for arn in sorted(set(own.associated) - at_amazon.resources - own.going - {own.gone_set}):
         sentence = f"{own.associated[arn]} is no longer associated with {own.name} in SES."
-        yield _found_tenant(
-            NOT_ASSOCIATED, own, arn, sentence, {"associated": True}, {"associated": False}, may_restore=True
+        yield _found(
+            NOT_ASSOCIATED, own, sentence, {"associated": True}, {"associated": False}, subject=arn, may_restore=True
         )
     for arn in sorted(at_amazon.resources - set(own.associated) - own.going):
         if arn in own.default_sets:
@@ -276,12 +258,12 @@ def _associations(own: OurTenant, at_amazon: SesTenant, known: Mapping[str, OurT
         whose = f" It belongs to {other.name}." if other else ""
         sentence = f"{name_of(arn)} is associated with {own.name} in SES, but not here.{whose}"
         values = ({"associated": False}, {"associated": True})
-        yield _found_tenant(ALSO_ASSOCIATED, own, arn, sentence, *values, may_adopt=other is None, may_restore=True)
+        yield _found(ALSO_ASSOCIATED, own, sentence, *values, subject=arn, may_adopt=other is None, may_restore=True)
     for arn, name in sorted(own.outside.items()):
         if arn not in at_amazon.resources:
             sentence = f"{name} is in no tenant, but mail of {own.customer} names {own.name}: SES would reject it."
-            yield _found_tenant(
-                OUTSIDE, own, arn, sentence, {"associated": True}, {"associated": False}, may_restore=True
+            yield _found(
+                OUTSIDE, own, sentence, {"associated": True}, {"associated": False}, subject=arn, may_restore=True
             )
 
 
@@ -297,7 +279,7 @@ def _default_sets(own: OurTenant, at_amazon: SesTenant) -> Iterator[FoundDiffere
             "other set. Restoring associates it. Or choose another default set in SES."
         )
         values = ({"associated": not is_there}, {"associated": is_there})
-        yield _found_tenant(DEFAULT_SET, own, arn, sentence, *values, may_adopt=is_there, may_restore=not is_there)
+        yield _found(DEFAULT_SET, own, sentence, *values, subject=arn, may_adopt=is_there, may_restore=not is_there)
 
 
 def _set_gone(own: OurTenant) -> FoundDifference:
@@ -307,7 +289,7 @@ def _set_gone(own: OurTenant) -> FoundDifference:
         "were made in SES are lost."
     )
     values = ({"exists": True, "associated": True}, {"exists": False, "associated": False})
-    return _found_tenant(SET_GONE, own, own.gone_set, sentence, *values, may_restore=True)
+    return _found(SET_GONE, own, sentence, *values, subject=own.gone_set, may_restore=True)
 
 
 def _unknown(at_amazon: SesTenant, owners: Mapping[str, tuple[str, str]]) -> FoundDifference:
@@ -335,28 +317,31 @@ def _unknown(at_amazon: SesTenant, owners: Mapping[str, tuple[str, str]]) -> Fou
     )
 
 
-def _found_tenant(
+def _found(
     kind: str,
-    own: OurTenant,
-    subject: str,
+    own: OurDomain | OurTenant,
     sentence: str,
-    wanted: Mapping[str, object] | None = None,
-    found: Mapping[str, object] | None = None,
+    wanted: Mapping[str, object],
+    found: Mapping[str, object],
     *,
+    subject: str = "",
     may_adopt: bool = False,
     may_restore: bool = False,
 ) -> FoundDifference:
-    """Build a difference. Its key contains both sides, so a decision ends when either changes."""
-    sides = " ".join(str(value) for value in (*(wanted or {}).values(), *(found or {}).values()))
+    """Build a difference. Its key contains both sides, so a decision ends when either changes.
+
+    `subject`: of a difference in a tenant.
+    """
+    key = [kind, own.name, *([subject] if subject else []), *map(str, (*wanted.values(), *found.values()))]
     return FoundDifference(
         kind=kind,
-        key=f"{kind} {own.name} {subject} {sides}"[:500],
-        subject=subject,
+        key=" ".join(key)[:500],
+        subject=subject or own.name,
         place=own.name,
         sentence=sentence,
         customer_id=own.customer_id,
-        wanted=wanted or {},
-        found=found or {},
+        wanted=wanted,
+        found=found,
         may_adopt=may_adopt,
         may_restore=may_restore,
     )

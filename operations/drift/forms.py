@@ -7,6 +7,7 @@ from django import forms
 
 from accounts.models.people import User
 from accounts.people.forms import CustomerChoice
+from inbound_admin.lib.seen import SeenField, fingerprint
 from operations.drift.core import STATUS, Decision
 from operations.drift.selectors import may_apply
 from operations.models import Difference
@@ -21,11 +22,14 @@ class DecideForm(forms.Form):
         required=False, empty_label="Choose a customer", help_text="Required to accept it from SES."
     )
     because = forms.CharField(label="Reason", max_length=500, help_text="Saved in the change log.")
+    seen = SeenField()
 
     def __init__(
         self, *args: Any, difference: Difference, viewer: User, asks_customer: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.shown = {"decision": difference.decision}
+        self.fields["seen"].initial = fingerprint(self.shown)
         may = {
             Decision.ADOPT: difference.may_adopt,
             Decision.RESTORE: difference.may_restore,

@@ -199,7 +199,7 @@ def decide_in_batch(item: BatchItem, actor: User) -> None:
         raise Refused("This difference no longer exists.")
     decision = Decision(words["decision"])
     if difference.decision not in ("", decision):  # it was open when the batch was started
-        raise Refused(f"Someone else decided in the meantime: {Decision(difference.decision).words}.")
+        raise Refused(drift_store_services.DECIDED.format(Decision(difference.decision).words))
     if difference.decision != decision:
         decide(
             difference=difference,

@@ -13,8 +13,9 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.errors import AwsProblem, ChangedMeanwhile, Refused
 from inbound_admin.lib.http import SignedIn, form_page, page_of, template
+from inbound_admin.lib.seen import refuse_if_changed
 from operations.batches import services as batches_services
 from operations.drift import services
 from operations.drift.core import TENANTS_AREA, UNKNOWN, UNOWNED, Decision
@@ -92,8 +93,12 @@ def detail(request: SignedIn, difference_id: str) -> HttpResponse:
     if request.method == "POST":
         if not form.decisions:
             raise PermissionDenied("Your role can't resolve this difference.")
-        if form.is_valid() and _decided(request, difference, form):
-            return redirect("operations:differences")
+        try:
+            if form.is_valid() and _decided(request, difference, form):
+                return redirect("operations:differences")
+        except ChangedMeanwhile as changed:
+            messages.error(request, str(changed))
+            return redirect("operations:difference", difference.pk)
     context = {"difference": difference, "form": form, "whose": form.whose}
     return form_page(request, "operations/drift/difference.html", context)
 
@@ -101,6 +106,7 @@ def detail(request: SignedIn, difference_id: str) -> HttpResponse:
 def _decided(request: SignedIn, difference: Difference, form: DecideForm) -> bool:
     given = form.cleaned_data
     words = {"difference": difference, "because": given["because"], "actor": request.user}
+    refuse_if_changed(given["seen"], form.shown)
     try:
         services.decide(**words, decision=Decision(given["decision"]), customer=given.get("customer"))
     except (Refused, AwsProblem) as problem:

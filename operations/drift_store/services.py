@@ -16,6 +16,7 @@ from operations.jobs import difference_subject, queue_drift_check
 from operations.models import Difference, DriftCheck
 
 NO_LONGER = "This difference no longer exists. Check again."
+DECIDED = "Someone else decided in the meantime: {}."
 WHAT = {Decision.ADOPT: "drift.adopted", Decision.RESTORE: "drift.restored", Decision.IGNORE: "drift.ignored"}
 
 
@@ -85,10 +86,15 @@ def check_present(difference: Difference) -> None:
 
 
 def record_decision(*, difference: Difference, decision: Decision, because: str, actor: User) -> None:
-    """Record the decision with actor and reason, in the transaction of its effect. Raises Refused."""
+    """Record the decision with actor and reason, in the transaction of its effect. Raises Refused.
+
+    Also if another one was made since `difference` was read: its effect is under way.
+    """
     locked = Difference.objects.select_for_update(of=("self",)).get(pk=difference.pk)
     if locked.gone_at is not None:
         raise Refused(NO_LONGER, code="GONE")
+    if locked.decision != difference.decision:
+        raise Refused(DECIDED.format(Decision(locked.decision).words), code="DECIDED")
     if not because.strip():
         raise Refused("Enter a reason.", code="REASON_MISSING")
     locked.decision, locked.because, locked.by = decision, because.strip(), actor

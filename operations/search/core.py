@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from inbound_admin.lib.foreign_text import without_nul
+
 STAFF = "accounts.support_customer"
 RULES = "receipt_rules.view_run"
 ROUTES = "receipt_rules.route_mail"  # of staff: customers have these pages for their own mail
@@ -35,7 +37,7 @@ class SearchQuery:
 
 def read_query(text: str) -> SearchQuery:
     """Parse, removing a scheme, a path, brackets, `mailto:`, and the record name around a DKIM token."""
-    plain = " ".join(text.replace("\x00", "").split())[:LONGEST]
+    plain = " ".join(without_nul(text).split())[:LONGEST]
     if plain.startswith("arn:"):
         return _arn(plain)
     plain = re.sub(r"^(https?://|mailto:)", "", plain, flags=re.IGNORECASE).strip("<>")

@@ -11,28 +11,18 @@ from inbound_admin.lib.http import SignedIn
 from operations.search import selectors
 from operations.search.selectors import Hit, HitKind
 
-PAGES = {
-    HitKind.DOMAIN: "domains:detail",
-    HitKind.ADDRESS: "receipt_rules:address",
-    HitKind.ENDPOINT: "receipt_rules:endpoint",
-    HitKind.CUSTOMER: "customers:detail",
-    HitKind.PERSON: "customers:detail",
-    HitKind.INVITATION: "customers:detail",
-    HitKind.TENANT: "tenants:detail",
-    HitKind.RULE: "receipt_rules:rule",
-    HitKind.RUN: "receipt_rules:run",
-}
-WORDS = {
-    HitKind.PAGE: "Pages and actions",
-    HitKind.DOMAIN: "Domains",
-    HitKind.ADDRESS: "Addresses",
-    HitKind.ENDPOINT: "Endpoints",
-    HitKind.CUSTOMER: "Customers",
-    HitKind.PERSON: "People",
-    HitKind.INVITATION: "Invited people",
-    HitKind.TENANT: "Tenants",
-    HitKind.RULE: "Receipt rules",
-    HitKind.RUN: "Runs",
+# Of each kind: its heading, and the page of an object. In the order of the headings.
+KINDS = {
+    HitKind.PAGE: ("Pages and actions", ""),
+    HitKind.DOMAIN: ("Domains", "domains:detail"),
+    HitKind.ADDRESS: ("Addresses", "receipt_rules:address"),
+    HitKind.ENDPOINT: ("Endpoints", "receipt_rules:endpoint"),
+    HitKind.CUSTOMER: ("Customers", "customers:detail"),
+    HitKind.PERSON: ("People", "customers:detail"),
+    HitKind.INVITATION: ("Invited people", "customers:detail"),
+    HitKind.TENANT: ("Tenants", "tenants:detail"),
+    HitKind.RULE: ("Receipt rules", "receipt_rules:rule"),
+    HitKind.RUN: ("Runs", "receipt_rules:run"),
 }
 
 
@@ -44,7 +34,8 @@ def find(request: SignedIn) -> HttpResponse:
     if (one := selectors.single_hit(hits)) is not None:
         return redirect(_page(one, support=support))
     groups = [
-        (WORDS[kind], [(hit, _page(hit, support=support)) for hit in hits if hit.kind is kind]) for kind in HitKind
+        (words, [(hit, _page(hit, support=support)) for hit in hits if hit.kind is kind])
+        for kind, (words, _) in KINDS.items()
     ]
     context = {"text": text.strip(), "groups": [group for group in groups if group[1]], "most": selectors.MOST}
     return TemplateResponse(request, "operations/search/find.html", context)
@@ -56,4 +47,4 @@ def _page(hit: Hit, *, support: bool) -> str:
         return reverse("operations:case", args=[hit.id])
     if hit.kind is HitKind.PAGE:
         return reverse(hit.id)
-    return reverse(PAGES[hit.kind], args=[hit.id])
+    return reverse(KINDS[hit.kind][1], args=[hit.id])

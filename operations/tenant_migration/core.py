@@ -16,6 +16,7 @@ from io import StringIO
 
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.exports import unescaped
+from inbound_admin.lib.foreign_text import without_nul
 
 SECONDS_PER_CALL = 1.0  # SES's rate limit (ses.md A)
 HOUR = timedelta(hours=1)
@@ -249,7 +250,7 @@ def file_text(data: bytes) -> str:
     """Return the text of a file in UTF-8, or in UTF-16 as Excel's "Unicode text". Raises Refused."""
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
-        return data.decode(encoding).replace("\x00", "")
+        return without_nul(data.decode(encoding))
     except UnicodeDecodeError as error:
         raise Refused("The file is not UTF-8 text. Save it as CSV (UTF-8).", code="FILE_UNREADABLE") from error
 

@@ -20,6 +20,7 @@ from accounts.models.people import Customer, User
 from domains.domain_list.selectors import customer_choices, domains_for
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib.errors import ChangedMeanwhile, NotAllowed, Refused
+from inbound_admin.lib.foreign_text import without_nul
 from inbound_admin.lib.http import SignedIn, form_page, page_of, template
 from inbound_admin.lib.ids import new_id
 from inbound_admin.lib.seen import fingerprint
@@ -116,7 +117,7 @@ def _left_out(given: Sequence[tuple[int, list[str]]]) -> list[PastedLine]:
 
 def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
     """Read each line separately: an unclosed quote affects no other line. Cells of a spreadsheet have tabs between."""
-    for number, line in enumerate(text.replace("\x00", "").splitlines(), start=1):
+    for number, line in enumerate(without_nul(text).splitlines(), start=1):
         given = [line.strip("\r\n")] if "\t" in line else [line.replace(";", ",")]
         cells = [cell.strip() for cell in next(csv.reader(given, delimiter="\t" if "\t" in line else ","), [])]
         if not any(cells) or cells[0].casefold() in HEADINGS:

@@ -17,7 +17,7 @@
     delete event.target.dataset.choosing;
   }));
 
-  // What the server last sent for each polled address; it answers 204 while that is still so (inbound_admin/polls.py).
+  // What the server last sent for each polled address; it answers 204 while that is still so (inbound_admin/responses.py).
   let shown = {};
   document.addEventListener("htmx:configRequest", (event) => {
     if (isPoll(event)) event.detail.headers["X-Shown"] = shown[event.detail.path] ?? "";

@@ -1,5 +1,6 @@
 """Overrides in Django admin: through services, with a result per row, within each role's permissions."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -51,6 +52,23 @@ def test_an_invalid_end_date_holds_nothing() -> None:
     domain = make_domain()
     result = act(signed_in(Role.SUPPORT), "hold", domain, because="Review", until="next week")
     assert "Until: Enter a valid date" in result
+    domain.refresh_from_db()
+    assert not domain.is_held
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"shown_as": "evil"}, "Override as: Select a valid choice"),
+        ({"because": "x" * 2001}, "Reason: Ensure this value has at most 2,?000 characters"),
+        ({"customer": "cus_gone"}, "Transfer to: Select a valid choice|Transfer to: No customer has this name or ID"),
+    ],
+)
+def test_an_invalid_field_beside_the_action_is_named(fields: dict[str, str], said: str) -> None:
+    domain = make_domain()
+    page = act(signed_in(Role.SUPPORT), "hold", domain, **{"because": "Review", **fields})
+    assert re.search(said, page)
+    assert "No action selected" not in page
     domain.refresh_from_db()
     assert not domain.is_held
 

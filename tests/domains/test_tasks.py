@@ -9,7 +9,7 @@ from procrastinate.jobs import Job
 
 from domains.tasks import sweep
 from inbound_admin.lib.errors import AwsUnreachable
-from inbound_admin.lib.retry import LONGEST_WAIT_SECONDS, RetryUntilAwsAnswers
+from inbound_admin.lib.jobs import LONGEST_WAIT_SECONDS, RetryUntilAwsAnswers
 from operations.reconciler import services as reconciler_services
 from tests.domains.factories import make_domain
 

@@ -4,19 +4,24 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core import mail
 
 from accounts.models.people import Customer, User
 from audit.services import Subject
 from inbound_admin.lib.sealed import seal
 from notifications.alerts.core import CustomerPeople, Staff
 from notifications.alerts.services import observe
+from notifications.email.services import send_due
 from notifications.events.services import emit
 from notifications.models.alerts import Alert
 from notifications.models.webhooks import Delivery, WebhookTarget
+from notifications.preferences.services import set_preference
 from notifications.webhooks.core import Format
 from notifications.webhooks.services import add_target, new_secret
 
@@ -125,3 +130,21 @@ def add_webhook(actor: User, customer: Customer, url: str = "https://example.com
         "customer_id": customer.id,
     } | more
     return add_target(actor=actor, **given).target
+
+
+def sent_mails() -> list[tuple[str, str]]:
+    """Send what is due within an hour of noon, and return the recipient and subject of every email."""
+    send_due(now=NOON + timedelta(hours=1))
+    return [(sent.to[0], str(sent.subject)) for sent in mail.outbox]
+
+
+def prefer(person: AbstractBaseUser, **given: Any) -> None:
+    """Set a person's notification settings: everything at once, except what is given."""
+    defaults: dict[str, Any] = {
+        "unwanted": (),
+        "by_mail": "at_once",
+        "digest_at": time(8),
+        "quiet_from": None,
+        "quiet_until": None,
+    }
+    set_preference(person=person, **(defaults | given))

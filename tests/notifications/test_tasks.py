@@ -8,6 +8,7 @@ from django.core import mail
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
+from pytest_django import DjangoAssertNumQueries
 
 from notifications import tasks as notifications_tasks
 from notifications.events.services import emit
@@ -60,6 +61,15 @@ def test_the_sweep_queues_lost_jobs_once(receiver: Receiver) -> None:
 def test_the_sweep_queues_nothing_if_nothing_is_due() -> None:
     reconciler_services.queue_unfinished()
     assert not ProcrastinateJob.objects.filter(task_name__startswith="notifications.").exists()
+
+
+def test_the_check_for_unmuted_alerts_makes_one_query_if_none_waits(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    for _ in range(3):
+        raise_alert(make_customer().id)
+    with django_assert_num_queries(1):
+        notifications_tasks.notify_unmuted(timestamp=0)
 
 
 def test_resolved_alerts_are_deleted_at_night() -> None:

@@ -13,8 +13,7 @@ from audit.services import Subject
 from notifications.alerts.core import CustomerPeople, kinds_for
 from notifications.alerts.services import acknowledge, mute
 from notifications.events.services import emit
-from notifications.models.alerts import Alert
-from notifications.models.preferences import NotificationPreference
+from notifications.models.alerts import Alert, NotificationPreference
 from notifications.models.webhooks import Delivery, WebhookTarget
 from tests.factories import make_customer, make_member, make_staff
 from tests.notifications.factories import DRIFT, domain_subject, make_target, observe_condition, raise_alert

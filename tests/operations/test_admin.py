@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from accounts.models.people import Customer
 from accounts.roles import Role
-from tests.factories import make_customer, make_staff
+from tests.factories import make_customer, make_member, make_staff
 from tests.operations.factories import make_difference, make_item
 
 pytestmark = pytest.mark.django_db
@@ -25,6 +25,27 @@ def test_rows_are_read_only(client: Client, model: str) -> None:
     assert 'name="_save"' not in page
     assert client.post(url, {}).status_code == 403
     assert client.get(reverse(f"admin:operations_{model}_add")).status_code == 403
+
+
+def test_a_refused_change_is_shown_in_its_form_with_what_was_typed(client: Client) -> None:
+    admin = make_staff(Role.ADMIN)
+    client.force_login(admin)
+    customer = make_customer("Northwind")
+    url = reverse("admin:accounts_customer_change", args=[customer.pk])
+    refused = client.post(url, {"name": "\u2800\u3164"})
+    assert "Enter a name." in refused.text
+    assert 'name="_save"' in refused.text
+    assert 'value="\u2800\u3164"' in refused.text
+    owner = make_member(customer).memberships.get()
+    last = client.post(reverse("admin:accounts_membership_change", args=[owner.pk]), {"role": "member"})
+    assert "last owner" in last.text
+    assert '<option value="member" selected>' in last.text
+    own = reverse("admin:accounts_user_change", args=[admin.pk])
+    given = {"email": admin.email, "first_name": "Adam", "is_staff": "on", "groups": [admin.groups.get().pk]}
+    assert "can&#x27;t disable your own account" in client.post(own, given).text
+    assert 'value="Adam"' in client.post(own, given).text
+    owner.refresh_from_db()
+    assert owner.role == "owner"
 
 
 def test_a_customer_that_was_in_a_migration_is_deleted_with_its_history(client: Client) -> None:

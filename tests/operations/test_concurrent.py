@@ -17,8 +17,7 @@ from domains.models.domains import Domain
 from domains.overrides import services as overrides_services
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
-from notifications.models.alerts import LIVE, Alert
-from notifications.models.preferences import NotificationPreference
+from notifications.models.alerts import LIVE, Alert, NotificationPreference
 from notifications.preferences.services import set_preference
 from operations.drift.core import STATUS, TENANTS_AREA, FoundDifference
 from operations.drift_store import services as drift_store_services

@@ -9,7 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
 
 from inbound_admin.lib.errors import AwsUnreachable
-from inbound_admin.lib.retry import RetryOn, RetryUntilAwsAnswers
+from inbound_admin.lib.jobs import RetryOn, RetryUntilAwsAnswers
 from operations.reconciler import services as reconciler_services
 from tenants.models.tenants import TenantResource
 from tests.tenants.factories import jobs_of, make_tenant

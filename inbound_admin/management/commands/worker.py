@@ -88,7 +88,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        _refuse_to_start()
+        refuse_to_start()
         gc.collect()
         gc.freeze()  # of what stays: else half of a customer's change at a large region is spent looking for garbage
         assert isinstance(app.connector, DjangoConnector)  # noqa: S101 - the Django app has no other  # nosec B101
@@ -100,7 +100,7 @@ class Command(BaseCommand):
             raise CommandError(f"The worker part for {', '.join(ended)} ended unexpectedly, so the worker stops.")
 
 
-def _refuse_to_start() -> None:
+def refuse_to_start() -> None:
     """Raise CommandError where jobs would be taken that this worker can't do, or would end without their work.
 
     An AWS that doesn't answer is no reason: jobs wait for it.

@@ -22,8 +22,7 @@ from inbound_admin.lib.errors import Refused
 from notifications.deliveries import services as deliveries_services
 from notifications.email import services as email_services
 from notifications.email.core import ByMail
-from notifications.models.alerts import Alert, Notice
-from notifications.models.preferences import NotificationPreference
+from notifications.models.alerts import Alert, Notice, NotificationPreference
 from notifications.models.webhooks import Delivery, DeliveryState
 from sandbox.process import Sandbox
 from tests.api_client import api_of, expire_waits, ok

@@ -126,7 +126,7 @@ def test_a_region_whose_last_domain_was_removed_is_still_ours(
     last.delete()
     ask()
     assert (aws.elsewhere(), health._ask_home()) == ("", "ok")
-    worker._refuse_to_start()
+    worker.refuse_to_start()
     of_account(OTHER, monkeypatch)
     assert f"the database is about account {OURS}" in aws.elsewhere(), "another account was never used in it"
     settings.AWS_REGION = "eu-central-1"
@@ -170,7 +170,7 @@ def test_the_update_accepts_an_empty_region_that_ran_before() -> None:
 @pytest.mark.parametrize("wrong", ["account", "region"])
 def test_worker_doctor_and_healthz_say_it(wrong: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     make_domain("shop.com")
-    worker._refuse_to_start()
+    worker.refuse_to_start()
     assert health._ask_home() == "ok"
     if wrong == "account":
         of_account(OTHER, monkeypatch)
@@ -191,7 +191,7 @@ def test_a_silent_aws_does_not_keep_the_worker_from_starting(monkeypatch: pytest
 
     make_domain("shop.com")
     monkeypatch.setattr(aws, "ask_account_id", silent)
-    worker._refuse_to_start()
+    worker.refuse_to_start()
 
 
 def run(*arguments: str) -> str:

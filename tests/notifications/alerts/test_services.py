@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import mail
 from pytest_django import Settings
 
@@ -17,12 +16,19 @@ from inbound_admin.lib.errors import Refused
 from notifications.alerts.core import CustomerPeople, Effect
 from notifications.alerts.services import acknowledge, delete_expired, mute, notify_unmuted, resolve_silently, unmute
 from notifications.email.services import MOST_TRIES, send_due
-from notifications.models.alerts import Alert, Notice
-from notifications.models.preferences import NotificationPreference
+from notifications.models.alerts import Alert, Notice, NotificationPreference
 from notifications.models.webhooks import Delivery, Event
-from notifications.preferences.services import preference_of, set_preference
+from notifications.preferences.services import preference_of
 from tests.factories import make_customer, make_member, make_staff, make_user
-from tests.notifications.factories import NOON, domain_subject, make_target, observe_condition, raise_alert
+from tests.notifications.factories import (
+    NOON,
+    domain_subject,
+    make_target,
+    observe_condition,
+    prefer,
+    raise_alert,
+    sent_mails,
+)
 
 pytestmark = pytest.mark.django_db
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -39,22 +45,6 @@ def olga() -> User:
     return make_staff(Role.OPERATOR, email="olga@here.example")
 
 
-def _sent_mails() -> list[tuple[str, str]]:
-    send_due(now=NOON + HOUR)
-    return [(sent.to[0], str(sent.subject)) for sent in mail.outbox]
-
-
-def _prefer(person: AbstractBaseUser, **given: Any) -> None:
-    defaults: dict[str, Any] = {
-        "unwanted": (),
-        "by_mail": "at_once",
-        "digest_at": time(8),
-        "quiet_from": None,
-        "quiet_until": None,
-    }
-    set_preference(person=person, **(defaults | given))
-
-
 def test_the_owner_is_notified_once_for_repeated_observations(customer: Customer, alice: User) -> None:
     observation: dict[str, Any] = {
         "about": domain_subject(customer.id),
@@ -63,13 +53,13 @@ def test_the_owner_is_notified_once_for_repeated_observations(customer: Customer
     }
     effects = [observe_condition(at=NOON + minutes * timedelta(minutes=1), **observation) for minutes in range(5)]
     assert effects == [Effect.NOTHING, Effect.RAISED, *[Effect.NOTHING] * 3]
-    assert _sent_mails() == [("alice@alice.example", "shop.example: A verified domain needs action")]
+    assert sent_mails() == [("alice@alice.example", "shop.example: A verified domain needs action")]
     assert Alert.objects.get().looks == 5
 
 
 def test_an_alert_recovers_once_and_notified_people_are_notified(customer: Customer, alice: User) -> None:
     alert = raise_alert(customer.id)
-    assert len(_sent_mails()) == 1
+    assert len(sent_mails()) == 1
     recovery: dict[str, Any] = {
         "about": domain_subject(customer.id),
         "kind": alert.kind,
@@ -79,14 +69,14 @@ def test_an_alert_recovers_once_and_notified_people_are_notified(customer: Custo
         Effect.RECOVERED,
         *[Effect.NOTHING] * 2,
     ]
-    assert _sent_mails()[1:] == [("alice@alice.example", "shop.example: The webhook is on again")]
+    assert sent_mails()[1:] == [("alice@alice.example", "shop.example: The webhook is on again")]
 
 
 def test_only_people_notified_of_the_start_are_notified_of_the_end(customer: Customer, alice: User) -> None:
     late = make_member(customer, email="late@alice.example")
-    _prefer(late, by_mail="digest")
+    prefer(late, by_mail="digest")
     alert = raise_alert(customer.id)
-    assert _sent_mails() == [("alice@alice.example", "shop.example: " + alert.words)]
+    assert sent_mails() == [("alice@alice.example", "shop.example: " + alert.words)]
     observe_condition(
         firing=False,
         at=NOON + HOUR,
@@ -118,27 +108,27 @@ def test_only_active_owners_are_notified(customer: Customer, alice: User) -> Non
     make_member(email="bob@bob.example")
     make_staff(Role.ADMIN, email="adam@here.example")
     raise_alert(customer.id)
-    assert [to for to, _ in _sent_mails()] == ["alice@alice.example"]
+    assert [to for to, _ in sent_mails()] == ["alice@alice.example"]
 
 
 def test_only_staff_with_the_permission_are_notified(olga: User, alice: User) -> None:
     make_staff(Role.SUPPORT, email="sam@here.example")
     make_user("power@here.example", is_superuser=True)  # is not in a staff role
     observe_condition()
-    assert [to for to, _ in _sent_mails()] == ["olga@here.example"]
+    assert [to for to, _ in sent_mails()] == ["olga@here.example"]
 
 
 def test_an_unwanted_kind_is_not_notified(customer: Customer, alice: User) -> None:
-    _prefer(alice, unwanted=["webhook.off"])
+    prefer(alice, unwanted=["webhook.off"])
     raise_alert(customer.id)
-    assert not _sent_mails()
+    assert not sent_mails()
 
 
 def test_a_digest_is_one_email_a_day_with_all_notices(customer: Customer, alice: User) -> None:
-    _prefer(alice, by_mail="digest")
+    prefer(alice, by_mail="digest")
     for name in ("shop.example", "pub.example"):
         raise_alert(customer.id, name=name)
-    assert not _sent_mails()
+    assert not sent_mails()
     send_due(now=NOON.replace(hour=8) + DAY)
     (sent,) = mail.outbox
     assert sent.subject == "Inbound Admin: 2 notices"
@@ -147,10 +137,10 @@ def test_a_digest_is_one_email_a_day_with_all_notices(customer: Customer, alice:
 
 
 def test_nothing_is_sent_in_quiet_hours(customer: Customer, alice: User) -> None:
-    _prefer(alice, quiet_from=time(11), quiet_until=time(14))
+    prefer(alice, quiet_from=time(11), quiet_until=time(14))
     mine = make_target(person=alice)
     raise_alert(customer.id)
-    assert not _sent_mails()
+    assert not sent_mails()
     send_due(now=NOON + 2 * HOUR)
     assert len(mail.outbox) == 1
     assert Delivery.objects.get(target=mine).next_attempt_at == NOON + 2 * HOUR
@@ -185,14 +175,14 @@ def test_an_email_is_given_up_after_many_attempts(customer: Customer, alice: Use
 
 def test_a_line_break_in_a_name_adds_no_email_header(customer: Customer, alice: User) -> None:
     raise_alert(customer.id, name="shop.example\nBcc: everybody@example.com")
-    ((to, subject),) = _sent_mails()
+    ((to, subject),) = sent_mails()
     assert (to, "\n" in subject) == ("alice@alice.example", False)
 
 
 def test_an_email_has_links_if_the_site_url_is_set(customer: Customer, alice: User, settings: Settings) -> None:
     settings.SITE_URL = "https://inbound.example/"
     raise_alert(customer.id)
-    _sent_mails()
+    sent_mails()
     assert "https://inbound.example/domains/dom_shop/" in mail.outbox[0].body
     assert "https://inbound.example/alerts/preferences/" in mail.outbox[0].body
 
@@ -260,10 +250,10 @@ def test_another_customers_alert_cannot_be_acknowledged_or_muted(customer: Custo
 
 def test_a_silently_resolved_alert_sends_no_email(customer: Customer, alice: User) -> None:
     raise_alert(customer.id)
-    _sent_mails()
+    sent_mails()
     resolve_silently(about=domain_subject(customer.id))
     assert Alert.objects.get().state == "recovered"
-    assert len(_sent_mails()) == 1
+    assert len(sent_mails()) == 1
 
 
 def test_a_transferred_domain_closes_the_former_customers_alert(customer: Customer, alice: User) -> None:
@@ -309,15 +299,15 @@ def test_a_staff_alert_is_not_sent_to_the_customers_webhook(customer: Customer) 
 
 
 def test_changed_preferences_are_logged_once_and_unchanged_ones_not(alice: User) -> None:
-    _prefer(alice)
+    prefer(alice)
     assert not Change.objects.exists()
     assert not NotificationPreference.objects.exists()
     for _ in range(2):
-        _prefer(alice, quiet_from=time(22), quiet_until=time(7))
+        prefer(alice, quiet_from=time(22), quiet_until=time(7))
     assert Change.objects.get().after == {"quiet hours": "22:00 to 07:00"}
     assert preference_of(alice).schedule.quiet_from == time(22)
     with pytest.raises(Refused, match="both a start and an end"):
-        _prefer(alice, quiet_from=time(22))
+        prefer(alice, quiet_from=time(22))
 
 
 def test_old_resolved_alerts_are_deleted_and_open_ones_kept(customer: Customer, settings: Settings) -> None:
@@ -332,12 +322,12 @@ def test_old_resolved_alerts_are_deleted_and_open_ones_kept(customer: Customer, 
 
 def test_who_was_notified_is_told_of_the_end_although_somebody_muted_the_alert(customer: Customer, alice: User) -> None:
     alert = raise_alert(customer.id)
-    _sent_mails()
+    sent_mails()
     mute(alert=alert, until=NOON + DAY, actor=alice)
     mail.outbox.clear()
     about: dict[str, Any] = {"about": domain_subject(customer.id), "kind": alert.kind}
     observe_condition(firing=False, at=NOON + HOUR, audience=CustomerPeople(customer.id), **about)
-    assert [to for to, _ in _sent_mails()] == ["alice@alice.example"]
+    assert [to for to, _ in sent_mails()] == ["alice@alice.example"]
 
 
 def test_an_alert_that_opened_while_muted_is_notified_when_the_mute_ends(customer: Customer, alice: User) -> None:
@@ -373,16 +363,32 @@ def test_an_ended_mute_does_not_come_back_with_the_next_alert(customer: Customer
 def test_a_person_who_wants_no_email_gets_none_that_is_queued(
     customer: Customer, alice: User, wish: dict[str, Any]
 ) -> None:
-    _prefer(alice, by_mail="digest", digest_at=time(12, 30))
+    prefer(alice, by_mail="digest", digest_at=time(12, 30))
     raise_alert(customer.id)
     assert Notice.objects.filter(person=alice, sent_at=None).count() == 1
-    _prefer(alice, **wish)
-    assert _sent_mails() == []
+    prefer(alice, **wish)
+    assert sent_mails() == []
 
 
 def test_queued_email_moves_to_the_new_time(customer: Customer, alice: User) -> None:
-    _prefer(alice, by_mail="digest", digest_at=time(8))
+    prefer(alice, by_mail="digest", digest_at=time(8))
     raise_alert(customer.id)
-    assert _sent_mails() == []
-    _prefer(alice, by_mail="digest", digest_at=time(12, 30))
-    assert [to for to, _ in _sent_mails()] == ["alice@alice.example"]
+    assert sent_mails() == []
+    prefer(alice, by_mail="digest", digest_at=time(12, 30))
+    assert [to for to, _ in sent_mails()] == ["alice@alice.example"]
+
+
+def test_settings_neither_delay_nor_stop_what_owners_are_told_of_our_staff(customer: Customer, alice: User) -> None:
+    """It goes out whatever the settings, also if it waits because the mail server didn't accept it."""
+    Notice.objects.create(alert=_staff_act(customer), person=alice, phase="raised", due_at=NOON)
+    raise_alert(customer.id, name="other.example")
+    prefer(alice, by_mail="digest")
+    assert Notice.objects.get(person=alice, alert__kind="staff.acted").due_at == NOON
+    prefer(alice, by_mail="off")
+    assert [(each.alert.kind, each.due_at) for each in Notice.objects.filter(person=alice)] == [("staff.acted", NOON)]
+
+
+def _staff_act(customer: Customer) -> Alert:
+    about = domain_subject(customer.id)
+    observe_condition(kind="staff.acted", about=about, audience=CustomerPeople("nobody"), why="Sam: Changed the note.")
+    return Alert.objects.get(kind="staff.acted")

@@ -6,6 +6,8 @@ from threading import Thread
 
 import pytest
 from django.db import transaction
+from django.test import Client
+from django.urls import reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 from standardwebhooks import Webhook
@@ -13,15 +15,16 @@ from standardwebhooks import Webhook
 from accounts.models.people import Customer, User
 from accounts.roles import Role
 from audit.models import Change
-from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.errors import Refused
 from notifications.deliveries.services import OVERDUE_AFTER, attempt
 from notifications.jobs import DELIVER
 from notifications.models.alerts import Alert
 from notifications.models.webhooks import Attempt, Delivery, DeliveryState, Event, WebhookTarget
+from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import PAUSES
 from notifications.webhooks.selectors import deliveries_for
-from notifications.webhooks.services import add_target, change_target, deliver_again, make_new_secret, send_test
+from notifications.webhooks.services import add_target, change_target, deliver_again, make_new_secret
 from operations.reconciler import services as reconciler_services
 from tests.factories import make_customer, make_staff
 from tests.notifications.factories import (
@@ -346,35 +349,23 @@ def test_a_repeated_delivery_has_the_same_event_id_and_its_own_row(
     assert Delivery.objects.get(pk=again.pk).again_by == alice
 
 
-def test_a_test_event_goes_only_to_its_webhook(customer: Customer, alice: User, receiver: Receiver) -> None:
-    target, other = add_webhook(alice, customer, receiver.url), make_target(customer_id=customer.id)
-    attempt(delivery_id=send_test(target=target, actor=alice).pk)
-    assert receiver.received[0].json["type"] == "webhook.test"
-    assert not other.deliveries.exists()
-
-
-def test_events_are_limited_to_one_in_ten_seconds(customer: Customer, alice: User) -> None:
-    target = add_webhook(alice, customer)
-    send_test(target=target, actor=alice)
-    with pytest.raises(RateLimited, match="every 10 seconds"):
-        send_test(target=target, actor=alice)
-    Delivery.objects.update(created_at=datetime.now(UTC) - timedelta(seconds=11))
-    send_test(target=target, actor=alice)
-
-
-def test_a_webhook_that_is_off_is_neither_tested_nor_redelivered(customer: Customer, alice: User) -> None:
+def test_a_webhook_that_is_removed_during_an_attempt_takes_its_log_along(
+    customer: Customer, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = add_webhook(alice, customer)
     emit_event(customer.id)
-    change_target(target=target, name="Ours", url=target.url, events=(), is_on=False, actor=alice)
-    assert Delivery.objects.get().state == DeliveryState.CANCELLED
-    with pytest.raises(Refused, match="is off"):
-        send_test(target=target, actor=alice)
-    with pytest.raises(Refused, match="is off"):
-        deliver_again(delivery=Delivery.objects.get(), actor=alice)
+
+    def answer(*_: object, **__: object) -> webhooks_gateway.Reply:
+        webhooks_services.remove_target(target=target, actor=alice)
+        return webhooks_gateway.Reply(500, "")
+
+    monkeypatch.setattr(webhooks_gateway, "post", answer)
+    attempt(delivery_id=Delivery.objects.get().pk)
+    assert not Attempt.objects.exists()
 
 
 def test_a_staff_alert_reaches_no_webhook_of_a_person_who_lost_the_permission(receiver: Receiver) -> None:
-    """Neither what waits nor what is delivered again, and the log of deliveries doesn't show it."""
+    """Neither what waits nor what is delivered again, and neither log of deliveries shows it."""
     nora = make_staff(Role.OPERATOR)
     target = make_target(receiver.url, person=nora)
     observe_condition()
@@ -387,6 +378,11 @@ def test_a_staff_alert_reaches_no_webhook_of_a_person_who_lost_the_permission(re
     nora.groups.clear()
     nora = User.objects.get(pk=nora.pk)
     assert deliveries_for(nora).count() == 0
+    client = Client()
+    client.force_login(nora)
+    log = client.get(reverse("notifications:webhook", args=[target.pk])).text
+    assert "No deliveries yet" in log
+    assert "inbound-mail" not in log
     Delivery.objects.filter(pk=delivery.pk).update(state=DeliveryState.WAITING)
     attempt(delivery_id=delivery.pk)
     assert len(receiver.received) == 1

@@ -1,6 +1,7 @@
 """Webhooks: who can manage them, what makes one invalid, and their removal."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -9,15 +10,22 @@ from accounts.models.people import Customer, MemberRole, User
 from accounts.roles import Role
 from audit.models import Change
 from audit.services import Subject
-from inbound_admin.lib.errors import NotAllowed, Refused
+from inbound_admin.lib.errors import NotAllowed, RateLimited, Refused
 from notifications.deliveries.services import attempt
 from notifications.events.services import emit, was_last_event
 from notifications.models.alerts import Alert
-from notifications.models.webhooks import Delivery, Event, WebhookTarget
-from notifications.webhooks.services import MOST_TARGETS, make_new_secret, remove_target, send_test
+from notifications.models.webhooks import Delivery, DeliveryState, Event, WebhookTarget
+from notifications.webhooks.services import (
+    MOST_TARGETS,
+    change_target,
+    deliver_again,
+    make_new_secret,
+    remove_target,
+    send_test,
+)
 from operations.customers.services import delete_customer
 from tests.factories import make_customer, make_member, make_staff
-from tests.notifications.factories import VERIFIED, add_webhook, emit_event, make_target, raise_alert
+from tests.notifications.factories import VERIFIED, Receiver, add_webhook, emit_event, make_target, raise_alert
 
 pytestmark = pytest.mark.django_db
 
@@ -104,3 +112,39 @@ def test_several_at_once_do_not_exceed_the_limit(customer: Customer, alice: User
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(add, range(4))) == [False, False, False, True]
     assert WebhookTarget.objects.count() == MOST_TARGETS
+
+
+def test_a_test_event_goes_only_to_its_webhook(customer: Customer, alice: User, receiver: Receiver) -> None:
+    target, other = add_webhook(alice, customer, receiver.url), make_target(customer_id=customer.id)
+    attempt(delivery_id=send_test(target=target, actor=alice).pk)
+    assert receiver.received[0].json["type"] == "webhook.test"
+    assert not other.deliveries.exists()
+
+
+def test_events_are_limited_to_one_in_ten_seconds(customer: Customer, alice: User) -> None:
+    target = add_webhook(alice, customer)
+    send_test(target=target, actor=alice)
+    with pytest.raises(RateLimited, match="every 10 seconds"):
+        send_test(target=target, actor=alice)
+    Delivery.objects.update(created_at=datetime.now(UTC) - timedelta(seconds=11))
+    send_test(target=target, actor=alice)
+
+
+def test_a_webhook_that_is_off_is_neither_tested_nor_redelivered(customer: Customer, alice: User) -> None:
+    target = add_webhook(alice, customer)
+    emit_event(customer.id)
+    change_target(target=target, name="Ours", url=target.url, events=(), is_on=False, actor=alice)
+    assert Delivery.objects.get().state == DeliveryState.CANCELLED
+    with pytest.raises(Refused, match="is off"):
+        send_test(target=target, actor=alice)
+    with pytest.raises(Refused, match="is off"):
+        deliver_again(delivery=Delivery.objects.get(), actor=alice)
+
+
+def test_changes_of_two_programs_at_once_are_both_kept(customer: Customer, alice: User) -> None:
+    """Each has read the webhook before the other changed it, and changes only what it names."""
+    target = add_webhook(alice, customer)
+    change_target(target=target, url="https://new.example/hooks", actor=alice)
+    change_target(target=target, name="Renamed", actor=alice)
+    target.refresh_from_db()
+    assert (target.name, target.url, target.is_on) == ("Renamed", "https://new.example/hooks", True)

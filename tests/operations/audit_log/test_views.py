@@ -51,6 +51,16 @@ def test_the_filter_offers_customers_only_their_own_kinds_and_staff_all(client: 
     assert len(sign_in(client, make_staff()).get("/operations/changes/").context["choices"]["what"]) > 50
 
 
+def test_every_object_that_staff_are_offered_finds_its_changes(client: Client) -> None:
+    """A verb isn't named after its object: `rules.applied` is about a rule set."""
+    rule_set = audit_services.Subject("rule_set", "inbound-mail", "inbound-mail")
+    audit_services.record("rules.applied", about=rule_set, actor=None, for_staff=True)
+    page = sign_in(client, make_staff()).get("/operations/changes/")
+    found = {each: client.get("/operations/changes/", {"about": each}) for each, _ in page.context["choices"]["about"]}
+    assert [each for each, answer in found.items() if len(answer.context["page"])] == ["rule_set"]
+    assert ("bulk", "Bulk action") in page.context["choices"]["about"]
+
+
 def test_staff_can_search_all_changes(client: Client, log: tuple[str, str]) -> None:
     page = sign_in(client, make_staff(Role.SUPPORT)).get("/operations/changes/?q=bob").content.decode()
     assert "bob.example" in page

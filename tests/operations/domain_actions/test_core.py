@@ -25,6 +25,13 @@ def test_csv_with_customers_is_parsed_whatever_its_separator() -> None:
         assert parse_names(format_names(named), with_customers=True) == named
 
 
+def test_a_customer_with_the_other_separator_in_its_name_is_read_again_as_it_was() -> None:
+    """The preview sends the lines back as `format_names` writes them."""
+    named = (DomainLine("a.com", "Smith; Sons"), DomainLine("b.com", "Acme"), DomainLine("c.com"))
+    assert parse_names(format_names(named), with_customers=True) == named
+    assert parse_names("a.com;Smith, Sons\nb.com;Acme\nc.com;", with_customers=True)[0].customer == "Smith, Sons"
+
+
 def test_an_unclosed_quote_affects_only_its_own_line() -> None:
     named = parse_names('"a.com,Acme\nb.com,Acme\nc.com\n', with_customers=True)
     assert [each.name for each in named[1:]] == ["b.com", "c.com"]

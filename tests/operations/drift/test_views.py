@@ -7,7 +7,9 @@ from django.utils import timezone
 
 from accounts.roles import Role
 from inbound_admin.lib import aws
-from operations.drift.core import TENANTS_AREA
+from inbound_admin.lib.errors import Refused
+from operations.drift.core import TENANTS_AREA, Decision
+from operations.drift.services import decide
 from operations.drift_store import services as drift_store_services
 from operations.drift_store.services import record_check
 from operations.models import Difference, DriftCheck
@@ -16,6 +18,7 @@ from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.factories import make_customer, make_staff
 from tests.operations.factories import make_difference
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 URL = "operations:differences"
@@ -85,6 +88,36 @@ def test_an_ignored_difference_moves_to_the_ignored_list(olga: Client) -> None:
     page = olga.get(f"{reverse(URL)}?show=ignored").content.decode()
     assert row.sentence in page
     assert "their own test" in page
+
+
+def test_a_decision_from_a_page_that_showed_another_one_is_refused(olga: Client) -> None:
+    """After "Accept from SES", "Restore in SES" would restore what was accepted, and say that ours is back."""
+    customer = make_customer("Northwind")
+    tenant = make_tenant(customer, name="northwind", ses_policy="none")
+    sides = {"found": {"policy": "none"}, "wanted": {"policy": "standard"}}
+    row = make_difference(customer, subject=tenant.name, place=tenant.name, **sides)
+    url = reverse("operations:difference", args=[row.pk])
+    seen = olga.get(url).context["form"]["seen"].value()
+    assert f'value="{seen}"' in olga.get(url).text
+    olga.post(url, {"decision": "adopt", "because": "as agreed", "seen": seen})
+    answer = olga.post(url, {"decision": "restore", "because": "not changed by us", "seen": seen}, follow=True)
+    assert "somebody else made changes after you opened this page" in answer.text
+    row.refresh_from_db()
+    assert (row.decision, row.because) == ("adopt", "as agreed")
+
+
+def test_of_two_decisions_at_once_the_first_is_kept(db: None) -> None:
+    """Both have read it while it was open: the second is refused before it has an effect."""
+    olga = make_staff(Role.OPERATOR)
+    tenant = make_tenant(make_customer("Northwind"), name="northwind", ses_policy="none")
+    sides = {"found": {"policy": "none"}, "wanted": {"policy": "standard"}}
+    row = make_difference(tenant.customer, subject=tenant.name, place=tenant.name, **sides)
+    later = Difference.objects.get(pk=row.pk)
+    decide(difference=row, decision=Decision.ADOPT, because="as agreed", actor=olga)
+    with pytest.raises(Refused, match="decided in the meantime: Accept from SES"):
+        decide(difference=later, decision=Decision.RESTORE, because="not changed by us", actor=olga)
+    row.refresh_from_db()
+    assert row.decision == "adopt"
 
 
 def test_support_can_see_but_not_decide(client: Client) -> None:

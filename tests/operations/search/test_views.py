@@ -1,5 +1,7 @@
 """The search finds pages, people and invited people, within what the viewer may see."""
 
+import html
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models.people import Customer, Invitation, MemberRole, User
 from accounts.roles import Role
+from audit.services import Subject, record
 from operations.search import selectors
 from operations.search.core import PAGES
 from operations.search.selectors import HitKind
@@ -113,3 +116,12 @@ def test_only_owners_and_support_find_invited_people(alice: User, acme: Customer
         (make_staff(Role.SUPPORT), [("carol@acme.example", "Acme"), ("carol@bobs.example", "Bobs")]),
     ):
         assert search_hits(viewer, "carol", HitKind.INVITATION) == expected
+
+
+def test_a_deleted_object_is_found_in_the_change_log_by_the_same_text() -> None:
+    about = Subject("tenant", "ten_1", "tns-30 & Co", "cus_gone")
+    record("tenant.deleted", about=about, actor=None, because="The customer left")
+    client = sign_in(make_staff(Role.TRUST_AND_SAFETY))
+    page = client.get(FIND, {"q": "tns-30 & Co"})
+    (path,) = re.findall(r'href="([^"]*changes/[?]q=[^"]*)"', page.text)
+    assert "The customer left" in client.get(html.unescape(path)).text

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.html import escape
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from inbound_admin.polls import HEADER
+from inbound_admin.responses import POLL_HEADER
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.runs import Run
 from receipt_rules.plan_drafts import services
@@ -56,11 +56,11 @@ def test_the_page_waits_for_the_plan_and_then_shows_it(olga_client: Client) -> N
 def test_a_poll_returns_204_until_the_plan_is_made(olga_client: Client) -> None:
     make_address("info@maple.com", make_verified("maple.com"))
     where = polled_url(olga_client.get(reverse("receipt_rules:plan")).text)
-    first = olga_client.get(where, headers={"HX-Request": "true", HEADER: ""})
-    again = olga_client.get(where, headers={"HX-Request": "true", HEADER: first[HEADER]})
+    first = olga_client.get(where, headers={"HX-Request": "true", POLL_HEADER: ""})
+    again = olga_client.get(where, headers={"HX-Request": "true", POLL_HEADER: first[POLL_HEADER]})
     assert (first.status_code, again.status_code, again.content) == (200, 204, b"")
     run_draft_jobs()
-    made = olga_client.get(where, headers={"HX-Request": "true", HEADER: first[HEADER]})
+    made = olga_client.get(where, headers={"HX-Request": "true", POLL_HEADER: first[POLL_HEADER]})
     assert (made.status_code, "info@maple.com" in made.text) == (200, True)
 
 
