@@ -65,6 +65,7 @@ def domains_unfinished() -> QuerySet[Domain]:
         ~Q(wanted_mail_from=F("ses_mail_from"))
         | ~Q(on_mx_failure=F("ses_on_mx_failure"))
         | ~Q(dkim_signing=F("ses_dkim_signing"))
+        | Q(settings_unanswered=True)
         | Q(new_dkim_wanted=True)
     )
     on_their_way = Q(stage__in=(Stage.STARTING, Stage.DELETING)) | (Q(stage=Stage.READY) & differs)

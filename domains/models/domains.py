@@ -145,6 +145,9 @@ class Domain(models.Model):
     ses_dkim_signing = models.BooleanField(default=True)
     ses_on_mx_failure = models.CharField(max_length=20, choices=OnMxFailure.choices, default=OnMxFailure.USE_DEFAULT)
     ses_mail_from = models.CharField(max_length=253, blank=True)
+    settings_unanswered = models.BooleanField(
+        default=False, db_default=False, help_text="A change was sent to SES and not confirmed: SES may have it."
+    )
     identity_status = models.CharField(max_length=20, blank=True, choices=SES_STATUSES)
     dkim_status = models.CharField(max_length=20, blank=True, choices=SES_STATUSES)
     mail_from_status = models.CharField(max_length=20, blank=True, choices=SES_STATUSES)
@@ -333,7 +336,8 @@ class Domain(models.Model):
     @property
     def has_unsent_settings(self) -> bool:
         wanted = (self.mail_from, self.on_mx_failure, self.dkim_signing)
-        return wanted != (self.ses_mail_from, self.ses_on_mx_failure, self.ses_dkim_signing)
+        sent = (self.ses_mail_from, self.ses_on_mx_failure, self.ses_dkim_signing)
+        return wanted != sent or self.settings_unanswered
 
     @property
     def is_configuring(self) -> bool:

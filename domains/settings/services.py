@@ -1,6 +1,8 @@
 """Changes a domain's settings: stores the desired ones, then the worker applies them in SES, one call each.
 
-Other columns store what SES has. So after a crash the difference remains visible and the next run applies it.
+Other columns store what SES has. So after a crash the difference remains visible and the next run applies it. From the
+moment a call is sent until SES confirms it, what SES has is unknown (`settings_unanswered`): both are sent again then,
+even if the old settings are wanted back.
 `change_and_wait` and `wait_until_applied` serve the published API: store the desired settings, then wait briefly for
 the worker.
 """
@@ -154,7 +156,8 @@ def apply_settings(*, domain_id: str) -> None:
         Domain.objects.filter(pk=domain.pk).update(stage_problem=" ".join(map(str, problems)))
         raise problems[0]
     identity_services.assign_tenant_if_sending(domain)
-    Domain.objects.filter(pk=domain.pk).update(stage_problem="", next_check_at=timezone.now())
+    applied = {"settings_unanswered": False, "stage_problem": "", "next_check_at": timezone.now()}
+    Domain.objects.filter(pk=domain.pk).update(**applied)
     queue_checks()
 
 
@@ -168,11 +171,16 @@ def _try(apply: Callable[[Domain, list[str]], None], domain: Domain) -> AwsProbl
     return None
 
 
+def _expect_answer(domain: Domain) -> None:
+    Domain.objects.filter(pk=domain.pk).update(settings_unanswered=True)
+
+
 def _mail_from(domain: Domain, request_ids: list[str]) -> None:
     before = {"mail_from": domain.ses_mail_from, "on_mx_failure": domain.ses_on_mx_failure}
     after = {"mail_from": domain.mail_from, "on_mx_failure": domain.on_mx_failure}
-    if before == after:
+    if before == after and not domain.settings_unanswered:
         return
+    _expect_answer(domain)
     reject = domain.on_mx_failure == OnMxFailure.REJECT
     same_name = domain.mail_from == domain.ses_mail_from
     identity_gateway.set_mail_from(domain.name, domain.mail_from, reject_on_mx_failure=reject)
@@ -189,8 +197,9 @@ def _mail_from(domain: Domain, request_ids: list[str]) -> None:
 
 
 def _signing(domain: Domain, request_ids: list[str]) -> None:
-    if domain.dkim_signing == domain.ses_dkim_signing:
+    if domain.dkim_signing == domain.ses_dkim_signing and not domain.settings_unanswered:
         return
+    _expect_answer(domain)
     identity_gateway.set_dkim_signing(domain.name, enabled=domain.dkim_signing)
     before, after = {"dkim_signing": domain.ses_dkim_signing}, {"dkim_signing": domain.dkim_signing}
     _record_change(domain, "domain.dkim_signing", before, after, request_ids, ses_dkim_signing=domain.dkim_signing)
@@ -244,6 +253,8 @@ def _record_change(
     for key, prefix in (("dkim_tokens", "dkim-"), ("mail_from", "mail-from-")):
         if before.get(key) != after.get(key):
             _delete_checks(domain, prefix)
+    if before == after:  # sent again, because an answer was lost
+        return
     audit_services.record(
         what,
         about=domain_subject(domain),

@@ -331,6 +331,8 @@ def _what_is_missing(resource: TenantResource) -> str:
 
 
 def _dissociate(resource: TenantResource, request_ids: list[str]) -> None:
+    # From here until SES answers, it is unknown whether SES has it: if it is requested again, it is associated again.
+    TenantResource.objects.filter(pk=resource.pk, wanted=False).update(associated_at=None)
     dissociate(tenant_name=resource.tenant.name, arn=resource.arn)
     with transaction.atomic():
         row = TenantResource.objects.filter(pk=resource.pk)

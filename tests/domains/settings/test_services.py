@@ -12,6 +12,7 @@ from accounts.models.people import User
 from audit.models import Change
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import SesStatus
+from domains.domain_list import selectors as domain_list_selectors
 from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, OnMxFailure, Stage
@@ -327,3 +328,41 @@ def test_what_the_worker_does_for_an_api_key_is_logged_with_the_key(sandbox: San
     settings_services.configure(domain=domain, desired=desired_settings(domain, mail_from_label="m2"), actor=by_person)
     settings_services.apply_settings(domain_id=domain.pk)
     assert Change.objects.filter(what="domain.mail_from", actor_kind="person", actor_name=by_person.email).exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "operation"),
+    [
+        ({"mail_from_label": "other"}, "SetIdentityMailFromDomain"),
+        ({"on_mx_failure": OnMxFailure.REJECT}, "SetIdentityMailFromDomain"),
+        ({"dkim_signing": False}, "PutEmailIdentityDkimAttributes"),
+    ],
+)
+def test_a_setting_whose_answer_was_lost_is_sent_again_even_if_the_old_one_is_wanted_back(
+    sandbox: Sandbox, olga: User, changed: dict[str, Any], operation: str
+) -> None:
+    """SES may have the change, although we know only of the old setting."""
+    domain = set_up_domain(sandbox, "shop.com")
+    before, in_ses = desired_settings(domain), settings_in_ses("shop.com")
+    settings_services.configure(domain=domain, desired=desired_settings(domain, **changed), actor=olga)
+    sandbox.control.add_fault("cut_after", operation, times=None)
+    with pytest.raises(AwsProblem):
+        settings_services.apply_settings(domain_id=domain.id)
+    assert settings_in_ses("shop.com") != in_ses
+    sandbox.control.clear_faults()
+    settings_services.configure(domain=domain, desired=before, actor=olga)
+    assert waiting_jobs(domain)[-1] == "domains.configure"
+    domain.refresh_from_db()
+    assert domain.is_configuring
+    assert domain_list_selectors.domains_unfinished().filter(pk=domain.pk).exists()
+    settings_services.apply_settings(domain_id=domain.id)
+    assert settings_in_ses("shop.com") == in_ses
+    domain.refresh_from_db()
+    assert not domain.is_configuring
+    assert not Change.objects.filter(what__in=("domain.mail_from", "domain.dkim_signing")).exists()
+
+
+def settings_in_ses(name: str) -> tuple[object, ...]:
+    found = identity_at_ses(name) or {}
+    mail_from = found["MailFromAttributes"]
+    return mail_from["MailFromDomain"], mail_from["BehaviorOnMxFailure"], found["DkimAttributes"]["SigningEnabled"]

@@ -134,6 +134,24 @@ def test_a_missing_identity_is_reported_and_delays_no_other(sandbox: Sandbox) ->
     assert "does not exist in SES" in TenantResource.objects.get(name="gone.com").problem
 
 
+def test_a_removal_whose_answer_was_lost_is_undone_if_the_association_is_wanted_again(sandbox: Sandbox) -> None:
+    tenant, arn = set_up_tenant(), make_identity("shop.com")
+    resources_services.request_association(tenant=tenant, arn=arn)
+    apply(tenant)
+    resources_services.forget_association(tenant=tenant, arn=arn)
+    sandbox.control.add_fault("cut_after", "DeleteTenantResourceAssociation", times=None)
+    with pytest.raises(AwsProblem):
+        apply(tenant)
+    assert resources_services.tenants_with_resource(arn) == ()
+    sandbox.control.clear_faults()
+    assert resources_services.request_association(tenant=tenant, arn=arn).associated_at is None
+    apply(tenant)
+    assert resources_services.tenants_with_resource(arn) == (tenant.name,)
+    row = TenantResource.objects.get(arn=arn)
+    assert row.associated_at is not None
+    assert row.problem == ""
+
+
 def test_an_association_is_retried_after_a_lost_response(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     tenant, arn = set_up_tenant(), make_identity("alice.com")
