@@ -14,8 +14,9 @@ from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
 from domains.identity.core import NO_DKIM, NO_MAIL_FROM
 from domains.jobs import queue_configuration
-from domains.models.domains import WISH, Domain, OnMxFailure, Stage
+from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
+from domains.models.ses_settings import OnMxFailure
 from domains.ownership.core import ClaimReason
 from domains.ownership.services import CLEARED
 from domains.ownership_claims import services as ownership_claims_services

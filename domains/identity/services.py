@@ -24,7 +24,8 @@ from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway
 from domains.identity.core import Identity
 from domains.jobs import queue_checks, queue_configuration, queue_set_up
-from domains.models.domains import Domain, OnMxFailure, Stage
+from domains.models.domains import Domain, Stage
+from domains.models.ses_settings import OnMxFailure
 from domains.ownership.core import ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
 from domains.ownership_claims.services import EarlierRecordsUnknown

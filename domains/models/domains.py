@@ -15,6 +15,7 @@ from domains.checking.core.judgement import Aspect, SesStatus, State
 from domains.domain_list import core as columns
 from domains.identity.core import GONE, replica_of
 from domains.identity.core import Stage as Stage  # noqa: PLC0414  re-exported for queries
+from domains.models.ses_settings import SesSettings
 from domains.mta_sts.core import PolicyCheck
 from domains.names.core import DomainName
 from domains.ownership.core import TOO_LATE
@@ -44,13 +45,6 @@ def _person() -> Any:
     )
 
 
-class OnMxFailure(models.TextChoices):
-    """SES's BehaviorOnMXFailure: what SES does with outgoing mail while the MAIL FROM MX is missing."""
-
-    USE_DEFAULT = "UseDefaultValue", "Use the default MAIL FROM domain"
-    REJECT = "RejectMessage", "Reject the message"
-
-
 STAGES = [
     (Stage.CLAIM.value, "Ownership not proven"),
     (Stage.STARTING.value, "Setting up in Amazon SES"),
@@ -63,7 +57,7 @@ SES_STATUSES = [(status.value, status.value) for status in SesStatus]
 WISH = ("wanted_by", "wanted_because", "wanted_with_key")
 
 
-class Domain(models.Model):
+class Domain(SesSettings):
     id = models.CharField(primary_key=True, max_length=40, default=new_domain_id, editable=False)
     customer = models.ForeignKey("accounts.Customer", on_delete=models.PROTECT, related_name="domains")
     tenant = models.ForeignKey(
@@ -77,10 +71,7 @@ class Domain(models.Model):
     stage_problem = models.TextField(blank=True, help_text="Why setup or deletion is delayed, as shown on pages.")
     adopted = models.BooleanField(default=False, help_text="SES already had the identity.")
 
-    # desired settings
-    mail_from_label = models.CharField(max_length=252, blank=True)  # an adopted domain's may have several labels
-    on_mx_failure = models.CharField(max_length=20, choices=OnMxFailure.choices, default=OnMxFailure.USE_DEFAULT)
-    dkim_signing = models.BooleanField(default=True)
+    # desired, beside SesSettings
     receives = models.BooleanField(default=True, help_text="Receives mail here. Otherwise send only.")
     wants_apex_spf = models.BooleanField(default=True)
     wants_dmarc = models.BooleanField(default=True)
@@ -94,7 +85,6 @@ class Domain(models.Model):
     routes_removed_at = models.DateTimeField(
         null=True, blank=True, help_text="When the last receipt rule with it was removed. Deletion waits for it."
     )
-    new_dkim_wanted = models.BooleanField(default=False, help_text="DKIM key rotation requested.")
 
     # ownership
     claim_token = models.CharField(max_length=64, blank=True)
@@ -133,7 +123,7 @@ class Domain(models.Model):
     override_by = _person()
     override_because = models.TextField(blank=True)
 
-    # what SES has
+    # what SES has, beside SesSettings
     verification_token = models.CharField(max_length=100, blank=True)
     dkim_tokens = ArrayField(models.CharField(max_length=100), default=list, blank=True)
     dkim_zone = models.CharField(max_length=100, blank=True)
@@ -141,12 +131,6 @@ class Domain(models.Model):
     own_dkim_key = models.BooleanField(default=False, help_text="BYODKIM: the key is the customer's, not Amazon's.")
     former_dkim_key = models.BooleanField(
         default=False, db_default=False, help_text="That key was in SES before this customer held the domain."
-    )
-    ses_dkim_signing = models.BooleanField(default=True)
-    ses_on_mx_failure = models.CharField(max_length=20, choices=OnMxFailure.choices, default=OnMxFailure.USE_DEFAULT)
-    ses_mail_from = models.CharField(max_length=253, blank=True)
-    settings_unanswered = models.BooleanField(
-        default=False, db_default=False, help_text="A change was sent to SES and not confirmed: SES may have it."
     )
     identity_status = models.CharField(max_length=20, blank=True, choices=SES_STATUSES)
     dkim_status = models.CharField(max_length=20, blank=True, choices=SES_STATUSES)
@@ -328,16 +312,6 @@ class Domain(models.Model):
         """Return True if SES stopped checking after 72 hours, or has no identity."""
         gave_up = SesStatus.FAILED in self.ses_statuses.values() or self.identity_status == SesStatus.NOT_STARTED
         return self.stage == Stage.READY and gave_up
-
-    @property
-    def mail_from(self) -> str:
-        return f"{self.mail_from_label}.{self.name}" if self.mail_from_label else ""
-
-    @property
-    def has_unsent_settings(self) -> bool:
-        wanted = (self.mail_from, self.on_mx_failure, self.dkim_signing)
-        sent = (self.ses_mail_from, self.ses_on_mx_failure, self.ses_dkim_signing)
-        return wanted != sent or self.settings_unanswered
 
     @property
     def is_configuring(self) -> bool:

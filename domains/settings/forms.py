@@ -2,7 +2,8 @@ from typing import Any
 
 from django import forms
 
-from domains.models.domains import Domain, OnMxFailure
+from domains.models.domains import Domain
+from domains.models.ses_settings import OnMxFailure
 from domains.settings.services import DesiredSettings, shown_values
 from inbound_admin.lib.fields import AddressField
 from inbound_admin.lib.seen import SeenField, fingerprint

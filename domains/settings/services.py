@@ -25,8 +25,9 @@ from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
 from domains.identity import services as identity_services
 from domains.jobs import queue_checks, queue_configuration, queue_set_up
-from domains.models.domains import WISH, Domain, OnMxFailure, Stage
+from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
+from domains.models.ses_settings import OnMxFailure
 from domains.names.core import is_label, parse_mail_from_label
 from domains.ownership.selectors import held_domains
 from domains.receiving import services as receiving_services

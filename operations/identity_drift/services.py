@@ -18,7 +18,8 @@ from domains.drift import services as drift_services
 from domains.drift.services import RemoteSettings
 from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
-from domains.models.domains import Domain, OnMxFailure, Stage
+from domains.models.domains import Domain, Stage
+from domains.models.ses_settings import OnMxFailure
 from domains.settings import services as settings_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused

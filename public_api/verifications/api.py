@@ -292,7 +292,7 @@ def _get(user: User, asked: ActionAsked) -> dict[str, Any]:
             total_email_addresses=receiving.addresses,
             active_email_addresses=receiving.active,
             configured_email_addresses=receiving.configured,
-            total_emails_last_24h=received_counts(domain.pk, customer_id=domain.customer_id, now=timezone.now())[0],
+            totalEmailsLast24h=received_counts(domain.pk, customer_id=domain.customer_id, now=timezone.now())[0],
         ),
     }
 

@@ -7,7 +7,8 @@ import pytest
 from accounts.models.people import User
 from domains.deletion import services as deletion_services
 from domains.identity import services as identity_services
-from domains.models.domains import Domain, OnMxFailure, Stage
+from domains.models.domains import Domain, Stage
+from domains.models.ses_settings import OnMxFailure
 from domains.overrides import services as overrides_services
 from domains.ownership_claims import services as ownership_claims_services
 from domains.preflight import services as preflight_services

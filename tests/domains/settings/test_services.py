@@ -15,7 +15,8 @@ from domains.checking.core.judgement import SesStatus
 from domains.domain_list import selectors as domain_list_selectors
 from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
-from domains.models.domains import Domain, OnMxFailure, Stage
+from domains.models.domains import Domain, Stage
+from domains.models.ses_settings import OnMxFailure
 from domains.preflight import services as preflight_services
 from domains.records.selectors import UNSIGNED, records_page
 from domains.settings import services as settings_services
@@ -357,8 +358,7 @@ def test_a_setting_whose_answer_was_lost_is_sent_again_even_if_the_old_one_is_wa
     assert domain_list_selectors.domains_unfinished().filter(pk=domain.pk).exists()
     settings_services.apply_settings(domain_id=domain.id)
     assert settings_in_ses("shop.com") == in_ses
-    domain.refresh_from_db()
-    assert not domain.is_configuring
+    assert not Domain.objects.get(pk=domain.pk).is_configuring
     assert not Change.objects.filter(what__in=("domain.mail_from", "domain.dkim_signing")).exists()
 
 
