@@ -16,7 +16,6 @@ from domains.identity.core import NO_DKIM, NO_MAIL_FROM
 from domains.jobs import queue_configuration
 from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.models.ses_settings import OnMxFailure
 from domains.ownership.core import ClaimReason
 from domains.ownership.services import CLEARED
 from domains.ownership_claims import services as ownership_claims_services
@@ -59,7 +58,7 @@ def accept_mail_from(*, domain: Domain, mail_from: str, rejects: bool, actor: Us
     """Make SES's MAIL FROM domain the desired one. Raises Refused."""
     locked = _ready(domain)
     before = {"mail_from": locked.mail_from, "on_mx_failure": locked.on_mx_failure}
-    behaviour = OnMxFailure.REJECT if rejects else OnMxFailure.USE_DEFAULT
+    behaviour = Domain.OnMxFailure.REJECT if rejects else Domain.OnMxFailure.USE_DEFAULT
     if mail_from != locked.ses_mail_from:
         locked.mail_from_status = SesStatus.UNKNOWN
     locked.mail_from_label, locked.ses_mail_from = mail_from.removesuffix(f".{locked.name}"), mail_from
@@ -87,7 +86,7 @@ def reapply_settings(*, domain: Domain, seen: RemoteSettings, actor: User, becau
     """Apply our settings to SES again: store what SES has, and the worker corrects the difference. Raises Refused."""
     locked = _ready(domain)
     locked.ses_mail_from, locked.ses_dkim_signing = seen.mail_from, seen.signs
-    locked.ses_on_mx_failure = OnMxFailure.REJECT if seen.rejects else OnMxFailure.USE_DEFAULT
+    locked.ses_on_mx_failure = Domain.OnMxFailure.REJECT if seen.rejects else Domain.OnMxFailure.USE_DEFAULT
     locked.set_wish(actor, because)
     locked.save(update_fields=("ses_mail_from", "ses_dkim_signing", "ses_on_mx_failure", *WISH))
     if locked.is_configuring:

@@ -25,7 +25,6 @@ from domains.identity import gateway
 from domains.identity.core import Identity
 from domains.jobs import queue_checks, queue_configuration, queue_set_up
 from domains.models.domains import Domain, Stage
-from domains.models.ses_settings import OnMxFailure
 from domains.ownership.core import ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
 from domains.ownership_claims.services import EarlierRecordsUnknown
@@ -199,9 +198,8 @@ def _mail_from(domain: Domain) -> bool:
     same = wanted == current and (not wanted or domain.on_mx_failure == domain.ses_on_mx_failure)
     if same and domain.mail_from_status != SesStatus.FAILED:
         return True
-    reject = domain.on_mx_failure == OnMxFailure.REJECT
     try:
-        gateway.set_mail_from(domain.name, wanted, reject_on_mx_failure=reject)
+        gateway.set_mail_from(domain.name, wanted, reject_on_mx_failure=domain.rejects_on_mx_failure)
     except (AwsBusy, AwsUnreachable):
         raise
     except AwsProblem:

@@ -3,15 +3,14 @@
 from django.db import models
 
 
-class OnMxFailure(models.TextChoices):
-    """SES's BehaviorOnMXFailure: what SES does with outgoing mail while the MAIL FROM MX is missing."""
-
-    USE_DEFAULT = "UseDefaultValue", "Use the default MAIL FROM domain"
-    REJECT = "RejectMessage", "Reject the message"
-
-
 class SesSettings(models.Model):
     """Columns of a domain. `ses_…` is what SES has by its last answer."""
+
+    class OnMxFailure(models.TextChoices):
+        """SES's BehaviorOnMXFailure: what SES does with outgoing mail while the MAIL FROM MX is missing."""
+
+        USE_DEFAULT = "UseDefaultValue", "Use the default MAIL FROM domain"
+        REJECT = "RejectMessage", "Reject the message"
 
     name: models.CharField[str, str]
 
@@ -32,6 +31,10 @@ class SesSettings(models.Model):
     @property
     def mail_from(self) -> str:
         return f"{self.mail_from_label}.{self.name}" if self.mail_from_label else ""
+
+    @property
+    def rejects_on_mx_failure(self) -> bool:
+        return self.on_mx_failure == self.OnMxFailure.REJECT
 
     @property
     def has_unsent_settings(self) -> bool:

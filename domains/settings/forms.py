@@ -3,7 +3,6 @@ from typing import Any
 from django import forms
 
 from domains.models.domains import Domain
-from domains.models.ses_settings import OnMxFailure
 from domains.settings.services import DesiredSettings, shown_values
 from inbound_admin.lib.fields import AddressField
 from inbound_admin.lib.seen import SeenField, fingerprint
@@ -21,7 +20,7 @@ class SettingsForm(forms.Form):
     )
     on_mx_failure = forms.ChoiceField(
         label="If the MAIL FROM domain isn't ready",
-        choices=OnMxFailure.choices,
+        choices=Domain.OnMxFailure.choices,
         widget=forms.RadioSelect,
         help_text="What Amazon SES does with your outgoing mail until then.",
     )
@@ -52,4 +51,4 @@ class SettingsForm(forms.Form):
     @property
     def desired(self) -> DesiredSettings:
         given = {name: value for name, value in self.cleaned_data.items() if name != "seen"}
-        return DesiredSettings(**given | {"on_mx_failure": OnMxFailure(given["on_mx_failure"])})
+        return DesiredSettings(**given | {"on_mx_failure": Domain.OnMxFailure(given["on_mx_failure"])})

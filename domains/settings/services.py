@@ -27,7 +27,6 @@ from domains.identity import services as identity_services
 from domains.jobs import queue_checks, queue_configuration, queue_set_up
 from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.models.ses_settings import OnMxFailure
 from domains.names.core import is_label, parse_mail_from_label
 from domains.ownership.selectors import held_domains
 from domains.receiving import services as receiving_services
@@ -43,7 +42,7 @@ RECOMMENDED = ("wants_dmarc", "dmarc_reports_to", "wants_apex_spf")
 @dataclass(frozen=True)
 class DesiredSettings:
     mail_from_label: str
-    on_mx_failure: OnMxFailure
+    on_mx_failure: Domain.OnMxFailure
     dkim_signing: bool
     wants_dmarc: bool
     dmarc_reports_to: str
@@ -182,9 +181,8 @@ def _mail_from(domain: Domain, request_ids: list[str]) -> None:
     if before == after and not domain.settings_unanswered:
         return
     _expect_answer(domain)
-    reject = domain.on_mx_failure == OnMxFailure.REJECT
     same_name = domain.mail_from == domain.ses_mail_from
-    identity_gateway.set_mail_from(domain.name, domain.mail_from, reject_on_mx_failure=reject)
+    identity_gateway.set_mail_from(domain.name, domain.mail_from, reject_on_mx_failure=domain.rejects_on_mx_failure)
     _record_change(
         domain,
         "domain.mail_from",

@@ -19,7 +19,6 @@ from domains.drift.services import RemoteSettings
 from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
-from domains.models.ses_settings import OnMxFailure
 from domains.settings import services as settings_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
@@ -210,5 +209,5 @@ def _compare(there: Mapping[str, IdentitySettings | None], names: frozenset[str]
 
 
 def _sent_settings(domain: Domain) -> IdentitySettings:
-    rejects = domain.ses_on_mx_failure == OnMxFailure.REJECT
+    rejects = domain.ses_on_mx_failure == Domain.OnMxFailure.REJECT
     return IdentitySettings(domain.ses_mail_from, rejects, domain.ses_dkim_signing)

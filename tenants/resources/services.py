@@ -253,9 +253,8 @@ def tenants_with_resource(arn: str) -> tuple[str, ...]:
 def dissociate_everywhere(resource_arn: str) -> None:
     """Remove an identity from every SES tenant, which SES requires before its deletion. AwsMissing: it is gone."""
     done: set[str] = set()
-    while (
-        names := set(lifecycle_gateway.tenants_of(resource_arn)[0]) - done
-    ):  # SES may still list an association that was just removed
+    # SES may still list an association that was just removed.
+    while names := set(lifecycle_gateway.tenants_of(resource_arn)[0]) - done:
         for name in sorted(names):
             with suppress(AwsMissing):  # the tenant was deleted meanwhile, with its associations
                 lifecycle_gateway.dissociate(name, resource_arn)

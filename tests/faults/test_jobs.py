@@ -8,7 +8,6 @@ from accounts.models.people import User
 from domains.deletion import services as deletion_services
 from domains.identity import services as identity_services
 from domains.models.domains import Domain, Stage
-from domains.models.ses_settings import OnMxFailure
 from domains.overrides import services as overrides_services
 from domains.ownership_claims import services as ownership_claims_services
 from domains.preflight import services as preflight_services
@@ -124,7 +123,7 @@ def test_adding_mail_from_to_an_adopted_identity_survives_every_interruption(
         create_identity_in_console()
         domain = add_and_prove_domain(sandbox)
         identity_services.set_up(domain_id=domain.id)
-        return request_settings(domain, mail_from_label="bounce", on_mx_failure=OnMxFailure.REJECT)
+        return request_settings(domain, mail_from_label="bounce", on_mx_failure=Domain.OnMxFailure.REJECT)
 
     end = interrupter.run_with_every_interruption(Scenario(begin, apply))
     assert end.identity is not None
@@ -139,7 +138,7 @@ def test_adding_mail_from_to_an_adopted_identity_survives_every_interruption(
 def test_changing_all_settings_survives_every_interruption(interrupter: Interrupter, sandbox: Sandbox) -> None:
     def begin() -> Domain:
         domain = add_domain(sandbox)
-        request_settings(domain, mail_from_label="mail", on_mx_failure=OnMxFailure.REJECT, dkim_signing=False)
+        request_settings(domain, mail_from_label="mail", on_mx_failure=Domain.OnMxFailure.REJECT, dkim_signing=False)
         settings_services.rotate_dkim(domain=domain, actor=olga(), because="the key leaked")
         return domain
 

@@ -234,12 +234,10 @@ def test_role_changes_and_removals_of_members_use_the_services(adam: Client, acm
 def test_the_last_owner_can_be_neither_demoted_nor_removed(adam: Client, acme: Customer, alice: User) -> None:
     only = alice.memberships.get()
     sentence = "alice@acme.example is the last owner of Acme. Make another member an owner first."
-    for response in (
-        adam.post(url("accounts_membership_change", only.pk), {"role": "member"}),
-        adam.post(url("accounts_membership_delete", only.pk), {"post": "yes"}),
-    ):
-        assert response.status_code == 422
-        assert sentence in text(response)
+    assert sentence in text(adam.post(url("accounts_membership_change", only.pk), {"role": "member"}))
+    removal = adam.post(url("accounts_membership_delete", only.pk), {"post": "yes"})
+    assert removal.status_code == 422
+    assert sentence in text(removal)
     assert sentence in delete_selected(adam, only)
     only.refresh_from_db()
     assert only.role == MemberRole.OWNER

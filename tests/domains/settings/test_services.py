@@ -16,7 +16,6 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
-from domains.models.ses_settings import OnMxFailure
 from domains.preflight import services as preflight_services
 from domains.records.selectors import UNSIGNED, records_page
 from domains.settings import services as settings_services
@@ -211,7 +210,7 @@ def test_restarting_verification_sets_all_failed_statuses_to_pending(sandbox: Sa
 
 def test_restarting_verification_applies_the_settings_to_a_new_identity(sandbox: Sandbox, olga: User) -> None:
     domain = set_up_domain(sandbox, "shop.com")
-    settings = desired_settings(domain, dkim_signing=False, on_mx_failure=OnMxFailure.REJECT)
+    settings = desired_settings(domain, dkim_signing=False, on_mx_failure=Domain.OnMxFailure.REJECT)
     settings_services.configure(domain=domain, desired=settings, actor=olga)
     settings_services.apply_settings(domain_id=domain.id)
     before = identity_at_ses("shop.com")
@@ -258,7 +257,7 @@ def test_the_status_of_the_old_mail_from_domain_is_cleared(sandbox: Sandbox, olg
 def test_changing_the_behaviour_on_mx_failure_keeps_the_status(sandbox: Sandbox, olga: User) -> None:
     domain = verified(sandbox)
     settings_services.configure(
-        domain=domain, desired=desired_settings(domain, on_mx_failure=OnMxFailure.REJECT), actor=olga
+        domain=domain, desired=desired_settings(domain, on_mx_failure=Domain.OnMxFailure.REJECT), actor=olga
     )
     settings_services.apply_settings(domain_id=domain.id)
     assert Domain.objects.get(pk=domain.pk).mail_from_status == SesStatus.SUCCESS
@@ -335,7 +334,7 @@ def test_what_the_worker_does_for_an_api_key_is_logged_with_the_key(sandbox: San
     ("changed", "operation"),
     [
         ({"mail_from_label": "other"}, "SetIdentityMailFromDomain"),
-        ({"on_mx_failure": OnMxFailure.REJECT}, "SetIdentityMailFromDomain"),
+        ({"on_mx_failure": Domain.OnMxFailure.REJECT}, "SetIdentityMailFromDomain"),
         ({"dkim_signing": False}, "PutEmailIdentityDkimAttributes"),
     ],
 )
