@@ -125,12 +125,20 @@ def _failing_because(since: datetime, now: datetime) -> str:
 
 
 def _failing_endpoints(since: datetime) -> str:
-    """Return a sentence naming endpoints that cause failures: the function fails, and is retried, for each."""
-    rows = ReceivedMail.objects.filter(outcome=DeliveryOutcome.FAILED, reported_at__gte=since, endpoint__isnull=False)
-    counted = rows.values_list("endpoint__name", "customer__name").annotate(number=Count("pk"))
-    named = [f"{name} of {customer} ({_mails(number)})" for name, customer, number in counted.order_by("-number")]
+    """Return sentences naming endpoints that cause failures, and failures that no endpoint causes.
+
+    The function fails, and is retried, for each.
+    """
+    failed = ReceivedMail.objects.filter(outcome=DeliveryOutcome.FAILED, reported_at__gte=since).order_by()
+    at_endpoints = failed.filter(endpoint__isnull=False).values_list("endpoint__name", "customer__name")
+    others = failed.filter(endpoint=None).values_list("problem").annotate(number=Count("pk")).order_by("-number")
+    counted = at_endpoints.annotate(number=Count("pk")).order_by("-number")
+    named = [f"{name} of {customer} ({_mails(number)})" for name, customer, number in counted]
     more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
-    return f"Endpoints that don't accept mail: {', '.join(named[:MOST_NAMED])}{more}." if named else ""
+    sentences = [f"{problem} ({_mails(number)})" for problem, number in others[:MOST_NAMED]]
+    if named:
+        sentences.append(f"Endpoints that don't accept mail: {', '.join(named[:MOST_NAMED])}{more}.")
+    return " ".join(sentences)
 
 
 def _mails(number: int) -> str:
