@@ -34,12 +34,19 @@ class FunctionMetric(StrEnum):
     DURATION = "Duration"
 
 
+class QueueMetric(StrEnum):
+    """SQS's metric of a queue. SQS stops publishing it after six hours without a message or a call."""
+
+    WAITING = "ApproximateNumberOfMessagesVisible"
+
+
+AnyMetric = RuleMetric | FunctionMetric | QueueMetric
 Points = tuple[tuple[datetime, float], ...]
 
 
 @dataclass(frozen=True)
 class Series:
-    """A metric of a rule, the active set (`ACTIVE`) or a function, oldest point first.
+    """A metric of a rule, the active set (`ACTIVE`), a function or a queue, oldest point first.
 
     No point means no data, not zero.
     """
@@ -130,3 +137,12 @@ class StoredMail:
     count: int
     newest: datetime | None
     is_all: bool
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """`number`: events in the queue, the most in the hour from `at`; None: CloudWatch has no data of such a queue."""
+
+    queue: str
+    number: int | None = None
+    at: datetime | None = None

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Count
+from django.utils import timezone
 
 from audit.services import Subject
 from domains.models.domains import Domain
@@ -27,9 +28,11 @@ from receipt_rules.pipeline import gateway
 from receipt_rules.pipeline.core import (
     ACTIVE,
     OF_A_RULE,
+    DeadLetters,
     FunctionMetric,
     Health,
     LogLine,
+    QueueMetric,
     RuleMetric,
     Series,
     StoredMail,
@@ -45,6 +48,7 @@ MOST_LINES = 50
 MOST_NAMED = 3  # endpoints, in the alert
 ERROR = "ERROR"  # the level as Lambda's logger writes it
 LOST_FOR = timedelta(hours=24)
+IN_QUEUE_FOR = timedelta(hours=2)  # CloudWatch has a full hour's values by then
 OPERATE = "receipt_rules.operate_rules"
 NO_LOOKUP = (
     "In that time no route lookup was answered, so no mail was delivered: the function doesn't reach this site, or "
@@ -73,6 +77,12 @@ def function_metrics(*, start: datetime, end: datetime) -> ReadResult[tuple[Seri
 def last_errors(*, since: datetime, domain: Domain | None) -> ReadResult[tuple[LogLine, ...]]:
     """Return the newest errors of the deployment's function first; with a domain, those that name it."""
     return _read_cached(f"log {since:%Y%m%d%H} {domain.pk if domain else ''}", lambda: _errors(since, domain))
+
+
+def dead_letters(*, now: datetime) -> ReadResult[DeadLetters]:
+    """Return what the function couldn't deliver for a day, in the queue as the template names it."""
+    queue = f"{settings.RECEIVING_FUNCTION.rpartition(':function:')[2]}-dead-letters"
+    return _read_cached(f"queue {queue}", lambda: _dead_letters(queue, now))
 
 
 def recently_stored(*, prefix: str) -> ReadResult[StoredMail]:
@@ -175,25 +185,42 @@ def _functions(start: datetime, end: datetime) -> tuple[Series, ...]:
     return _measured([(name, metric) for name in names for metric in FunctionMetric], start, end)
 
 
+def _dead_letters(queue: str, now: datetime) -> DeadLetters:
+    (series,) = _measured([(queue, QueueMetric.WAITING)], now - IN_QUEUE_FOR, now)
+    if not series.points:
+        return DeadLetters(queue)
+    at, number = series.points[-1]
+    return DeadLetters(queue, int(number), at)
+
+
 def _measured(wanted: Sequence[gateway.Wanted], start: datetime, end: datetime) -> tuple[Series, ...]:
     parts = (wanted[first : first + MOST_QUERIES] for first in range(0, len(wanted), MOST_QUERIES))
     return tuple(one for part in parts for one in gateway.metric_data(part, start=start, end=end))
 
 
 def _errors(since: datetime, domain: Domain | None) -> tuple[LogLine, ...]:
+    """Read the last hour on its own: CloudWatch returns the oldest lines first, and we don't read all of very many."""
+    lately = timezone.now() - timedelta(hours=1)
+    found = _errors_since(lately, domain)
+    if len(found) < MOST_LINES and since < lately:
+        found |= _errors_since(since, domain)
+    return tuple(sorted(found, key=lambda line: line.at, reverse=True)[:MOST_LINES])
+
+
+def _errors_since(since: datetime, domain: Domain | None) -> set[LogLine]:
     """The log group is created by the function's first invocation; until then there are no errors."""
     group = f"/aws/lambda/{settings.RECEIVING_FUNCTION.rpartition(':function:')[2]}"
-    found: list[LogLine] = []
+    found: set[LogLine] = set()
     token = ""
     for _ in range(PAGES_OF_LOG):
         try:
             lines, token = gateway.log_events(group, start=since, word=domain.name if domain else ERROR, token=token)
         except AwsMissing:
-            return ()
-        found += (line for line in lines if ERROR in line.text)
+            return set()
+        found |= {line for line in lines if ERROR in line.text}
         if not token:
             break
-    return tuple(sorted(found, key=lambda line: line.at, reverse=True)[:MOST_LINES])
+    return found
 
 
 def _stored(bucket: str, prefix: str) -> StoredMail:

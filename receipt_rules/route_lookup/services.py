@@ -1,4 +1,4 @@
-"""Stores with which key the receiving function asks and that it delivers each message once, and where mail went before a domain changed hands."""
+"""Stores which key our function uses, that it claims messages, and where mail went before a domain changed hands."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
