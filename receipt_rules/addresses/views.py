@@ -23,7 +23,6 @@ from inbound_admin.lib.errors import ChangedMeanwhile, NotAllowed, Refused
 from inbound_admin.lib.http import SignedIn, form_page, page_of, template
 from inbound_admin.lib.ids import new_id
 from inbound_admin.lib.seen import fingerprint
-from receipt_rules.address_previews.services import preview_addresses
 from receipt_rules.addresses.core import CatchAllMeant, read_recipient
 from receipt_rules.addresses.forms import AddressForm, CatchAllForm, ChangeAddressForm, EndpointChoice, PasteForm
 from receipt_rules.addresses.selectors import (
@@ -43,6 +42,7 @@ from receipt_rules.addresses.services import (
     add_address,
     add_addresses,
     change_address,
+    preview_addresses,
     remove_address,
     set_catch_all,
     shown_values,

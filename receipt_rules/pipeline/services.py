@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Generic, TypeVar
 
 from django.conf import settings
@@ -14,12 +15,10 @@ from django.core.cache import cache
 from django.db.models import Count
 from django.utils import timezone
 
-from audit.services import Subject
 from domains.models.domains import Domain
 from inbound_admin.lib.cloudwatch import MOST_QUERIES
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
-from notifications.alerts import core as alerts_core
-from notifications.alerts import services as alerts_services
+from receipt_rules.alerts import services as alerts_services
 from receipt_rules.function_key.selectors import key_report, last_lookup
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
@@ -49,7 +48,6 @@ MOST_NAMED = 3  # endpoints, in the alert
 ERROR = "ERROR"  # the level as Lambda's logger writes it
 LOST_FOR = timedelta(hours=24)
 IN_QUEUE_FOR = timedelta(hours=2)  # CloudWatch has a full hour's values by then
-OPERATE = "receipt_rules.operate_rules"
 NO_LOOKUP = (
     "In that time no route lookup was answered, so no mail was delivered: the function doesn't reach this site, or "
     "its API key isn't one of ours. Its log has the answer; docs/receiving.md says how to replace the key."
@@ -97,31 +95,27 @@ def check_for_lost_mail(*, now: datetime) -> Health:
     found = health(_rules(now - LOST_FOR, now))
     lost = f"{_messages(found.lost)} lost in a day. {_where(found.losing_rules)}"
     failing = f"Delivery failed {found.failed} times in a day. {TRIED_AGAIN} {_where(found.failing_rules)}"
+    update = partial(alerts_services.observe, now=now)
     with ExitStack() as both:  # if one raises, the others are still done
         both.callback(_check_function, now)
-        both.callback(_observe, "receiving.failing", bool(found.failed), failing, "medium", now)
-        both.callback(_observe, "receiving.lost", bool(found.lost), lost, "high", now)
+        both.callback(update, "receiving.failing", failing if found.failed else "", severity="medium")
+        both.callback(update, "receiving.lost", lost if found.lost else "")
     return found
 
 
 def _check_function(now: datetime) -> None:
-    errors = int(sum(one.total for one in _functions(now - timedelta(hours=1), now) if one.metric == "Errors"))
-    failed = f"The function failed {errors} times in the last hour. {_failing_because(now - timedelta(hours=1), now)}"
-    _observe("function.failing", bool(errors), failed.strip(), "medium", now)
+    since, why = now - timedelta(hours=1), ""
+    if errors := int(sum(one.total for one in _functions(since, now) if one.metric == FunctionMetric.ERRORS)):
+        why = f"The function failed {errors} times in the last hour. {_failing_because(since, now)}".strip()
+    alerts_services.observe("function.failing", why, severity="medium", now=now)
 
 
 def check_function_key(*, now: datetime) -> None:
     """Update the alerts for the function's API key: before it expires, and once a call with it is refused."""
     found = key_report(now)
-    _observe("function.key_refused", bool(found.refused), found.refused, "high", now)
-    _observe(
-        "function.key_expiring",
-        bool(found.stage),
-        found.expiring,
-        "medium" if found.stage == 1 else "high",
-        now,
-        harmed=found.stage,  # a later stage is sent again
-    )
+    alerts_services.observe("function.key_refused", found.refused, now=now)
+    severity = "medium" if found.stage == 1 else "high"  # a later stage is sent again
+    alerts_services.observe("function.key_expiring", found.expiring, severity=severity, harmed=found.stage, now=now)
 
 
 def _failing_because(since: datetime, now: datetime) -> str:
@@ -163,14 +157,6 @@ def _where(rules: Sequence[str]) -> str:
     if rules:
         return f"Rules: {', '.join(rules)}."
     return "SES counts failures without a retry for the whole rule set only, not for each rule."
-
-
-def _observe(kind: str, firing: bool, why: str, severity: str, now: datetime, *, harmed: int | None = None) -> None:
-    about = Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}")
-    audience = alerts_core.Staff(OPERATE)
-    alerts_services.observe(
-        kind=kind, about=about, firing=firing, why=why, severity=severity, audience=audience, harmed=harmed, now=now
-    )
 
 
 def _rules(start: datetime, end: datetime) -> tuple[Series, ...]:
