@@ -17,7 +17,6 @@ class KeyProblem(StrEnum):
     EXPIRED = "it has expired"
     REVOKED = "it was revoked"
     NOT_STAFF = "its owner is no longer staff"
-    SCOPE = "it lacks a scope"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Delivery of received mail: metrics of rules and function, and the bucket's contents."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -102,22 +103,19 @@ def of_all_mail(series: Sequence[Series], metric: RuleMetric) -> Points:
 
 def summed(series: Sequence[Series], metric: str) -> Points:
     """Return the sum of a metric over several rules or functions, for each hour."""
-    found: dict[datetime, float] = {}
-    for one in series:
-        if one.metric == metric:
-            for at, value in one.points:
-                found[at] = found.get(at, 0) + value
-    return tuple(sorted(found.items()))
+    return _by_hour(series, metric, sum)
 
 
 def longest(series: Sequence[Series], metric: str) -> Points:
     """Return the maximum over several functions, for each hour."""
-    found: dict[datetime, float] = {}
-    for one in series:
-        if one.metric == metric:
-            for at, value in one.points:
-                found[at] = max(found.get(at, 0), value)
-    return tuple(sorted(found.items()))
+    return _by_hour(series, metric, max)
+
+
+def _by_hour(series: Sequence[Series], metric: str, combined: Callable[[list[float]], float]) -> Points:
+    found: dict[datetime, list[float]] = defaultdict(list)
+    for at, value in (point for one in series if one.metric == metric for point in one.points):
+        found[at].append(value)
+    return tuple(sorted((at, combined(values)) for at, values in found.items()))
 
 
 @dataclass(frozen=True)
