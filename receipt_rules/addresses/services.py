@@ -28,6 +28,7 @@ from receipt_rules.addresses.selectors import (
     AddressPlace,
     addresses_named,
     entitled,
+    inbound_of,
     locate_address,
     recipient_subject,
     refuse_existing,
@@ -264,14 +265,14 @@ def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
     """
     with transaction.atomic():
         Domain.objects.select_for_update().filter(pk=domain.pk).first()
-        addresses = list(Address.objects.select_related("domain", "endpoint").filter(domain=domain))
-        catch_alls = list(CatchAll.objects.select_related("domain", "endpoint").filter(domain=domain))
-        if domain.is_proven and (addresses or catch_alls):
+        addresses, catch_alls = inbound_of(domain)
+        rows: list[Address | CatchAll] = [*addresses, *catch_alls]
+        if domain.is_proven and rows:
             require_routing(actor, domain.customer_id)
-            keep_routes((*addresses, *catch_alls), domain_name=domain.name, customer_id=domain.customer_id)
-        for row in (*addresses, *catch_alls):
+            keep_routes(rows, domain_name=domain.name, customer_id=domain.customer_id)
+        for row in rows:
             _delete(row, actor, bulk_id=bulk_id)
-        if recipients := [row.recipient for row in (*addresses, *catch_alls)]:
+        if recipients := [row.recipient for row in rows]:
             queue_customer_change(domain.customer, actor, recipients=recipients, domains=[domain.pk])
             _update_domain(domain)
     return len(addresses)

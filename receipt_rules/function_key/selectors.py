@@ -30,7 +30,7 @@ def last_lookup() -> datetime | None:
     return used.values_list("last_used_at", flat=True).first()
 
 
-def _use(key: ApiKey, now: datetime, known: Mapping[str, datetime]) -> KeyUse:
+def _use(key: ApiKey, now: datetime, known: Mapping[str, datetime | None]) -> KeyUse:
     """`known`: by ID, when our function used a key; empty for a function that doesn't tell: then any use counts."""
     problem = _PROBLEMS[key_state(now, expires_at=key.expires_at, revoked_at=key.revoked_at)]
     if problem is None and not supports_everyone(key.user):

@@ -106,7 +106,7 @@ def delivery_counts(endpoints: Collection[str]) -> dict[str, DeliveryCounts]:
 
 
 _DELIVERED = Q(outcome=DeliveryOutcome.DELIVERED)
-_COUNTS = {  # of DeliveryCounts
+_COUNTS = {  # of DeliveryCounts, in its order
     "total": Count("pk"),
     "successful": Count("pk", filter=_DELIVERED),
     "failed": Count("pk", filter=_FAILED),
@@ -115,8 +115,8 @@ _COUNTS = {  # of DeliveryCounts
 
 
 def _delivery_counts(endpoints: Collection[str]) -> dict[str, DeliveryCounts]:
-    rows = ReceivedMail.objects.filter(endpoint__in=endpoints).order_by().values("endpoint_id").annotate(**_COUNTS)
-    return {row.pop("endpoint_id"): DeliveryCounts(**row) for row in rows}
+    rows = ReceivedMail.objects.filter(endpoint__in=endpoints).order_by().values_list("endpoint_id")
+    return {endpoint: DeliveryCounts(*counts) for endpoint, *counts in rows.annotate(**_COUNTS)}
 
 
 def recent_deliveries(endpoint: Endpoint) -> QuerySet[ReceivedMail]:

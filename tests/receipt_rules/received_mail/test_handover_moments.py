@@ -129,10 +129,9 @@ def test_the_alert_counts_all_undecided_messages(
     clock.shift(60)
     move(shop, bobs)
     for number in range(5):
-        told = {"message": f"m{number}", "received_at": timezone.now(), "at": timezone.now()}
-        record_deliveries(
-            reports=[make_report(f"a{number % 4}@shop.com", outcome="unrouted", **told)], now=timezone.now()
-        )
+        now, to = timezone.now(), f"a{number % 4}@shop.com"
+        report = make_report(to, outcome="unrouted", message=f"m{number}", received_at=now, at=now)
+        record_deliveries(reports=[report], now=now)
     assert Alert.objects.get(kind="mail.undecided").why.startswith("5 messages came in")
 
 
