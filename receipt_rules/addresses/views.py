@@ -47,8 +47,8 @@ from receipt_rules.addresses.services import (
     set_catch_all,
     shown_values,
 )
-from receipt_rules.endpoint_targets.services import endpoint_for
 from receipt_rules.endpoints.core import EndpointKinds
+from receipt_rules.endpoints.services import endpoint_for
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.inbound_summary.selectors import Inbound, inbound_summary, pending_of
 from receipt_rules.live.selectors import SOON, applied_when

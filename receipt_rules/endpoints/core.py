@@ -5,8 +5,9 @@ Secrets are shown masked, kept if a masked value is sent back, and removed if th
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ TOKENS = (TOKEN, SIGNING_SECRET)
 # For the operator's function: timeout, retries, and what it sends with each message.
 WEBHOOK_EXTRAS = ("timeout", "retry_attempts", HEADERS, *TOKENS, "payload")
 PAYLOADS = ("inbound", "standard")  # receiving/webhooks.py
+LONGEST_NAME = 110  # of an endpoint that we name; leaves room for a number
 MOST_RETRIES, LONGEST_TIMEOUT, MOST_HEADERS = 10, 300_000, 20  # the published client gives milliseconds
 # Set by the HTTP client (RFC 9110, 7.6.1 and 8.6): other values would break or redirect the message.
 RESERVED_HEADERS = frozenset("connection content-length host keep-alive te trailer transfer-encoding upgrade".split())
@@ -179,3 +181,23 @@ def _check_secret(value: str) -> None:
         key = b""
     if not value.startswith("whsec_") or not 24 <= len(key) <= 64:
         raise invalid("A signing secret must be whsec_ followed by 24 to 64 bytes in base64.")
+
+
+def is_email(target: str) -> bool:
+    """Return whether a target entered in one field is an email address; else it is a URL, or neither."""
+    return "@" in target and "://" not in target
+
+
+def name_of_target(target: str, *, used: Collection[str]) -> str:
+    """Return the address or the URL's host, with a number if the name is in use. `used`: in lower case."""
+    plain = (target if is_email(target) else _host(target))[:LONGEST_NAME]
+    names = (plain if number == 1 else f"{plain} {number}" for number in count(1))
+    return next(name for name in names if name.lower() not in used)
+
+
+def _host(url: str) -> str:
+    """Return "webhook" for a URL that is refused later."""
+    try:
+        return urlsplit(url).hostname or "webhook"
+    except ValueError:
+        return "webhook"

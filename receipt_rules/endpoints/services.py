@@ -9,7 +9,8 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,8 +33,17 @@ from inbound_admin.lib.seen import refuse_if_changed
 from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import parse_target
-from receipt_rules.addresses.selectors import domains_using, endpoint_subject, require_routing, used_by
-from receipt_rules.endpoints.core import SIGNING_SECRET, TOKEN, SecretMissing, invalid, merge_config, webhook_extras
+from receipt_rules.addresses.selectors import domains_using, endpoint_subject, endpoints_of, require_routing, used_by
+from receipt_rules.endpoints.core import (
+    SIGNING_SECRET,
+    TOKEN,
+    SecretMissing,
+    invalid,
+    is_email,
+    merge_config,
+    name_of_target,
+    webhook_extras,
+)
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.forwarding.services import request_confirmations
 from receipt_rules.jobs import queue_customer_change
@@ -278,6 +288,34 @@ def _merged(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[s
         return merge_config(given, stored)
     except SecretMissing as missing:
         raise invalid(str(missing)) from missing
+
+
+@contextmanager
+def endpoint_for(
+    *, target: str, chosen: Endpoint | None, customer: Customer, actor: User | None
+) -> Iterator[Endpoint | None]:
+    """Yield the endpoint of `target`, or `chosen` if it is empty. A failure in the block also undoes a new endpoint.
+
+    Raises Refused as `add_endpoint`.
+    """
+    with transaction.atomic():
+        yield _endpoint_at(target.strip(), customer, actor) if target.strip() else chosen
+
+
+def _endpoint_at(target: str, customer: Customer, actor: User | None) -> Endpoint:
+    """Return the customer's endpoint that delivers there, created if none does, however many ask at once."""
+    if "@" not in target and "://" not in target:
+        kinds = endpoint_kinds()
+        raise Refused(f"Enter {kinds.target}, such as {kinds.example}.", code="ENDPOINT_CONFIG")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"endpoint target {customer.pk}"])
+    kind, member = (EndpointType.EMAIL, "address") if is_email(target) else (EndpointType.WEBHOOK, "url")
+    own = list(endpoints_of(customer))
+    for endpoint in own:
+        if endpoint.type == kind and endpoint.config.get(member) == target and endpoint.is_active:
+            return endpoint
+    name = name_of_target(target, used={endpoint.name.lower() for endpoint in own})
+    return add_endpoint(customer=customer, name=name, type=kind.value, config={member: target}, actor=actor)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 
 from inbound_admin.lib.errors import AwsProblem
 from receipt_rules.permissions import services as permissions_services
@@ -34,6 +36,7 @@ def pack_code() -> tuple[str, bytes]:
 
 
 DEPLOY = "manage.py receiving_stack --code writes this version's archive. Deploy it as docs/first-hour.md says."
+SENDER = "Set the stack's parameter ForwardFrom to an address of a verified identity, without a name."
 PRINT = "manage.py receiving_stack prints a template that includes it."
 ALARMS = {
     ("AWS/SES", "PublishExpired"): "mail that SES gives up on",
@@ -51,7 +54,7 @@ def stack_findings() -> Iterator[SetupFinding]:
 
 
 def _code() -> Iterator[SetupFinding]:
-    """Compare the code of functions that have our settings with this version's. Others' code isn't ours."""
+    """Compare the code of functions that have our settings with this version's, and check the sender among these."""
     functions = {arn: gateway.get_function(arn) for arn in permissions_services.functions()}
     ours = {arn: each for arn, each in functions.items() if "INBOUND_ADMIN_URL" in each.variables}
     wanted = code_hash(pack_code()[1])
@@ -61,6 +64,12 @@ def _code() -> Iterator[SetupFinding]:
         yield SetupFinding("Function code", SetupVerdict.COULD_NOT_TELL, sentence, DEPLOY)
     elif ours:
         yield SetupFinding("Function code", SetupVerdict.RIGHT, "The function has this version's code.")
+    for sender in sorted({each.variables.get("FORWARD_FROM", "") for each in ours.values()} - {""}):
+        try:
+            validate_email(sender)
+        except ValidationError:
+            sentence = f"The sender of forwarded mail, {sender}, isn't an email address, so none is forwarded."
+            yield SetupFinding("Forwarding", SetupVerdict.WRONG, sentence, SENDER)
 
 
 def _retries() -> Iterator[SetupFinding]:

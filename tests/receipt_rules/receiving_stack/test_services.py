@@ -82,6 +82,9 @@ def test_an_old_version_of_our_function_is_found_and_others_code_is_not_judged(
     assert "Function code" not in verdicts(), "it has none of our settings"
     monkeypatch.setattr(WORLD, "receiver", ("https://panel.example", "key"))
     assert verdicts()["Function code"] is SetupVerdict.RIGHT
+    assert "Forwarding" not in verdicts()
+    monkeypatch.setattr(WORLD, "forward_from", "Panel <forward@panel.example>")
+    assert verdicts()["Forwarding"] is SetupVerdict.WRONG
     monkeypatch.setattr("sandbox.aws.functions._CODE_HASH", "another")
     assert verdicts()["Function code"] is SetupVerdict.COULD_NOT_TELL
     sandbox.control.add_fault("error", "GetFunction", times=None)
