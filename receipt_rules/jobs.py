@@ -58,13 +58,18 @@ def queue_customer_change(
     `domains`: IDs of the domains it concerns; none: all of the customer's. `recipients`: those that change; None: all
     of the customer's. `urgent`: before all other work.
     """
-    before = PendingChange.objects.select_for_update(of=("self",)).filter(customer=customer).first()
-    of_all = not domains or (before is not None and not before.domains)
-    concerned = [] if of_all else sorted({*domains, *(before.domains if before else ())})
-    known = before.recipients if before else []
-    about = None if recipients is None or known is None else sorted({*known, *recipients})
-    changed = {"changed_at": timezone.now(), "by": actor, "waits_because": "", "domains": concerned}
-    PendingChange.objects.update_or_create(customer=customer, defaults=changed | {"recipients": about})
+    about = None if recipients is None else sorted({*recipients})
+    changed = {"changed_at": timezone.now(), "by": actor, "waits_because": ""}
+    own = {"domains": sorted({*domains}), "recipients": about}
+    row, is_new = PendingChange.objects.select_for_update(of=("self",)).get_or_create(
+        customer=customer, defaults=changed | own
+    )
+    if not is_new:  # another transaction may have stored it a moment ago: add to what is locked now
+        row.domains = sorted({*domains, *row.domains}) if domains and row.domains else []
+        row.recipients = None if about is None or row.recipients is None else sorted({*about, *row.recipients})
+        for name, value in changed.items():
+            setattr(row, name, value)
+        row.save()
     queue_work(in_seconds=0 if urgent else settings.RECEIVING_WAIT_SECONDS, urgent=urgent)
 
 

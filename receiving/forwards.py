@@ -23,14 +23,31 @@ _REPLACED = frozenset(
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 
 
+_ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
+_SENDER = re.compile(rf"{_ATOM}(\.{_ATOM})*@([a-z0-9-]{{1,63}}\.)+[a-z0-9-]{{2,63}}", re.IGNORECASE | re.ASCII)
+
+
 class NotForwarded(Exception):
     """The message stays in the bucket, and another attempt would change nothing. `str()` is the reason, for people."""
+
+
+class NotSent(Exception):
+    """SES sends nothing for this deployment now: neither message nor endpoint is to blame. It is retried."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"This service couldn't forward the message: {why}")
+
+
+def require_sender(address: str) -> None:
+    """Raise NotSent for a sender address that SES would refuse as if it were part of the message."""
+    if not _SENDER.fullmatch(address):
+        raise NotSent(f"its sender address (ForwardFrom) isn't an email address: {address}")
 
 
 def refuse_loop(letter: Letter, recipient: str, to: Sequence[str]) -> None:
     """Raise NotForwarded if the message was forwarded by us before."""
     if letter.headers.get(MARK.decode().lower()):
-        raise NotForwarded("This service already forwarded the message: forwarding it again would cause a loop.")
+        raise NotForwarded("This service already forwarded the message, and forwards none twice, because of loops.")
     if len(letter.headers.get("received", ())) > MOST_HOPS:
         raise NotForwarded(f"The message passed more than {MOST_HOPS} servers, which suggests a loop.")
     if recipient in {each.lower() for each in to}:
@@ -45,10 +62,17 @@ def is_of_message(refusal: ClientError, to: Sequence[str]) -> bool:
     AWS doesn't document which headers it refuses. A refusal of our sender is MessageRejected, as one of the content.
     """
     error = refusal.response.get("Error", {})
-    text = str(error.get("Message", "")).lower()
     if error.get("Code") == "MessageRejected":
+        text = str(error.get("Message", "")).lower()
         return "verified" not in text and "authority" not in text
-    return error.get("Code") == "InvalidParameterValue" and not any(each.lower() in text for each in to)
+    return error.get("Code") == "InvalidParameterValue" and not is_of_recipient(refusal, to)
+
+
+def is_of_recipient(refusal: ClientError, to: Sequence[str]) -> bool:
+    """Return whether SES refuses an address of the endpoint."""
+    error = refusal.response.get("Error", {})
+    text = str(error.get("Message", "")).lower()
+    return error.get("Code") == "InvalidParameterValue" and any(each.lower() in text for each in to)
 
 
 def with_own_recipient(raw: bytes, recipient: str) -> bytes:

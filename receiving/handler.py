@@ -6,7 +6,9 @@ always stays in the bucket.
 """
 
 import logging
+import math
 import os
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -25,6 +27,8 @@ LINK_SECONDS = 12 * 60 * 60  # a link ends with the credentials of the function 
 VIRUS = "SES found a virus. The message stays in the bucket."
 UNREAD = "The stored message couldn't be read."
 NO_FORWARDING = "This deployment doesn't forward mail. The message stays in the bucket."
+NO_TIME = "Other deliveries of this message took too long. It is retried."
+TO_REPORT = site.SECONDS + 5.0  # seconds that are kept for the report
 _Aws = (BotoCoreError, ClientError)
 log = logging.getLogger(__name__)
 
@@ -37,16 +41,22 @@ class NotStored(Exception):
     """The message isn't where the rules store it."""
 
 
-def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, str]:
     """Handle a Lambda event. Raises Undelivered."""
-    return Receiver(read_deployment(os.environ, client_of), client_of).handle(event)
+
+    def seconds_left() -> float:
+        return float(context.get_remaining_time_in_millis()) / 1000
+
+    return Receiver(read_deployment(os.environ, client_of), client_of, seconds_left).handle(event)
 
 
 class Receiver:
-    """The function of one deployment. `client` creates its boto3 clients."""
+    """The function of one deployment. `client` creates its boto3 clients; `seconds_left`: until Lambda ends it."""
 
-    def __init__(self, deployment: Deployment, client: Client) -> None:
-        self._deployment, self._client = deployment, client
+    def __init__(
+        self, deployment: Deployment, client: Client, seconds_left: Callable[[], float] = lambda: math.inf
+    ) -> None:
+        self._deployment, self._client, self._seconds_left = deployment, client, seconds_left
         self._markers = Markers(client("s3"), deployment.bucket)
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, str]:
@@ -102,11 +112,14 @@ class Receiver:
         arrival, name = mail.arrival, str(endpoint["id"])
         done = [each for each in recipients if self._is_done(arrival, each, name)]
         left = [each for each in recipients if each not in done and self._is_ours(mail, each)]
-        found = [Outcome("delivered", tuple(done), name)] if done else []
+        found = [Outcome("delivered", tuple(done), name, is_repeat=True)] if done else []
         if left and arrival.has_virus and not self._deployment.delivers_viruses:
             return [*found, Outcome("held", tuple(left), name, VIRUS)]
         deliver = self._to_webhook if endpoint["type"] == "webhook" else self._forward
         for some in webhooks.calls_for(endpoint, left) if left else ():
+            if self._seconds_left() < self._deployment.webhook_seconds + TO_REPORT:
+                found.append(Outcome("failed", some, problem=NO_TIME))
+                continue
             found += _or_failed(
                 partial(self._delivered, partial(deliver, mail, endpoint, some), arrival, some, name), some, name
             )
@@ -139,14 +152,21 @@ class Receiver:
         headers = webhooks.headers(arrival, endpoint, recipients, body, int(now.timestamp()))
         most, deployment = self._deployment.webhook_seconds, self._deployment
         seconds = min(float(endpoint["config"].get("timeout") or most * 1000) / 1000, most)
-        url = str(endpoint["config"]["url"])
-        answer = http_post.post(url, body, headers, seconds=seconds, may_be_private=deployment.may_be_private)
+        url, name = str(endpoint["config"]["url"]), str(endpoint["id"])
+        if name in mail.silent:
+            raise http_post.NoReply(mail.silent[name])
+        try:
+            answer = http_post.post(url, body, headers, seconds=seconds, may_be_private=deployment.may_be_private)
+        except http_post.TimedOut as problem:
+            mail.silent[name] = str(problem)
+            raise
         if not answer.is_taken:
             raise http_post.NoReply(f"The webhook answered {answer.status}. {answer.excerpt}".strip())
 
     def _forward(self, mail: "_Mail", endpoint: Mapping[str, Any], recipients: Sequence[str]) -> None:
         if not self._deployment.forward_from:
             raise forwards.NotForwarded(NO_FORWARDING)
+        forwards.require_sender(self._deployment.forward_from)
         config = endpoint["config"]
         to = list(config.get("emails") or [config["forwardTo"]])
         for recipient in recipients:
@@ -170,9 +190,16 @@ class Receiver:
             raise forwards.NotForwarded(f"SES refuses to send this message: {why} It stays in the bucket.") from refusal
 
     def _send(self, raw: bytes, to: Sequence[str]) -> None:
-        self._client("ses").send_raw_email(
-            Source=self._deployment.forward_from, Destinations=list(to), RawMessage={"Data": raw}
-        )
+        """Raises NotSent, and ClientError if SES refuses this message or a recipient."""
+        sender = self._deployment.forward_from
+        try:
+            self._client("ses").send_raw_email(Source=sender, Destinations=list(to), RawMessage={"Data": raw})
+        except BotoCoreError as problem:
+            raise forwards.NotSent(str(problem)) from problem
+        except ClientError as refusal:
+            if forwards.is_of_message(refusal, to) or forwards.is_of_recipient(refusal, to):
+                raise
+            raise forwards.NotSent(str(refusal)) from refusal
 
     def _report_outcomes(self, mail: "_Mail", outcomes: Sequence[Outcome]) -> list[str]:
         """Report outcomes. If that fails, the event fails: marked deliveries aren't repeated, only reported again."""
@@ -194,6 +221,8 @@ def _or_failed(act: Callable[[], list[Outcome]], recipients: Sequence[str], endp
     """Return what became of it. Any exception is a failed delivery to these recipients, and no other's business."""
     try:
         return act()
+    except forwards.NotSent as problem:
+        return [Outcome("failed", tuple(recipients), problem=str(problem))]
     except (http_post.NoReply, webhooks.BadSecret, NotStored, *_Aws) as problem:
         if _is_of_storage(problem):
             return [Outcome("failed", tuple(recipients), problem=UNREAD, storage_problem=str(problem))]
@@ -205,14 +234,17 @@ def _or_failed(act: Callable[[], list[Outcome]], recipients: Sequence[str], endp
 
 
 def _is_of_storage(problem: Exception) -> bool:
-    """Return whether S3 failed, for which the endpoint isn't to blame. Forwarding calls SES."""
+    """Return whether S3 failed, for which the endpoint isn't to blame. SES refuses a recipient with a ClientError."""
     if isinstance(problem, ClientError):
         return problem.operation_name != "SendRawEmail"
     return isinstance(problem, (NotStored, BotoCoreError))
 
 
 class _Mail:
-    """A message with its routes. It is fetched once, when an endpoint needs it."""
+    """A message with its routes. It is fetched once, when an endpoint needs it.
+
+    `silent`: endpoints (IDs) that didn't respond in time, and why: they are called again at the next attempt.
+    """
 
     def __init__(self, arrival: Arrival, routes: Sequence[Route], client: Client, bucket: str) -> None:
         self.arrival, self.routes = arrival, routes
@@ -220,14 +252,15 @@ class _Mail:
         self._letter: Letter | None = None
         self._place: tuple[str, str] | None = arrival.stored
         self._links: webhooks.Links | None = None
+        self.silent: dict[str, str] = {}
 
     def by_endpoint(self) -> list[tuple[Mapping[str, Any], list[str]]]:
-        """Return the recipients of each endpoint."""
+        """Return the recipients of each endpoint, in another order each time: one attempt may have no time for all."""
         found: dict[str, tuple[Mapping[str, Any], list[str]]] = {}
         for route in self.routes:
             if route["endpoint"] is not None:
                 found.setdefault(route["endpoint"]["id"], (route["endpoint"], []))[1].append(route["recipient"])
-        return list(found.values())
+        return secrets.SystemRandom().sample(list(found.values()), len(found))
 
     def has_shared_name(self, recipient: str) -> bool:
         """Return whether two rules may bring the message: another customer may have a subdomain catch-all above."""
@@ -269,7 +302,7 @@ class _Mail:
             "endpointId": outcome.endpoint_id or None,
             "outcome": outcome.outcome,
             "problem": http_post.printable(outcome.problem)[:1000],
-            "bytes": len(self._letter.raw) if self._letter else None,
+            "bytes": len(self._letter.raw) if self._letter and not outcome.is_repeat else None,
             "at": datetime.now(UTC).isoformat(),
             "probe": self.arrival.probe,
         }

@@ -24,6 +24,10 @@ class NoReply(Exception):
         super().__init__(printable(sentence))  # it may quote what the server sent instead of HTTP
 
 
+class TimedOut(NoReply):
+    """The time for the request ran out."""
+
+
 def printable(text: str) -> str:
     """Return text from outside as Inbound Admin accepts it: without control characters."""
     return "".join(char if char.isprintable() else " " for char in text).strip()
@@ -66,7 +70,7 @@ def post(
     except ssl.SSLCertVerificationError as error:
         raise NoReply(f"The certificate of {host} isn't valid: {error.verify_message}.") from error
     except TimeoutError as error:
-        raise NoReply(f"{host} didn't respond within {seconds:g} seconds.") from error
+        raise TimedOut(f"{host} didn't respond within {seconds:g} seconds.") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise NoReply(f"{host} didn't respond: {getattr(error, 'strerror', None) or error}.") from error
     except NoReply:

@@ -50,20 +50,25 @@ class Markers:
         Raises S3's error if that is unknown.
         """
         key, own = _claim(arrival.message_id, recipient), arrival.event.encode()
+        if self._put_first(key, own):
+            return True
+        claimed_by: bytes = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        return claimed_by == own
+
+    def note_waiting(self, arrival: Arrival, recipient: str) -> None:
+        """Store a note with everything that a later delivery needs. It is written once, so it ends with its message."""
+        content = {**asdict(arrival), "recipients": [recipient]}
+        self._put_first(_note(arrival.message_id, recipient), json.dumps(content).encode())
+
+    def _put_first(self, key: str, content: bytes) -> bool:
+        """Store the object unless it exists. Return whether it was stored."""
         try:
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=own, IfNoneMatch="*")
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=content, IfNoneMatch="*")
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") not in _TAKEN:
                 raise
-            claimed_by: bytes = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-            return claimed_by == own
+            return False
         return True
-
-    def note_waiting(self, arrival: Arrival, recipient: str) -> None:
-        """Store a note with everything that a later delivery needs."""
-        content = {**asdict(arrival), "recipients": [recipient]}
-        key = _note(arrival.message_id, recipient)
-        self._s3.put_object(Bucket=self._bucket, Key=key, Body=json.dumps(content).encode())
 
     def forget_waiting(self, arrival: Arrival, recipient: str) -> None:
         """Delete the note. Safe to repeat."""

@@ -31,7 +31,7 @@ class Outcome:
 
     `storage_problem`: why the stored message couldn't be read; then there is no `endpoint_id`, as it isn't to blame.
     `outcome`: delivered, failed (it is retried), waiting (for a confirmation), held (it stays in the bucket), or
-    unrouted (there is no active endpoint).
+    unrouted (there is no active endpoint). `is_repeat`: an earlier attempt delivered it, so this one didn't read it.
     """
 
     outcome: str
@@ -39,6 +39,7 @@ class Outcome:
     endpoint_id: str = ""
     problem: str = ""
     storage_problem: str = ""
+    is_repeat: bool = False
 
 
 def look_up(deployment: Deployment, recipients: Sequence[str], received_at: str) -> list[Route]:

@@ -9,7 +9,8 @@ from accounts.models.people import User
 from public_api.addresses.services import change as change_address
 from receipt_rules.addresses.selectors import addresses_to, catch_alls_to
 from receipt_rules.addresses.services import lock_domain, lock_uses, set_catch_all
-from receipt_rules.endpoints.services import WEBHOOK_EXTRAS, remove_endpoint
+from receipt_rules.endpoints.core import WEBHOOK_EXTRAS
+from receipt_rules.endpoints.services import remove_endpoint
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.received_mail.selectors import recent_deliveries
 

@@ -44,13 +44,9 @@ def require_routing(actor: User | None, customer_id: str) -> None:
     require(actor, "receipt_rules.route_mail", MAY_NOT_ROUTE, customer_id=customer_id)
 
 
-def address_subject(address: Address) -> Subject:
-    """Return the change log subject of an address."""
-    return Subject("address", address.id, address.address, address.domain.customer_id)
-
-
-def catch_all_subject(catch_all: CatchAll) -> Subject:
-    return Subject("catch_all", catch_all.id, catch_all.recipient, catch_all.domain.customer_id)
+def recipient_subject(row: Address | CatchAll) -> Subject:
+    """Return the change log subject of an address or a catch-all."""
+    return Subject(row.kind, row.id, row.recipient, row.domain.customer_id)
 
 
 def endpoint_subject(endpoint: Endpoint) -> Subject:

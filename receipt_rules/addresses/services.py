@@ -8,8 +8,9 @@ follow), domains by ID, the endpoint, the address or catch-all, the customer's p
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
@@ -18,15 +19,18 @@ from accounts.models.people import Customer, User
 from audit import services as audit_services
 from domains.domain_list.services import record_catch_all
 from domains.models.domains import Domain
-from domains.ownership.selectors import held_domains, holder_of, shares_below
+from domains.ownership.selectors import held_domains, holder_of, nearest_domains, shares_below
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.seen import refuse_if_changed
+from receipt_rules.addresses.core import ReadAddress, read_recipient
 from receipt_rules.addresses.selectors import (
     AddressExists,
-    address_subject,
+    AddressPlace,
     addresses_named,
-    catch_all_subject,
+    entitled,
+    inbound_of,
     locate_address,
+    recipient_subject,
     refuse_existing,
     refuse_unproven,
     require_routing,
@@ -116,6 +120,32 @@ def refuse_shared_below(domain: Domain) -> None:
         )
 
 
+def preview_addresses(*, texts: Sequence[str], customer: Customer) -> tuple[AddressPlace | Refused, ...]:
+    """Return the address that would be added of each text, or why it is refused. Writes nothing.
+
+    One query for all domains and one for all addresses; each domain has one more.
+    """
+    read: dict[str, ReadAddress] = {}
+    for text in texts:
+        with suppress(Refused):  # read again below, where its refusal is the answer
+            read[text] = read_recipient(text)
+    holders = nearest_domains({each.name for each in read.values()}, customer)
+    existing = {row.address for row in addresses_named({each.address for each in read.values()}, customer)}
+    below = cache(names_below)
+
+    def preview(text: str) -> AddressPlace | Refused:
+        try:
+            each = read.get(text) or read_recipient(text)
+            domain = entitled(holders[each.name], each.name, customer)
+            refuse_existing(each.address, existing)
+            refuse_more_names(each.name, domain, below)
+        except Refused as refused:
+            return refused
+        return AddressPlace(each.address, domain, each.noticed)
+
+    return tuple(map(preview, texts))
+
+
 def add_address(
     *,
     text: str,
@@ -174,7 +204,7 @@ def _add(
                 address=place.address, domain=domain, endpoint=asked.endpoint, is_active=asked.is_active
             )
             refuse_loop(asked.endpoint)
-            about, after = address_subject(made), _log(made)
+            about, after = recipient_subject(made), made.logged
             audit_services.record("address.added", about=about, actor=actor, after=after, bulk_id=bulk_id)
     except IntegrityError as error:
         raise AddressExists(place.address) from error
@@ -203,13 +233,13 @@ def change_address(
         locked = _locked(address)
         require_routing(actor, locked.domain.customer_id)
         refuse_foreign(endpoint, locked.domain.customer)
-        before, shown = _log(locked), shown_values(locked)
+        before, shown = locked.logged, shown_values(locked)
         locked.is_active, locked.endpoint = is_active, endpoint
         locked.refused_because = "" if is_active else locked.refused_because
-        if (after := _log(locked)) != before:
+        if (after := locked.logged) != before:
             refuse_if_changed(seen, shown)
             locked.save(update_fields=("is_active", "endpoint", "refused_because"))
-            about = address_subject(locked)
+            about = recipient_subject(locked)
             _clear_refusal_alert(locked, about)
             audit_services.record("address.changed", about=about, actor=actor, before=before, after=after)
             update_name_facts(locked.domain)
@@ -235,40 +265,31 @@ def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
     """
     with transaction.atomic():
         Domain.objects.select_for_update().filter(pk=domain.pk).first()
-        addresses = list(Address.objects.select_related("domain", "endpoint").filter(domain=domain))
-        catch_alls = list(CatchAll.objects.select_related("domain", "endpoint").filter(domain=domain))
-        if domain.is_proven and (addresses or catch_alls):
+        addresses, catch_alls = inbound_of(domain)
+        rows: list[Address | CatchAll] = [*addresses, *catch_alls]
+        if domain.is_proven and rows:
             require_routing(actor, domain.customer_id)
-            keep_routes((*addresses, *catch_alls), domain_name=domain.name, customer_id=domain.customer_id)
-        for address in addresses:
-            _delete_address(address, actor, bulk_id=bulk_id)
-        for catch_all in catch_alls:
-            _delete_catch_all(catch_all, actor, bulk_id)
-        if recipients := [row.recipient for row in (*addresses, *catch_alls)]:
+            keep_routes(rows, domain_name=domain.name, customer_id=domain.customer_id)
+        for row in rows:
+            _delete(row, actor, bulk_id=bulk_id)
+        if recipients := [row.recipient for row in rows]:
             queue_customer_change(domain.customer, actor, recipients=recipients, domains=[domain.pk])
             _update_domain(domain)
     return len(addresses)
 
 
 def _remove(address: Address, actor: User | None, *, because: str = "") -> None:
-    _delete_address(address, actor, because=because)
+    _delete(address, actor, because=because)
     update_name_facts(address.domain)
     queue_customer_change(address.domain.customer, actor, recipients=[address.recipient], domains=[address.domain_id])
 
 
-def _delete_address(address: Address, actor: User | None, *, because: str = "", bulk_id: str = "") -> None:
+def _delete(row: Address | CatchAll, actor: User | None, *, because: str = "", bulk_id: str = "") -> None:
     """Delete the row. The update of its domain's names and the queued change follow in the same transaction."""
-    about, before = address_subject(address), _log(address)
-    audit_services.record("address.removed", about=about, actor=actor, because=because, before=before, bulk_id=bulk_id)
+    what, about = f"{row.kind}.removed", recipient_subject(row)
+    audit_services.record(what, about=about, actor=actor, because=because, before=row.logged, bulk_id=bulk_id)
     alerts_services.update_refusal_alert(about, "")
-    address.delete()
-
-
-def _delete_catch_all(catch_all: CatchAll, actor: User | None, bulk_id: str) -> None:
-    about, before = catch_all_subject(catch_all), _log_catch_all(catch_all)
-    audit_services.record("catch_all.removed", about=about, actor=actor, before=before, bulk_id=bulk_id)
-    alerts_services.update_refusal_alert(about, "")
-    catch_all.delete()
+    row.delete()
 
 
 def merge_addresses(domain: Domain) -> None:
@@ -279,13 +300,13 @@ def merge_addresses(domain: Domain) -> None:
     moved = {row.address: row for row in Address.objects.select_related("domain", "endpoint").filter(domain=domain)}
     for other in addresses_named(moved.keys(), domain.customer).exclude(domain=domain):
         row, endpoint = moved[other.address], other.own_endpoint
-        _delete_address(other, None, because=f"{domain} has the same address.")
+        _delete(other, None, because=f"{domain} has the same address.")
         update_name_facts(other.domain)
         if row.own_endpoint is None and endpoint is not None:
-            before, row.endpoint = _log(row), endpoint
+            before, row.endpoint = row.logged, endpoint
             row.save(update_fields=("endpoint",))
-            about = address_subject(row)
-            audit_services.record("address.changed", about=about, actor=None, before=before, after=_log(row))
+            about = recipient_subject(row)
+            audit_services.record("address.changed", about=about, actor=None, before=before, after=row.logged)
 
 
 def _locked(address: Address) -> Address:
@@ -300,20 +321,6 @@ def _locked(address: Address) -> Address:
 def shown_values(row: Address | CatchAll | None) -> dict[str, Any]:
     """Return what a form shows of it."""
     return {"is_active": row.is_active, "endpoint": row.endpoint_id} if row else {}
-
-
-def _log(address: Address) -> dict[str, Any]:
-    endpoint = address.endpoint
-    return {
-        "address": address.address,
-        "is_active": address.is_active,
-        "endpoint": "" if endpoint is None else endpoint.name,
-        **_log_refusal(address),
-    }
-
-
-def _log_refusal(row: Address | CatchAll) -> dict[str, str]:
-    return {"refused_because": row.refused_because} if row.refused_because else {}
 
 
 def _clear_refusal_alert(row: Address | CatchAll, about: audit_services.Subject) -> None:
@@ -331,12 +338,9 @@ def record_refused(*, recipient: str, because: str) -> bool:
         if found is None or found.refused_because:
             return False
         Domain.objects.select_for_update(no_key=True).filter(pk=found.domain_id).first()
-        about = address_subject(found) if isinstance(found, Address) else catch_all_subject(found)
-        type(found).objects.filter(pk=found.pk).update(refused_because=because)
-        kind = "address" if isinstance(found, Address) else "catch_all"
-        audit_services.record(
-            f"{kind}.refused", about=about, actor=None, because=because, after={"refused_because": because}
-        )
+        about, after = recipient_subject(found), {"refused_because": because}
+        type(found).objects.filter(pk=found.pk).update(**after)
+        audit_services.record(f"{found.kind}.refused", about=about, actor=None, because=because, after=after)
         alerts_services.update_refusal_alert(about, because)
     return True
 
@@ -369,16 +373,16 @@ def set_catch_all(
         found = CatchAll.objects.select_related("endpoint").filter(domain=locked, subdomains=subdomains).first()
         if subdomains and is_active and not (found and found.is_active):
             refuse_shared_below(locked)
-        before, shown = _log_catch_all(found) if found else {}, shown_values(found)
+        before, shown = found.logged if found else {}, shown_values(found)
         made = found or CatchAll(domain=locked, subdomains=subdomains)
         made.domain, made.endpoint, made.is_active = locked, endpoint, is_active
         made.refused_because = "" if is_active else made.refused_because
-        if (after := _log_catch_all(made)) != before:
+        if (after := made.logged) != before:
             refuse_if_changed(seen, shown)
             made.save()
-            _clear_refusal_alert(made, catch_all_subject(made))
+            _clear_refusal_alert(made, recipient_subject(made))
             what = "catch_all.changed" if found else "catch_all.added"
-            audit_services.record(what, about=catch_all_subject(made), actor=actor, before=before, after=after)
+            audit_services.record(what, about=recipient_subject(made), actor=actor, before=before, after=after)
             queue_customer_change(locked.customer, actor, recipients=[made.recipient], domains=[locked.pk])
         _update_domain(locked)
     return made
@@ -388,13 +392,3 @@ def _update_domain(domain: Domain) -> None:
     has = CatchAll.objects.filter(domain=domain, subdomains=False, is_active=True).exists()
     record_catch_all(domain_id=domain.pk, has=has)
     update_name_facts(domain)
-
-
-def _log_catch_all(catch_all: CatchAll) -> dict[str, Any]:
-    endpoint = catch_all.endpoint
-    return {
-        "recipient": catch_all.recipient,
-        "is_active": catch_all.is_active,
-        "endpoint": "" if endpoint is None else endpoint.name,
-        **_log_refusal(catch_all),
-    }

@@ -24,7 +24,6 @@ from inbound_admin.lib.foreign_text import without_nul
 from inbound_admin.lib.http import SignedIn, form_page, page_of, template
 from inbound_admin.lib.ids import new_id
 from inbound_admin.lib.seen import fingerprint
-from receipt_rules.address_previews.services import preview_addresses
 from receipt_rules.addresses.core import CatchAllMeant, read_recipient
 from receipt_rules.addresses.forms import AddressForm, CatchAllForm, ChangeAddressForm, EndpointChoice, PasteForm
 from receipt_rules.addresses.selectors import (
@@ -44,12 +43,13 @@ from receipt_rules.addresses.services import (
     add_address,
     add_addresses,
     change_address,
+    preview_addresses,
     remove_address,
     set_catch_all,
     shown_values,
 )
-from receipt_rules.endpoint_targets.services import endpoint_for
 from receipt_rules.endpoints.core import EndpointKinds
+from receipt_rules.endpoints.services import endpoint_for
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.inbound_summary.selectors import Inbound, inbound_summary, pending_of
 from receipt_rules.live.selectors import SOON, applied_when

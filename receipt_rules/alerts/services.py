@@ -1,6 +1,7 @@
 """Alerts operators when the SES rules drift, and before a quota is used up. Each function also resolves its alert."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from django.conf import settings
@@ -71,32 +72,15 @@ def update_drift_alert(name: str, found: Sequence[DriftNotice], news: set[str]) 
 
 def update_active_set_alert(outage: ReceivingOutage | None) -> None:
     """Raise the alert at the first read without our rule set, and resolve it at the next read with it."""
-    alerts_services.observe(
-        kind="receiving.stopped",
-        about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
-        firing=outage is not None,
-        why=f"{outage.title}. {outage.sentence}" if outage else "",
-        severity="high",
-        audience=OPERATORS,
-    )
+    observe("receiving.stopped", f"{outage.title}. {outage.sentence}" if outage else "")
 
 
 def update_not_set_up_alert(*, is_set_up: bool, customers: Sequence[Customer]) -> None:
     """Raise the alert when a customer's change is pending because receiving isn't set up."""
     names = ", ".join(str(each) for each in customers[:3])
     more = f" and {len(customers) - 3} more" if len(customers) > 3 else ""
-    why = (
-        f"None of our rule sets is active in {settings.AWS_REGION}. Changes of these customers are pending: "
-        f"{names}{more}."
-    )
-    alerts_services.observe(
-        kind="receiving.not_set_up",
-        about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
-        firing=not is_set_up,
-        why="" if is_set_up else why,
-        severity="high",
-        audience=OPERATORS,
-    )
+    why = f"None of our rule sets is active in {settings.AWS_REGION}. Changes of these customers are pending: "
+    observe("receiving.not_set_up", "" if is_set_up else f"{why}{names}{more}.")
 
 
 def update_harmed_mail_alert(recipients: Sequence[str], customers: Collection[str]) -> None:
@@ -144,14 +128,8 @@ def update_filter_alert(filters: Sequence[IpFilter]) -> None:
 
 def update_storage_alert(problem: str) -> None:
     """Update the one alert for stored mail that the function can't read; "" resolves it."""
-    alerts_services.observe(
-        kind="storage.unreadable",
-        about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
-        firing=bool(problem),
-        why=f"The function can't read stored messages, so nothing is delivered: {problem}" if problem else "",
-        severity="high",
-        audience=OPERATORS,
-    )
+    why = f"The function can't read stored messages, so nothing is delivered: {problem}"
+    observe("storage.unreadable", why if problem else "")
 
 
 def update_undecided_alert(messages: int) -> None:
@@ -175,14 +153,22 @@ def _counted(recipients: Sequence[str], customers: Collection[str]) -> str:
 
 
 def _update_mail_alert(kind: str, recipients: Sequence[str], why: str) -> None:
+    observe(kind, why if recipients else "", harmed=len(recipients))
+
+
+def observe(
+    kind: str, why: str, *, severity: str = "high", harmed: int | None = None, now: datetime | None = None
+) -> None:
+    """Update the region's one alert of this kind for operators; an empty `why` resolves it."""
     alerts_services.observe(
         kind=kind,
         about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
-        firing=bool(recipients),
-        why=why if recipients else "",
-        severity="high",
+        firing=bool(why),
+        why=why,
+        severity=severity,
         audience=OPERATORS,
-        harmed=len(recipients),
+        harmed=harmed,
+        now=now,
     )
 
 
@@ -192,14 +178,7 @@ def _number(count: int, noun: str) -> str:
 
 def update_untouched_alert(found: Sequence[UntouchedRule]) -> None:
     """Update the one alert for rules that stay unchanged because SES refuses a recipient in them."""
-    alerts_services.observe(
-        kind="rule.untouched",
-        about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
-        firing=bool(found),
-        why=" ".join(each.sentence for each in found[:MOST_RULES]),
-        severity="high",
-        audience=OPERATORS,
-    )
+    observe("rule.untouched", " ".join(each.sentence for each in found[:MOST_RULES]))
 
 
 def update_quota_alerts(live: RuleSet) -> None:

@@ -1,18 +1,30 @@
-"""The kinds of endpoint on this deployment, and the secrets in an endpoint's settings.
+"""The kinds of endpoint on this deployment, the optional settings of a webhook, and the secrets in settings.
 
 Secrets are shown masked, kept if a masked value is sent back, and removed if the URL's host changes.
 """
 
-from collections.abc import Mapping
+import base64
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
+from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.redaction import HEADERS, MASK, masked, masked_url
 
 TOKEN = "verification_token"  # noqa: S105  a name
 SIGNING_SECRET = "signing_secret"  # noqa: S105  a name
 TOKENS = (TOKEN, SIGNING_SECRET)
+# For the operator's function: timeout, retries, and what it sends with each message.
+WEBHOOK_EXTRAS = ("timeout", "retry_attempts", HEADERS, *TOKENS, "payload")
+PAYLOADS = ("inbound", "standard")  # receiving/webhooks.py
+LONGEST_NAME = 110  # of an endpoint that we name; leaves room for a number
+MOST_RETRIES, LONGEST_TIMEOUT, MOST_HEADERS = 10, 300_000, 20  # the published client gives milliseconds
+# Set by the HTTP client (RFC 9110, 7.6.1 and 8.6): other values would break or redirect the message.
+RESERVED_HEADERS = frozenset("connection content-length host keep-alive te trailer transfer-encoding upgrade".split())
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -118,3 +130,74 @@ def _origin(url: Any) -> tuple[str, str, int | None]:
         return ("", str(url), None)
     host = (parts.hostname or "").rstrip(".").lower()
     return (parts.scheme.lower(), host, port or {"https": 443, "http": 80}.get(parts.scheme.lower()))
+
+
+def invalid(sentence: str) -> Refused:
+    return Refused(sentence, code="ENDPOINT_CONFIG")
+
+
+def webhook_extras(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the optional settings of a webhook; empty ones are left out. Raises Refused (ENDPOINT_CONFIG)."""
+    found = {name: config[name] for name in WEBHOOK_EXTRAS if config.get(name)}
+    for name, most in (("timeout", LONGEST_TIMEOUT), ("retry_attempts", MOST_RETRIES)):
+        number = found.get(name, 1)
+        if type(number) is not int or not 0 < number <= most:
+            raise invalid(f"{name.replace('_', ' ').capitalize()} must be a whole number up to {most}.")
+    if HEADERS in found:
+        _check_headers(found[HEADERS])
+    for name in TOKENS:
+        if name in found:
+            _check_value(found[name])
+    if SIGNING_SECRET in found:
+        _check_secret(found[SIGNING_SECRET])
+    if found.get("payload", PAYLOADS[0]) not in PAYLOADS:
+        raise invalid(f"payload must be {' or '.join(PAYLOADS)}.")
+    return found
+
+
+def _check_headers(headers: Any) -> None:
+    if not isinstance(headers, dict) or len(headers) > MOST_HEADERS:
+        raise invalid(f"Headers must be up to {MOST_HEADERS} names, each with a text value.")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _HEADER.fullmatch(name):
+            raise invalid("A header name can have letters, digits and hyphens only.")
+        if name.lower() in RESERVED_HEADERS:
+            raise invalid(f"{name} is set automatically and can't be changed.")
+        _check_value(value)
+
+
+def _check_value(value: Any) -> None:
+    if value == MASK:
+        raise invalid(f"{MASK} is a placeholder for a hidden value. Enter the value itself.")
+    if not isinstance(value, str) or len(value) > 1000 or not value.isascii() or not value.isprintable():
+        raise invalid("Headers and tokens can have up to 1,000 printable ASCII characters.")
+
+
+def _check_secret(value: str) -> None:
+    """As Standard Webhooks requires: 24 to 64 bytes in base64."""
+    try:
+        key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not value.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise invalid("A signing secret must be whsec_ followed by 24 to 64 bytes in base64.")
+
+
+def is_email(target: str) -> bool:
+    """Return whether a target entered in one field is an email address; else it is a URL, or neither."""
+    return "@" in target and "://" not in target
+
+
+def name_of_target(target: str, *, used: Collection[str]) -> str:
+    """Return the address or the URL's host, with a number if the name is in use. `used`: in lower case."""
+    plain = (target if is_email(target) else _host(target))[:LONGEST_NAME]
+    names = (plain if number == 1 else f"{plain} {number}" for number in count(1))
+    return next(name for name in names if name.lower() not in used)
+
+
+def _host(url: str) -> str:
+    """Return "webhook" for a URL that is refused later."""
+    try:
+        return urlsplit(url).hostname or "webhook"
+    except ValueError:
+        return "webhook"

@@ -9,7 +9,8 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,19 +20,30 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from standardwebhooks import Webhook
 
 from accounts.models.people import Customer, User
 from audit import services as audit_services
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.ids import new_id
 from inbound_admin.lib.public_url import BadUrl
 from inbound_admin.lib.redaction import MASK
 from inbound_admin.lib.seen import refuse_if_changed
 from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import parse_target
-from receipt_rules.addresses.selectors import domains_using, endpoint_subject, require_routing, used_by
-from receipt_rules.endpoints.core import SIGNING_SECRET, TOKEN, SecretMissing, merge_config
+from receipt_rules.addresses.selectors import domains_using, endpoint_subject, endpoints_of, require_routing, used_by
+from receipt_rules.endpoints.core import (
+    SIGNING_SECRET,
+    TOKEN,
+    SecretMissing,
+    invalid,
+    is_email,
+    merge_config,
+    name_of_target,
+    webhook_extras,
+)
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.forwarding.services import request_confirmations
 from receipt_rules.jobs import queue_customer_change
@@ -40,19 +52,12 @@ from receipt_rules.models.endpoints import Endpoint, EndpointType
 
 MOST_MEMBERS = 50
 TEST_EVERY_SECONDS = 10
-# For the operator's function: timeout, retries, and what it sends with each message.
-WEBHOOK_EXTRAS = ("timeout", "retry_attempts", "headers", "verification_token", "signing_secret", "payload")
-PAYLOADS = ("inbound", "standard")  # receiving/webhooks.py
-MOST_RETRIES, LONGEST_TIMEOUT, MOST_HEADERS = 10, 300_000, 20  # the published client gives milliseconds
-# Set by the HTTP client (RFC 9110, 7.6.1 and 8.6): other values would break or redirect the message.
-RESERVED_HEADERS = frozenset("connection content-length host keep-alive te trailer transfer-encoding upgrade".split())
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
 
 def validate_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that the type has, validated. Raises Refused (ENDPOINT_TYPE, ENDPOINT_CONFIG)."""
     if kind == EndpointType.WEBHOOK:
-        return {"url": _url(_text(config.get("url", "")).strip())} | _extras(config)
+        return {"url": _url(_text(config.get("url", "")).strip())} | webhook_extras(config)
     if kind == EndpointType.EMAIL:
         return {"address": _email(_text(config.get("address", "")))}
     if kind == EndpointType.EMAIL_GROUP:
@@ -60,69 +65,20 @@ def validate_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     raise Refused(f"An endpoint is {endpoint_kinds().phrase}.", code="ENDPOINT_TYPE")
 
 
-def _extras(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the optional settings; empty ones are left out."""
-    found = {name: config[name] for name in WEBHOOK_EXTRAS if config.get(name)}
-    for name, most in (("timeout", LONGEST_TIMEOUT), ("retry_attempts", MOST_RETRIES)):
-        number = found.get(name, 1)
-        if type(number) is not int or not 0 < number <= most:
-            raise Refused(
-                f"{name.replace('_', ' ').capitalize()} must be a whole number up to {most}.", code="ENDPOINT_CONFIG"
-            )
-    if "headers" in found:
-        _check_headers(found["headers"])
-    if "verification_token" in found:
-        _check_value(found["verification_token"])
-    if "signing_secret" in found:
-        _check_value(found["signing_secret"])
-        _check_secret(found["signing_secret"])
-    if found.get("payload", PAYLOADS[0]) not in PAYLOADS:
-        raise Refused(f"payload must be {' or '.join(PAYLOADS)}.", code="ENDPOINT_CONFIG")
-    return found
-
-
-def _check_headers(headers: Any) -> None:
-    if not isinstance(headers, dict) or len(headers) > MOST_HEADERS:
-        raise Refused(f"Headers must be up to {MOST_HEADERS} names, each with a text value.", code="ENDPOINT_CONFIG")
-    for name, value in headers.items():
-        if not isinstance(name, str) or not _HEADER.fullmatch(name):
-            raise Refused("A header name can have letters, digits and hyphens only.", code="ENDPOINT_CONFIG")
-        if name.lower() in RESERVED_HEADERS:
-            raise Refused(f"{name} is set automatically and can't be changed.", code="ENDPOINT_CONFIG")
-        _check_value(value)
-
-
-def _check_value(value: Any) -> None:
-    if value == MASK:
-        raise Refused(f"{MASK} is a placeholder for a hidden value. Enter the value itself.", code="ENDPOINT_CONFIG")
-    if not isinstance(value, str) or len(value) > 1000 or not value.isascii() or not value.isprintable():
-        raise Refused("Headers and tokens can have up to 1,000 printable ASCII characters.", code="ENDPOINT_CONFIG")
-
-
-def _check_secret(value: str) -> None:
-    """As Standard Webhooks requires: 24 to 64 bytes in base64."""
-    try:
-        key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
-    except ValueError:
-        key = b""
-    if not value.startswith("whsec_") or not 24 <= len(key) <= 64:
-        raise Refused("A signing secret must be whsec_ followed by 24 to 64 bytes in base64.", code="ENDPOINT_CONFIG")
-
-
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise Refused("An address must be text.", code="ENDPOINT_CONFIG")
+        raise invalid("An address must be text.")
     return value
 
 
 def _url(url: str) -> str:
     """Validate the URL as webhooks do. It is validated again on connecting: names are resolved only then."""
     if MASK in url:
-        raise Refused(f"Part of the URL is masked ({MASK}). Enter the full URL.", code="ENDPOINT_CONFIG")
+        raise invalid(f"Part of the URL is masked ({MASK}). Enter the full URL.")
     try:
         parse_target(url, may_be_private=settings.WEBHOOKS_MAY_BE_PRIVATE)
     except BadUrl as error:
-        raise Refused(str(error), code="ENDPOINT_CONFIG") from error
+        raise invalid(str(error)) from error
     return url
 
 
@@ -133,17 +89,17 @@ def _email(text: str) -> str:
         address.rpartition("@")[2].encode("idna")  # as on sending; a label may be too long in its DNS form
     except (ValidationError, UnicodeError) as error:
         shown = address[:80].encode("utf-8", "replace").decode()
-        raise Refused(f"“{shown}” isn't an email address.", code="ENDPOINT_CONFIG") from error
+        raise invalid(f"“{shown}” isn't an email address.") from error
     return address
 
 
 def _members(given: Any) -> list[str]:
     if not isinstance(given, str | list | tuple):
-        raise Refused("A group must be a list of addresses.", code="ENDPOINT_CONFIG")
+        raise invalid("A group must be a list of addresses.")
     texts = given.replace(",", "\n").splitlines() if isinstance(given, str) else list(given)
     members = list(dict.fromkeys(_email(text) for text in map(_text, texts) if text.strip()))
     if not 1 <= len(members) <= MOST_MEMBERS:
-        raise Refused(f"A group must have between 1 and {MOST_MEMBERS} addresses.", code="ENDPOINT_CONFIG")
+        raise invalid(f"A group must have between 1 and {MOST_MEMBERS} addresses.")
     return members
 
 
@@ -302,12 +258,12 @@ def _set_ses_options(endpoint: Endpoint, ses: SesOptions | None, actor: User | N
 
 def _check_ses(ses: SesOptions) -> None:
     if ses.s3_bucket and not _BUCKET.fullmatch(ses.s3_bucket):
-        raise Refused(f"{ses.s3_bucket} isn't a valid bucket name.", code="ENDPOINT_CONFIG")
+        raise invalid(f"{ses.s3_bucket} isn't a valid bucket name.")
     if not _PREFIX.fullmatch(ses.s3_prefix):
-        raise Refused("A prefix can have up to 200 letters, digits and ! _ . * ' ( ) / -.", code="ENDPOINT_CONFIG")
+        raise invalid("A prefix can have up to 200 letters, digits and ! _ . * ' ( ) / -.")
     for arn, service in ((ses.lambda_arn, "lambda"), (ses.sns_topic, "sns")):
         if arn and not re.fullmatch(rf"arn:[a-z-]+:{service}:[a-z0-9-]+:\d{{12}}:\S+", arn):
-            raise Refused(f"{arn} isn't a valid {service} ARN.", code="ENDPOINT_CONFIG")
+            raise invalid(f"{arn} isn't a valid {service} ARN.")
 
 
 def save_endpoint(endpoint: Endpoint) -> None:
@@ -331,7 +287,35 @@ def _merged(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[s
     try:
         return merge_config(given, stored)
     except SecretMissing as missing:
-        raise Refused(str(missing), code="ENDPOINT_CONFIG") from missing
+        raise invalid(str(missing)) from missing
+
+
+@contextmanager
+def endpoint_for(
+    *, target: str, chosen: Endpoint | None, customer: Customer, actor: User | None
+) -> Iterator[Endpoint | None]:
+    """Yield the endpoint of `target`, or `chosen` if it is empty. A failure in the block also undoes a new endpoint.
+
+    Raises Refused as `add_endpoint`.
+    """
+    with transaction.atomic():
+        yield _endpoint_at(target.strip(), customer, actor) if target.strip() else chosen
+
+
+def _endpoint_at(target: str, customer: Customer, actor: User | None) -> Endpoint:
+    """Return the customer's endpoint that delivers there, created if none does, however many ask at once."""
+    if "@" not in target and "://" not in target:
+        kinds = endpoint_kinds()
+        raise Refused(f"Enter {kinds.target}, such as {kinds.example}.", code="ENDPOINT_CONFIG")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"endpoint target {customer.pk}"])
+    kind, member = (EndpointType.EMAIL, "address") if is_email(target) else (EndpointType.WEBHOOK, "url")
+    own = list(endpoints_of(customer))
+    for endpoint in own:
+        if endpoint.type == kind and endpoint.config.get(member) == target and endpoint.is_active:
+            return endpoint
+    name = name_of_target(target, used={endpoint.name.lower() for endpoint in own})
+    return add_endpoint(customer=customer, name=name, type=kind.value, config={member: target}, actor=actor)
 
 
 @dataclass(frozen=True)
@@ -368,8 +352,9 @@ def _send(endpoint: Endpoint, actor: User | None, because: str) -> EndpointTest:
         raise RateLimited(sentence, retry_after=TEST_EVERY_SECONDS)
     audit_services.record("endpoint.tested", about=endpoint_subject(endpoint), actor=actor, because=because)
     begun, body = time.monotonic(), _body(endpoint)
+    text = json.dumps(body)
     try:
-        reply = webhooks_services.post(str(endpoint.config["url"]), json.dumps(body), _headers(endpoint))
+        reply = webhooks_services.post(str(endpoint.config["url"]), text, _headers(endpoint, text))
     except webhooks_gateway.NotDelivered as problem:
         return EndpointTest(is_good=False, sentence=str(problem), milliseconds=_since(begun), payload=body)
     result = "accepted the test message" if reply.is_taken else "answered, but didn't accept the test message"
@@ -386,14 +371,22 @@ def _body(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def _headers(endpoint: Endpoint) -> dict[str, str]:
-    own = {str(name): str(value) for name, value in endpoint.config.get("headers", {}).items()}
-    return own | {
+def _headers(endpoint: Endpoint, body: str) -> dict[str, str]:
+    """Return what the function sends too (receiving/webhooks.py): a receiver that checks it refuses a bare test."""
+    config, name, now = endpoint.config, new_id("test"), timezone.now()
+    found = {str(name): str(value) for name, value in config.get("headers", {}).items()} | {
         "Content-Type": "application/json",
         "User-Agent": f"{settings.SITE_NAME} webhooks",
         "X-Webhook-Event": "email.received",
         "X-Endpoint-ID": endpoint.pk,
     }
+    if TOKEN in config:
+        found["X-Webhook-Verification-Token"] = config[TOKEN]
+    if SIGNING_SECRET in config:
+        signed = Webhook(config[SIGNING_SECRET]).sign(name, now, body)
+        stamp = str(int(now.timestamp()))
+        found |= {"webhook-id": name, "webhook-timestamp": stamp, "webhook-signature": signed}
+    return found
 
 
 def _since(begun: float) -> int:

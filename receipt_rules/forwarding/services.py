@@ -126,11 +126,11 @@ def rows_due(endpoint: Endpoint) -> bool:
 
 def confirm_imported(*, endpoint: Endpoint) -> None:
     """Mark recipients of an imported endpoint as confirmed: the legacy system forwarded to them. A refusal is kept."""
-    addresses = {address.lower() for address in recipients_of(endpoint)}
-    for address in addresses:
-        Forwarding.objects.get_or_create(
-            customer=endpoint.customer, address=address, defaults={"state": ForwardingState.CONFIRMED}
-        )
+    for address in {address.lower() for address in recipients_of(endpoint)}:
+        confirmed = {"state": ForwardingState.CONFIRMED, "due_at": None}
+        row, _ = Forwarding.objects.get_or_create(customer=endpoint.customer, address=address, defaults=confirmed)
+        if row.state == ForwardingState.WAITING:  # their own answer, at this moment too, is kept
+            Forwarding.objects.filter(pk=row.pk, state=ForwardingState.WAITING).update(**confirmed)
 
 
 def record_answer(*, row: Forwarding, confirms: bool, now: datetime) -> Forwarding:

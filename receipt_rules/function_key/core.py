@@ -17,12 +17,14 @@ class KeyProblem(StrEnum):
     EXPIRED = "it has expired"
     REVOKED = "it was revoked"
     NOT_STAFF = "its owner is no longer staff"
-    SCOPE = "it lacks a scope"
 
 
 @dataclass(frozen=True)
 class KeyUse:
-    """A key with the scope “route”. `problem`: why it can't be used now; None if it can."""
+    """A key with the scope “route”. `problem`: why it can't be used now; None if it can.
+
+    `by_function_at`: when our function used it, as far as it is known; a person may try a key too.
+    """
 
     name: str
     problem: KeyProblem | None
@@ -30,6 +32,7 @@ class KeyUse:
     used_at: datetime | None
     refused_at: datetime | None
     expires_at: datetime | None
+    by_function_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def _refused(keys: Sequence[KeyUse]) -> str:
     if not refused:
         return ""
     moment, last = refused[-1][0], keys[refused[-1][1]]
-    if any(key.used_at is not None and key.used_at >= moment for key in keys):
+    if any(key.by_function_at is not None and key.by_function_at >= moment for key in keys):
         return ""
     because = f": {last.problem}" if last.problem else ""
     at = f"{moment:%-d %B %Y %H:%M} UTC"
@@ -72,13 +75,13 @@ def _refused(keys: Sequence[KeyUse]) -> str:
 def _stops_mail(key: KeyUse, working: Sequence[KeyUse]) -> bool:
     """Return whether a refused key may be the function's.
 
-    It isn't if a key that works was used after this one's last use, within a day before the refusal: the function has
-    another key, and somebody called with an old one. Each further refusal counts from its own time.
+    It isn't if the function used a key that works after this one's last use, within a day before the refusal:
+    somebody called with an old one. Each further refusal counts from its own time.
     """
-    if key.refused_at is None or (key.used_at is not None and key.used_at >= key.refused_at):
+    if key.refused_at is None or (key.by_function_at is not None and key.by_function_at >= key.refused_at):
         return False
-    since = max(filter(None, (key.used_at, key.refused_at - USED_LATELY)))
-    return not any(each.used_at is not None and each.used_at > since for each in working)
+    since = max(filter(None, (key.by_function_at, key.refused_at - USED_LATELY)))
+    return not any(each.by_function_at is not None and each.by_function_at > since for each in working)
 
 
 def _in_use(keys: Sequence[KeyUse], now: datetime) -> list[KeyUse]:

@@ -65,11 +65,6 @@ _OTHERS = {
         "isn't received: our team has turned off inbound mail",
     ),
     RulesFact.ENDING: _sentence("is", "are", " being turned off by our team: SES still accepts the mail"),
-    RulesFact.MUTED: _Fate(
-        "isn't receiving: our team has turned off inbound mail",
-        "aren't receiving: our team has turned off inbound mail",
-        "isn't received: our team has turned off inbound mail",
-    ),
     RulesFact.SPLIT: _Fate(
         "isn't receiving: another account has proven one of the subdomains",
         "aren't receiving: another account has proven one of the subdomains",
@@ -92,6 +87,7 @@ _OTHERS = {
     ),
 }
 _OTHERS[RulesFact.UNSTORED] = _OTHERS[RulesFact.STOPPED]
+_OTHERS[RulesFact.MUTED] = _OTHERS[RulesFact.HALTED]
 
 
 def summary(

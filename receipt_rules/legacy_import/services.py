@@ -19,7 +19,7 @@ from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import held_domains, name_and_parents
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
-from receipt_rules.addresses.selectors import address_subject, addresses_named, catch_all_subject, endpoint_subject
+from receipt_rules.addresses.selectors import addresses_named, endpoint_subject, recipient_subject
 from receipt_rules.addresses.services import lock_domain
 from receipt_rules.endpoints.services import endpoint_log, endpoint_name, save_endpoint, validate_config
 from receipt_rules.forwarding.services import confirm_imported
@@ -74,17 +74,17 @@ def import_address(
     plain = read_recipient(text).address
     domain = lock_domain(_own_domain(plain.rpartition("@")[2], of.customer), to_receive=False)
     found = addresses_named([plain], of.customer).first()
-    before = _address_log(found) if found else {}
+    before = found.logged if found else {}
     made = found or Address(address=plain, domain=domain)
     made.endpoint, made.is_active = endpoint, is_active
-    if (after := _address_log(made)) == before:
+    if (after := made.logged) == before:
         return made, StoredImport.SAME
     try:
         with transaction.atomic():
             made.save()
     except IntegrityError as error:
         raise Refused(f"{plain} was just added by someone else.", code="ADDRESS_EXISTS") from error
-    _record("address", before, after, address_subject(made), of)
+    _record("address", before, after, recipient_subject(made), of)
     return made, StoredImport.CHANGES if found else StoredImport.NEW
 
 
@@ -94,14 +94,14 @@ def import_catch_all(*, name: str, endpoint: Endpoint | None, is_active: bool, o
     found = CatchAll.objects.select_related("endpoint").filter(domain=domain, subdomains=False).first()
     if found is None and not is_active:
         return StoredImport.SAME
-    before = _catch_all_log(found) if found else {}
+    before = found.logged if found else {}
     made = found or CatchAll(domain=domain)
     made.domain, made.endpoint, made.is_active = domain, endpoint, is_active
-    if (after := _catch_all_log(made)) == before:
+    if (after := made.logged) == before:
         return StoredImport.SAME
     made.save()
     record_catch_all(domain_id=domain.pk, has=is_active)
-    _record("catch_all", before, after, catch_all_subject(made), of)
+    _record("catch_all", before, after, recipient_subject(made), of)
     return StoredImport.CHANGES if found else StoredImport.NEW
 
 
@@ -127,19 +127,3 @@ def _record(
         after=after,
         bulk_id=of.bulk_id,
     )
-
-
-def _address_log(address: Address) -> dict[str, Any]:
-    return {"address": address.address, "is_active": address.is_active, "endpoint": _name(address.endpoint)}
-
-
-def _catch_all_log(catch_all: CatchAll) -> dict[str, Any]:
-    return {
-        "recipient": catch_all.recipient,
-        "is_active": catch_all.is_active,
-        "endpoint": _name(catch_all.endpoint),
-    }
-
-
-def _name(endpoint: Endpoint | None) -> str:
-    return "" if endpoint is None else endpoint.name

@@ -67,12 +67,13 @@ class End(Labelled):
     is_failing: bool = False
     is_kept: bool = False
     is_loop: bool = False  # it forwards the mail back to the addresses that it gets it from
+    is_chain: bool = False  # it forwards the mail to addresses that forward it on, which isn't done twice
 
     @property
     def state(self) -> HopState:
         if not self.name or self.is_off or self.is_kept:
             return HopState.STORED
-        if self.is_failing or self.is_loop:
+        if self.is_failing or self.is_loop or self.is_chain:
             return HopState.UNDELIVERED
         return HopState.UNCONFIRMED if self.waits else HopState.OK
 
@@ -94,6 +95,10 @@ class End(Labelled):
             return f"{self.name} gets no mail: this deployment doesn't forward mail. Mail is stored only"
         if self.is_loop:
             why = "forwards the mail back to its own address. Mail is stored only"
+        elif self.is_chain:
+            why = (
+                "forwards to an address that forwards mail too, and no message is forwarded twice. Mail is stored only"
+            )
         elif self.waits:
             why = "is waiting for confirmation. Mail is stored until then"
         else:

@@ -1,6 +1,7 @@
 """The path of mail for a domain, an address or a simulated recipient: its facts, and its endpoints by route lookup."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from django.conf import settings
@@ -8,7 +9,7 @@ from django.conf import settings
 from domains.models.domains import Domain
 from domains.receiving.core import Receiving, ReceivingFacts
 from notifications.alerts.selectors import open_since
-from receipt_rules.forwarding.selectors import blocked_endpoints, is_forwarding_off, own_recipients_of
+from receipt_rules.forwarding.selectors import blocked_endpoints, is_forwarding_off, own_recipients_of, recipients_of
 from receipt_rules.mail_path.core import End, Hop, mail_path
 from receipt_rules.models.addresses import Address, CatchAll, RequestedRecipient
 from receipt_rules.models.endpoints import Endpoint, EndpointType
@@ -67,25 +68,46 @@ def _ends_of_routes(routes: Iterable[Route]) -> tuple[End, ...]:
 MOST_FORWARDS = 5  # in one chain that is followed
 
 
-def looping(endpoints: Iterable[Endpoint | None]) -> frozenset[str]:
-    """Return the IDs of forwarding endpoints whose mail comes back to them through the customer's own addresses.
+@dataclass(frozen=True)
+class ForwardChains:
+    """Forwarding endpoints (IDs) whose mail nobody gets, because the function forwards no message twice.
 
-    The function forwards no message twice, so such mail is only stored.
+    `loops`: the mail comes back to the endpoint. `twice`: each of its addresses is its customer's and forwards it on.
     """
+
+    loops: frozenset[str]
+    twice: frozenset[str]
+
+
+def looping(endpoints: Iterable[Endpoint | None]) -> frozenset[str]:
+    return forward_chains(endpoints).loops
+
+
+def forward_chains(endpoints: Iterable[Endpoint | None]) -> ForwardChains:
+    """Follow the mail of the endpoints through the customer's own addresses."""
     ways = [(each.pk, each) for each in {e.pk: e for e in endpoints if e is not None}.values()]
-    found: set[str] = set()
-    for _ in range(MOST_FORWARDS):
+    loops: set[str] = set()
+    twice: frozenset[str] = frozenset()
+    for number in range(MOST_FORWARDS):
         own = own_recipients_of(at for _, at in ways)
         targets = [(origin, at, address) for origin, at in ways for address in own[at.pk]]
         if not targets:
             break
         asked = list(dict.fromkeys(address for _, _, address in targets))
         next_of = {at: _forwards_to(route) for at, route in zip(asked, route_lookup(asked), strict=True)}
+        if number == 0:
+            twice = frozenset(origin for origin, at in ways if _are_all_forwarded(at, next_of))
         reached = ((origin, at, next_of[address]) for origin, at, address in targets)
         ways = list(dict.fromkeys((o, to) for o, at, to in reached if to and to.customer_id == at.customer_id))
-        found |= {origin for origin, to in ways if origin == to.pk}
-        ways = [(origin, to) for origin, to in ways if origin not in found]
-    return frozenset(found)
+        loops |= {origin for origin, to in ways if origin == to.pk}
+        ways = [(origin, to) for origin, to in ways if origin not in loops]
+    return ForwardChains(frozenset(loops), twice)
+
+
+def _are_all_forwarded(endpoint: Endpoint, next_of: Mapping[str, Endpoint | None]) -> bool:
+    """`next_of`: by own address, the endpoint that forwards its mail on; None for one that doesn't."""
+    recipients = recipients_of(endpoint)
+    return bool(recipients) and all(next_of.get(each.lower()) for each in recipients)
 
 
 def _forwards_to(route: Route) -> Endpoint | None:
@@ -108,7 +130,7 @@ def set_ends(rows: Collection[RequestedRecipient]) -> None:
 def _end_factory(endpoints: Iterable[Endpoint | None]) -> Callable[[Endpoint | None, bool], End]:
     """Return a function from an endpoint, and whether it waits for confirmation, to its end."""
     found = {endpoint.pk: endpoint for endpoint in endpoints if endpoint}
-    failing, loops = open_since("endpoint.failing", sorted(found)), looping(found.values())
+    failing, chains = open_since("endpoint.failing", sorted(found)), forward_chains(found.values())
     forwards_none = cache(is_forwarding_off)  # read once, and only if an endpoint forwards mail
 
     def end(endpoint: Endpoint | None, waits: bool) -> End:
@@ -121,7 +143,8 @@ def _end_factory(endpoints: Iterable[Endpoint | None]) -> Callable[[Endpoint | N
             is_kept=endpoint.type != EndpointType.WEBHOOK and forwards_none(),
             waits=waits,
             is_failing=endpoint.pk in failing,
-            is_loop=endpoint.pk in loops,
+            is_loop=endpoint.pk in chains.loops,
+            is_chain=endpoint.pk in chains.twice,
         )
 
     return end

@@ -1,6 +1,7 @@
 """Addresses and catch-alls: which mail a customer wants to receive, and where it is delivered; and who had a name."""
 
 from dataclasses import replace
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models.functions import Lower
@@ -45,6 +46,8 @@ class RequestedRecipient(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
+    kind: ClassVar[str]  # in the change log
+    logged_as: ClassVar[str]  # the name of its recipient there
     end: End | None = None  # set by `mail_path.selectors.set_ends`
     is_changing: bool = False  # set there as well: a step of a run is changing its rule
 
@@ -66,6 +69,13 @@ class RequestedRecipient(models.Model):
     def recipient(self) -> str:
         """Return the recipient as a receipt rule names it."""
         raise NotImplementedError
+
+    @property
+    def logged(self) -> dict[str, Any]:
+        """Return its values for the change log."""
+        endpoint, refused = self.endpoint, self.refused_because
+        shown = {"is_active": self.is_active, "endpoint": "" if endpoint is None else endpoint.name}
+        return {self.logged_as: self.recipient, **shown} | ({"refused_because": refused} if refused else {})
 
     @property
     def mail_name(self) -> str:
@@ -128,6 +138,7 @@ class Address(RequestedRecipient):
 
     id = models.CharField(primary_key=True, max_length=40, default=new_address_id, editable=False)
     address = models.CharField(max_length=320, help_text="Lower case; the domain in ASCII.")
+    kind = logged_as = "address"
 
     class Meta:
         ordering = ("address", "id")
@@ -169,6 +180,7 @@ class CatchAll(RequestedRecipient):
 
     id = models.CharField(primary_key=True, max_length=40, default=new_catch_all_id, editable=False)
     subdomains = models.BooleanField(default=False)
+    kind, logged_as = "catch_all", "recipient"
 
     class Meta:
         ordering = ("domain", "subdomains")

@@ -63,6 +63,10 @@ class ActiveRuleSet(models.Model):
     claims_mail = models.BooleanField(
         default=False, db_default=False, help_text="The function delivers a message once, whichever rules bring it."
     )
+    function_key = models.CharField(
+        max_length=40, blank=True, db_default="", default="", help_text="API key of the function's last route lookup."
+    )
+    function_key_at = models.DateTimeField(null=True, help_text="Accurate to the minute.")
 
     class Meta:
         ordering = ("region",)

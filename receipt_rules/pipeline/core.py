@@ -1,6 +1,7 @@
 """Delivery of received mail: metrics of rules and function, and the bucket's contents."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -34,12 +35,19 @@ class FunctionMetric(StrEnum):
     DURATION = "Duration"
 
 
+class QueueMetric(StrEnum):
+    """SQS's metric of a queue. SQS stops publishing it after six hours without a message or a call."""
+
+    WAITING = "ApproximateNumberOfMessagesVisible"
+
+
+AnyMetric = RuleMetric | FunctionMetric | QueueMetric
 Points = tuple[tuple[datetime, float], ...]
 
 
 @dataclass(frozen=True)
 class Series:
-    """A metric of a rule, the active set (`ACTIVE`) or a function, oldest point first.
+    """A metric of a rule, the active set (`ACTIVE`), a function or a queue, oldest point first.
 
     No point means no data, not zero.
     """
@@ -95,22 +103,19 @@ def of_all_mail(series: Sequence[Series], metric: RuleMetric) -> Points:
 
 def summed(series: Sequence[Series], metric: str) -> Points:
     """Return the sum of a metric over several rules or functions, for each hour."""
-    found: dict[datetime, float] = {}
-    for one in series:
-        if one.metric == metric:
-            for at, value in one.points:
-                found[at] = found.get(at, 0) + value
-    return tuple(sorted(found.items()))
+    return _by_hour(series, metric, sum)
 
 
 def longest(series: Sequence[Series], metric: str) -> Points:
     """Return the maximum over several functions, for each hour."""
-    found: dict[datetime, float] = {}
-    for one in series:
-        if one.metric == metric:
-            for at, value in one.points:
-                found[at] = max(found.get(at, 0), value)
-    return tuple(sorted(found.items()))
+    return _by_hour(series, metric, max)
+
+
+def _by_hour(series: Sequence[Series], metric: str, combined: Callable[[list[float]], float]) -> Points:
+    found: dict[datetime, list[float]] = defaultdict(list)
+    for at, value in (point for one in series if one.metric == metric for point in one.points):
+        found[at].append(value)
+    return tuple(sorted((at, combined(values)) for at, values in found.items()))
 
 
 @dataclass(frozen=True)
@@ -130,3 +135,12 @@ class StoredMail:
     count: int
     newest: datetime | None
     is_all: bool
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """`number`: events in the queue, the most in the hour from `at`; None: CloudWatch has no data of such a queue."""
+
+    queue: str
+    number: int | None = None
+    at: datetime | None = None

@@ -10,13 +10,13 @@ from typing import Any
 from inbound_admin.lib import aws, cloudwatch
 from inbound_admin.lib.cloudwatch import Metric
 from inbound_admin.lib.errors import AwsProblem
-from receipt_rules.pipeline.core import ACTIVE, FunctionMetric, LogLine, RuleMetric, Series
+from receipt_rules.pipeline.core import ACTIVE, AnyMetric, FunctionMetric, LogLine, QueueMetric, Series
 
-Wanted = tuple[str, RuleMetric | FunctionMetric]
+Wanted = tuple[str, AnyMetric]
 
 
 def metric_data(wanted: Sequence[Wanted], *, start: datetime, end: datetime) -> tuple[Series, ...]:
-    """Return hourly metrics of rules, the active rule set (`ACTIVE`) or functions; at most 500 metrics per call.
+    """Return hourly metrics of rules, the active rule set (`ACTIVE`), functions or queues; at most 500 per call.
 
     A metric without data has no points. Raises AwsProblem, also for partial data: the missing part could be lost mail.
     Source: SES developer guide, "Viewing metrics for Amazon SES email receiving".
@@ -32,7 +32,9 @@ def metric_data(wanted: Sequence[Wanted], *, start: datetime, end: datetime) -> 
     )
 
 
-def _metric(name: str, metric: RuleMetric | FunctionMetric) -> Metric:
+def _metric(name: str, metric: AnyMetric) -> Metric:
+    if isinstance(metric, QueueMetric):
+        return Metric("AWS/SQS", metric.value, (("QueueName", name),), "Maximum")
     if isinstance(metric, FunctionMetric):
         statistic = "Maximum" if metric is FunctionMetric.DURATION else "Sum"
         return Metric("AWS/Lambda", metric.value, (("FunctionName", name),), statistic)

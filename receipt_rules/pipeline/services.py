@@ -7,18 +7,18 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Generic, TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Count
+from django.utils import timezone
 
-from audit.services import Subject
 from domains.models.domains import Domain
 from inbound_admin.lib.cloudwatch import MOST_QUERIES
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
-from notifications.alerts import core as alerts_core
-from notifications.alerts import services as alerts_services
+from receipt_rules.alerts import services as alerts_services
 from receipt_rules.function_key.selectors import key_report, last_lookup
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
@@ -27,9 +27,11 @@ from receipt_rules.pipeline import gateway
 from receipt_rules.pipeline.core import (
     ACTIVE,
     OF_A_RULE,
+    DeadLetters,
     FunctionMetric,
     Health,
     LogLine,
+    QueueMetric,
     RuleMetric,
     Series,
     StoredMail,
@@ -45,7 +47,7 @@ MOST_LINES = 50
 MOST_NAMED = 3  # endpoints, in the alert
 ERROR = "ERROR"  # the level as Lambda's logger writes it
 LOST_FOR = timedelta(hours=24)
-OPERATE = "receipt_rules.operate_rules"
+IN_QUEUE_FOR = timedelta(hours=2)  # CloudWatch has a full hour's values by then
 NO_LOOKUP = (
     "In that time no route lookup was answered, so no mail was delivered: the function doesn't reach this site, or "
     "its API key isn't one of ours. Its log has the answer; docs/receiving.md says how to replace the key."
@@ -75,6 +77,12 @@ def last_errors(*, since: datetime, domain: Domain | None) -> ReadResult[tuple[L
     return _read_cached(f"log {since:%Y%m%d%H} {domain.pk if domain else ''}", lambda: _errors(since, domain))
 
 
+def dead_letters(*, now: datetime) -> ReadResult[DeadLetters]:
+    """Return what the function couldn't deliver for a day, in the queue as the template names it."""
+    queue = f"{settings.RECEIVING_FUNCTION.rpartition(':function:')[2]}-dead-letters"
+    return _read_cached(f"queue {queue}", lambda: _dead_letters(queue, now))
+
+
 def recently_stored(*, prefix: str) -> ReadResult[StoredMail]:
     return _read_cached(f"stored {prefix}", lambda: _stored(str(settings.RECEIVING_BUCKET), prefix))
 
@@ -87,31 +95,27 @@ def check_for_lost_mail(*, now: datetime) -> Health:
     found = health(_rules(now - LOST_FOR, now))
     lost = f"{_messages(found.lost)} lost in a day. {_where(found.losing_rules)}"
     failing = f"Delivery failed {found.failed} times in a day. {TRIED_AGAIN} {_where(found.failing_rules)}"
+    update = partial(alerts_services.observe, now=now)
     with ExitStack() as both:  # if one raises, the others are still done
         both.callback(_check_function, now)
-        both.callback(_observe, "receiving.failing", bool(found.failed), failing, "medium", now)
-        both.callback(_observe, "receiving.lost", bool(found.lost), lost, "high", now)
+        both.callback(update, "receiving.failing", failing if found.failed else "", severity="medium")
+        both.callback(update, "receiving.lost", lost if found.lost else "")
     return found
 
 
 def _check_function(now: datetime) -> None:
-    errors = int(sum(one.total for one in _functions(now - timedelta(hours=1), now) if one.metric == "Errors"))
-    failed = f"The function failed {errors} times in the last hour. {_failing_because(now - timedelta(hours=1), now)}"
-    _observe("function.failing", bool(errors), failed.strip(), "medium", now)
+    since, why = now - timedelta(hours=1), ""
+    if errors := int(sum(one.total for one in _functions(since, now) if one.metric == FunctionMetric.ERRORS)):
+        why = f"The function failed {errors} times in the last hour. {_failing_because(since, now)}".strip()
+    alerts_services.observe("function.failing", why, severity="medium", now=now)
 
 
 def check_function_key(*, now: datetime) -> None:
     """Update the alerts for the function's API key: before it expires, and once a call with it is refused."""
     found = key_report(now)
-    _observe("function.key_refused", bool(found.refused), found.refused, "high", now)
-    _observe(
-        "function.key_expiring",
-        bool(found.stage),
-        found.expiring,
-        "medium" if found.stage == 1 else "high",
-        now,
-        harmed=found.stage,  # a later stage is sent again
-    )
+    alerts_services.observe("function.key_refused", found.refused, now=now)
+    severity = "medium" if found.stage == 1 else "high"  # a later stage is sent again
+    alerts_services.observe("function.key_expiring", found.expiring, severity=severity, harmed=found.stage, now=now)
 
 
 def _failing_because(since: datetime, now: datetime) -> str:
@@ -125,12 +129,20 @@ def _failing_because(since: datetime, now: datetime) -> str:
 
 
 def _failing_endpoints(since: datetime) -> str:
-    """Return a sentence naming endpoints that cause failures: the function fails, and is retried, for each."""
-    rows = ReceivedMail.objects.filter(outcome=DeliveryOutcome.FAILED, reported_at__gte=since, endpoint__isnull=False)
-    counted = rows.values_list("endpoint__name", "customer__name").annotate(number=Count("pk"))
-    named = [f"{name} of {customer} ({_mails(number)})" for name, customer, number in counted.order_by("-number")]
+    """Return sentences naming endpoints that cause failures, and failures that no endpoint causes.
+
+    The function fails, and is retried, for each.
+    """
+    failed = ReceivedMail.objects.filter(outcome=DeliveryOutcome.FAILED, reported_at__gte=since).order_by()
+    at_endpoints = failed.filter(endpoint__isnull=False).values_list("endpoint__name", "customer__name")
+    others = failed.filter(endpoint=None).values_list("problem").annotate(number=Count("pk")).order_by("-number")
+    counted = at_endpoints.annotate(number=Count("pk")).order_by("-number")
+    named = [f"{name} of {customer} ({_mails(number)})" for name, customer, number in counted]
     more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
-    return f"Endpoints that don't accept mail: {', '.join(named[:MOST_NAMED])}{more}." if named else ""
+    sentences = [f"{problem} ({_mails(number)})" for problem, number in others[:MOST_NAMED]]
+    if named:
+        sentences.append(f"Endpoints that don't accept mail: {', '.join(named[:MOST_NAMED])}{more}.")
+    return " ".join(sentences)
 
 
 def _mails(number: int) -> str:
@@ -147,14 +159,6 @@ def _where(rules: Sequence[str]) -> str:
     return "SES counts failures without a retry for the whole rule set only, not for each rule."
 
 
-def _observe(kind: str, firing: bool, why: str, severity: str, now: datetime, *, harmed: int | None = None) -> None:
-    about = Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}")
-    audience = alerts_core.Staff(OPERATE)
-    alerts_services.observe(
-        kind=kind, about=about, firing=firing, why=why, severity=severity, audience=audience, harmed=harmed, now=now
-    )
-
-
 def _rules(start: datetime, end: datetime) -> tuple[Series, ...]:
     latest = live_selectors.last_read()
     names = latest.rule_set.names if latest else ()
@@ -167,25 +171,42 @@ def _functions(start: datetime, end: datetime) -> tuple[Series, ...]:
     return _measured([(name, metric) for name in names for metric in FunctionMetric], start, end)
 
 
+def _dead_letters(queue: str, now: datetime) -> DeadLetters:
+    (series,) = _measured([(queue, QueueMetric.WAITING)], now - IN_QUEUE_FOR, now)
+    if not series.points:
+        return DeadLetters(queue)
+    at, number = series.points[-1]
+    return DeadLetters(queue, int(number), at)
+
+
 def _measured(wanted: Sequence[gateway.Wanted], start: datetime, end: datetime) -> tuple[Series, ...]:
     parts = (wanted[first : first + MOST_QUERIES] for first in range(0, len(wanted), MOST_QUERIES))
     return tuple(one for part in parts for one in gateway.metric_data(part, start=start, end=end))
 
 
 def _errors(since: datetime, domain: Domain | None) -> tuple[LogLine, ...]:
+    """Read the last hour on its own: CloudWatch returns the oldest lines first, and we don't read all of very many."""
+    lately = timezone.now() - timedelta(hours=1)
+    found = _errors_since(lately, domain)
+    if len(found) < MOST_LINES and since < lately:
+        found |= _errors_since(since, domain)
+    return tuple(sorted(found, key=lambda line: line.at, reverse=True)[:MOST_LINES])
+
+
+def _errors_since(since: datetime, domain: Domain | None) -> set[LogLine]:
     """The log group is created by the function's first invocation; until then there are no errors."""
     group = f"/aws/lambda/{settings.RECEIVING_FUNCTION.rpartition(':function:')[2]}"
-    found: list[LogLine] = []
+    found: set[LogLine] = set()
     token = ""
     for _ in range(PAGES_OF_LOG):
         try:
             lines, token = gateway.log_events(group, start=since, word=domain.name if domain else ERROR, token=token)
         except AwsMissing:
-            return ()
-        found += (line for line in lines if ERROR in line.text)
+            return set()
+        found |= {line for line in lines if ERROR in line.text}
         if not token:
             break
-    return tuple(sorted(found, key=lambda line: line.at, reverse=True)[:MOST_LINES])
+    return found
 
 
 def _stored(bucket: str, prefix: str) -> StoredMail:

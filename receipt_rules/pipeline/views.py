@@ -38,6 +38,7 @@ def pipeline(request: SignedIn) -> HttpResponse:
         "functions": functions,
         "function_chart": _function_chart(functions.value or (), window),
         "duration_chart": _duration_chart(functions.value or (), window),
+        "dead_letters": services.dead_letters(now=end) if settings.RECEIVING_FUNCTION else None,
         "errors": services.last_errors(since=window.start, domain=domain),
         "stored": services.recently_stored(prefix=_prefix(domain)),
     }

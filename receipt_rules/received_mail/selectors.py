@@ -105,19 +105,18 @@ def delivery_counts(endpoints: Collection[str]) -> dict[str, DeliveryCounts]:
     return found
 
 
+_DELIVERED = Q(outcome=DeliveryOutcome.DELIVERED)
+_COUNTS = {  # of DeliveryCounts, in its order
+    "total": Count("pk"),
+    "successful": Count("pk", filter=_DELIVERED),
+    "failed": Count("pk", filter=_FAILED),
+    "last": Max("reported_at", filter=_DELIVERED),
+}
+
+
 def _delivery_counts(endpoints: Collection[str]) -> dict[str, DeliveryCounts]:
-    delivered = Q(outcome=DeliveryOutcome.DELIVERED)
-    rows = ReceivedMail.objects.filter(endpoint__in=endpoints).order_by().values("endpoint_id")
-    counted = rows.annotate(
-        total=Count("pk"),
-        successful=Count("pk", filter=delivered),
-        failed=Count("pk", filter=_FAILED),
-        last=Max("reported_at", filter=delivered),
-    )
-    return {
-        row["endpoint_id"]: DeliveryCounts(row["total"], row["successful"], row["failed"], row["last"])
-        for row in counted
-    }
+    rows = ReceivedMail.objects.filter(endpoint__in=endpoints).order_by().values_list("endpoint_id")
+    return {endpoint: DeliveryCounts(*counts) for endpoint, *counts in rows.annotate(**_COUNTS)}
 
 
 def recent_deliveries(endpoint: Endpoint) -> QuerySet[ReceivedMail]:
@@ -161,13 +160,7 @@ class EndpointHealth:
 def endpoint_health(endpoint_id: str, *, now: datetime) -> EndpointHealth:
     """Return the health over the week's last MOST_COUNTED messages."""
     lately = ReceivedMail.objects.filter(endpoint=endpoint_id, received_at__gte=now - HEALTH)
-    delivered = Q(outcome=DeliveryOutcome.DELIVERED)
-    found = lately.order_by("-received_at", "-id")[:MOST_COUNTED].aggregate(
-        total=Count("pk"),
-        successful=Count("pk", filter=delivered),
-        failed=Count("pk", filter=_FAILED),
-        last=Max("reported_at", filter=delivered),
-    )
+    found = lately.order_by("-received_at", "-id")[:MOST_COUNTED].aggregate(**_COUNTS)
     failed = lately.filter(outcome=DeliveryOutcome.FAILED).order_by("-received_at", "-id").first()
     return EndpointHealth(
         DeliveryCounts(**found), failed.problem if failed else "", failed.reported_at if failed else None

@@ -12,6 +12,7 @@ from functools import partial
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, transaction
+from django.db.models import Count
 
 from accounts.models.people import Customer, User
 from accounts.people.selectors import owners_of
@@ -35,7 +36,7 @@ from receipt_rules.route_lookup.selectors import Route, possible_owners, possibl
 
 AGAIN_EVERY_SECONDS = 30
 TOLD_EVERY = 24 * 60 * 60  # seconds
-UNDECIDED_COUNTED = 1_000
+DECIDED_AT_ONCE = 1_000  # names and times in one query
 DELETED_AT_ONCE = 10_000
 DECIDE = "domains.transfer_domain"  # who decides whose a message is
 _Key = tuple[str, str, str]  # message, recipient, customer ID or ""
@@ -74,6 +75,11 @@ class _RecipientReport:
     def key(self) -> _Key:
         return (self.report.message_id, self.route.recipient, self.customer_id)
 
+    def repeats(self, stored: ReceivedMail | None) -> bool:
+        """Return whether an earlier attempt delivered it: this one, for another endpoint or rule, didn't read it."""
+        is_stored = stored is not None and stored.outcome == DeliveryOutcome.DELIVERED
+        return is_stored and self.report.outcome == DeliveryOutcome.DELIVERED and self.report.size is None
+
     @property
     def _domain_id(self) -> str | None:
         """Return the domain of the owner; of mail that belongs to nobody, the one by whose name staff search."""
@@ -109,10 +115,15 @@ def record_deliveries(*, reports: Sequence[Report], now: datetime) -> int:
         by_key[each.key] = each
     with transaction.atomic():
         _lock_messages({message for message, _, _ in by_key})
-        left = _update_existing(by_key)
-        ReceivedMail.objects.bulk_create([each.row for _, each in sorted(left.items())], ignore_conflicts=True)
+        stored = _stored_rows(by_key)
+        news = {key: each for key, each in by_key.items() if not each.repeats(stored.get(key))}
+        newer = ((stored[key], each) for key, each in news.items() if key in stored)
+        changed = [_updated(row, each.row) for row, each in newer if each.report.at > row.reported_at]
+        ReceivedMail.objects.bulk_update(changed, _CHANGED)
+        new = [each.row for key, each in sorted(news.items()) if key not in stored]
+        ReceivedMail.objects.bulk_create(new, ignore_conflicts=True)
     record_reports(reports)
-    _update_endpoint_alerts(by_key.values(), now)
+    _update_endpoint_alerts(news.values(), now)
     _update_storage_alert(reports)
     for each in by_key.values():
         _tell_former_holder(each, now)
@@ -140,8 +151,8 @@ def _lock_messages(messages: Iterable[str]) -> None:
         cursor.execute(lock, [[f"message {each}" for each in sorted(messages)]])
 
 
-def _update_existing(by_key: Mapping[_Key, _RecipientReport]) -> dict[_Key, _RecipientReport]:
-    """Update the rows of these messages if a report is newer. Return the reports of those that have no row yet.
+def _stored_rows(by_key: Mapping[_Key, _RecipientReport]) -> dict[_Key, ReceivedMail]:
+    """Return the row of each message that has one.
 
     A message stays in its row: a report without an owner is of the customer whose row it is, and a row without an owner
     becomes the row of the first.
@@ -150,17 +161,8 @@ def _update_existing(by_key: Mapping[_Key, _RecipientReport]) -> dict[_Key, _Rec
     rows: dict[tuple[str, str], dict[str, ReceivedMail]] = {}
     for row in ReceivedMail.objects.select_for_update(of=("self",)).filter(message_id__in=messages).order_by("pk"):
         rows.setdefault((row.message_id, row.recipient), {})[row.customer_id or ""] = row
-    left: dict[_Key, _RecipientReport] = {}
-    changed: list[ReceivedMail] = []
-    for key, newest in by_key.items():
-        known = _row_for(newest, rows.get(key[:2], {}))
-        if known is None:
-            left[key] = newest
-        elif newest.report.at > known.reported_at:
-            _update(known, newest.row)
-            changed.append(known)
-    ReceivedMail.objects.bulk_update(changed, _CHANGED)
-    return left
+    found = ((key, _row_for(newest, rows.get(key[:2], {}))) for key, newest in by_key.items())
+    return {key: row for key, row in found if row is not None}
 
 
 def _row_for(newest: _RecipientReport, rows: Mapping[str, ReceivedMail]) -> ReceivedMail | None:
@@ -171,7 +173,7 @@ def _row_for(newest: _RecipientReport, rows: Mapping[str, ReceivedMail]) -> Rece
     return own or rows.get("")
 
 
-def _update(row: ReceivedMail, fresh: ReceivedMail) -> None:
+def _updated(row: ReceivedMail, fresh: ReceivedMail) -> ReceivedMail:
     fresh.tries += row.tries
     fresh.size = row.size if fresh.size is None else fresh.size
     fresh.customer_id = row.customer_id or fresh.customer_id
@@ -179,6 +181,7 @@ def _update(row: ReceivedMail, fresh: ReceivedMail) -> None:
     fresh.is_undecided = fresh.is_undecided and not fresh.customer_id
     for name in _CHANGED:
         setattr(row, name, getattr(fresh, name))
+    return row
 
 
 def _tell_former_holder(each: _RecipientReport, now: datetime) -> None:
@@ -314,11 +317,13 @@ def decide_owner(*, mail: ReceivedMail, customer: Customer, because: str, actor:
 
 
 def update_undecided_alert() -> None:
-    """Alert staff of messages that they can decide, the newest UNDECIDED_COUNTED at most. What was deleted, or belongs
-    to a customer who was, ends it.
-    """
-    asked = list(undecided_mail().values_list("recipient", "received_at")[:UNDECIDED_COUNTED])
-    decidable = sum(map(bool, possible_owners_of(asked)))
+    """Alert staff of messages that they can decide. What was deleted, or belongs to a customer who was, ends it."""
+    counted = list(undecided_mail().order_by().values_list("recipient", "received_at").annotate(number=Count("pk")))
+    decidable = 0
+    for start in range(0, len(counted), DECIDED_AT_ONCE):
+        some = counted[start : start + DECIDED_AT_ONCE]
+        owners = possible_owners_of([(recipient, at) for recipient, at, _ in some])
+        decidable += sum(number for (*_, number), possible in zip(some, owners, strict=True) if possible)
     receiving_alerts_services.update_undecided_alert(decidable)
 
 

@@ -55,17 +55,20 @@ def list_objects(bucket: str, prefix: str, *, token: str = "") -> tuple[tuple[da
 class LambdaFunction:
     """`state` is Active, Pending, Inactive (idle; a call activates it) or Failed.
 
-    `variables` are its environment variables; Lambda returns none if it can't decrypt them.
+    `variables` are its environment variables; Lambda returns none if it can't decrypt them. `code_hash`: SHA-256 of
+    its archive, in base64.
     """
 
     state: str
     variables: Mapping[str, str]
+    code_hash: str
 
 
 def get_function(arn: str) -> LambdaFunction:
     with aws.calling("lambda", f"read the function {arn}") as functions:
         found = functions.get_function(FunctionName=arn)["Configuration"]
-    return LambdaFunction(found.get("State", "Active"), dict(found.get("Environment", {}).get("Variables", {})))
+    variables = dict(found.get("Environment", {}).get("Variables", {}))
+    return LambdaFunction(found.get("State", "Active"), variables, found.get("CodeSha256", ""))
 
 
 def get_failure_destination(arn: str) -> str:

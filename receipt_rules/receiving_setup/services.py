@@ -5,6 +5,7 @@ rule is written; the runs have its last response. A failed read is "could not te
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from django.conf import settings
 from django.db.models import Q
@@ -152,32 +153,23 @@ def permission_command(arn: str) -> str:
 def _topic(arn: str, rule_set: RuleSet) -> SetupFinding:
     if elsewhere := _elsewhere("Topic", arn):
         return elsewhere
-    topic = gateway.get_topic_attributes(arn)
+    found, topic = partial(SetupFinding, "Topic"), gateway.get_topic_attributes(arn)
     try:
         policy = read_policy(topic.policy)
     except ValueError:
-        return SetupFinding("Topic", SetupVerdict.COULD_NOT_TELL, f"We couldn't read the policy of {arn}.", TRIED)
+        return found(SetupVerdict.COULD_NOT_TELL, f"We couldn't read the policy of {arn}.", TRIED)
     answer, shown = evaluate_all(policy, permissions_services.topic_calls(arn, rule_set)), format_policy(policy)
     if answer is PolicyAnswer.UNCLEAR:
-        return SetupFinding(
-            "Topic", SetupVerdict.COULD_NOT_TELL, f"{arn} exists. Its policy {UNCLEAR}", TRIED, shown=shown
-        )
+        return found(SetupVerdict.COULD_NOT_TELL, f"{arn} exists. Its policy {UNCLEAR}", TRIED, shown=shown)
     if answer is not PolicyAnswer.ALLOWED:
         sentence = f"{arn} exists. Its policy doesn't let SES in this account publish."
         statement = ses_statement(action="sns:Publish", resource=arn, account=aws.account_id())
-        return SetupFinding(
-            "Topic",
-            SetupVerdict.WRONG,
-            sentence,
-            "Paste the policy in SNS.",
-            format_policy(with_statement(policy, statement)),
-        )
+        paste = format_policy(with_statement(policy, statement))
+        return found(SetupVerdict.WRONG, sentence, "Paste the policy in SNS.", paste)
     if topic.kms_key:
         sentence = f"{arn} is encrypted with {topic.kms_key}; we can't tell whether SES can use that key."
-        return SetupFinding("Topic", SetupVerdict.COULD_NOT_TELL, sentence, TRIED, shown=shown)
-    return SetupFinding(
-        "Topic", SetupVerdict.RIGHT, f"{arn} exists. SES in this account can publish to it.", shown=shown
-    )
+        return found(SetupVerdict.COULD_NOT_TELL, sentence, TRIED, shown=shown)
+    return found(SetupVerdict.RIGHT, f"{arn} exists. SES in this account can publish to it.", shown=shown)
 
 
 def _elsewhere(what: str, arn: str) -> SetupFinding | None:
@@ -231,24 +223,18 @@ def _region() -> SetupFinding:
 
 
 def _rule_set(live: Live) -> SetupFinding:
+    found = partial(SetupFinding, "Rule set")
     if live.unmanaged_set is not None:
         name, number = live.unmanaged_set.name, len(live.unmanaged_set.rules)
-        return SetupFinding(
-            "Rule set",
-            SetupVerdict.WRONG,
-            f"The active rule set is {name}, with {number:,} rules. It isn't managed here.",
-            "Adopt it on the Rules page to keep its rules and add ours, or use another region.",
-        )
+        sentence = f"The active rule set is {name}, with {number:,} rules. It isn't managed here."
+        repair = "Adopt it on the Rules page to keep its rules and add ours, or use another region."
+        return found(SetupVerdict.WRONG, sentence, repair)
     if not live.is_active:
-        return SetupFinding(
-            "Rule set",
-            SetupVerdict.WRONG,
-            "No rule set is active: SES rejects all mail in this region.",
-            "Approve the plan on the Plan page. It creates and activates the rule set.",
-        )
+        repair = "Approve the plan on the Plan page. It creates and activates the rule set."
+        return found(SetupVerdict.WRONG, "No rule set is active: SES rejects all mail in this region.", repair)
     number = len(live.rule_set.rules)
     has = "1 rule" if number == 1 else f"{number:,} rules"
-    return SetupFinding("Rule set", SetupVerdict.RIGHT, f"{live.rule_set.name} is active and managed; it has {has}.")
+    return found(SetupVerdict.RIGHT, f"{live.rule_set.name} is active and managed; it has {has}.")
 
 
 def _keys(live: Live) -> SetupFinding:
@@ -264,22 +250,18 @@ def _keys(live: Live) -> SetupFinding:
 
 
 def _ip_filters() -> SetupFinding:
+    found = partial(SetupFinding, "IP filters")
     try:
         filters = live_gateway.list_receipt_filters()
         everybody = block_everybody(filters)
     except (AwsProblem, ValueError) as problem:
-        return SetupFinding("IP filters", SetupVerdict.COULD_NOT_TELL, str(problem))
+        return found(SetupVerdict.COULD_NOT_TELL, str(problem))
     listed = first_of([str(each) for each in filters])
     if everybody:
         repair = "Delete the block filters in SES, unless only mail from the allow filters should arrive."
-        return SetupFinding("IP filters", SetupVerdict.WRONG, f"They block all senders: {listed}.", repair)
-    if not filters:
-        return SetupFinding(
-            "IP filters",
-            SetupVerdict.RIGHT,
-            "None. SES itself blocks mail from EC2 and from known abusers.",
-        )
-    return SetupFinding("IP filters", SetupVerdict.RIGHT, f"Evaluated before any rule: {listed}.")
+        return found(SetupVerdict.WRONG, f"They block all senders: {listed}.", repair)
+    none = "None. SES itself blocks mail from EC2 and from known abusers."
+    return found(SetupVerdict.RIGHT, f"Evaluated before any rule: {listed}." if filters else none)
 
 
 def _tls() -> tuple[SetupFinding, ...]:

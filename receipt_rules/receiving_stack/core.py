@@ -1,5 +1,6 @@
 """The CloudFormation template of receiving with a deployment's names, and the archive of the function's code. Pure."""
 
+import base64
 import hashlib
 import io
 import json
@@ -24,14 +25,19 @@ def filled_template(template: str, names: Mapping[str, str]) -> str:
 
 
 def code_archive(files: Mapping[str, bytes]) -> bytes:
-    """Return a ZIP file for Lambda. The same files give the same bytes."""
+    """Return a ZIP file for Lambda. The same files give the same bytes; compressed, they depend on the machine."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, files[name])
     return packed.getvalue()
+
+
+def code_hash(archive: bytes) -> str:
+    """Return the hash that Lambda shows of it."""
+    return base64.b64encode(hashlib.sha256(archive).digest()).decode()
 
 
 def code_key(archive: bytes) -> str:

@@ -1,10 +1,11 @@
-"""Stores that the receiving function delivers each message once, and where mail went before a domain changed hands."""
+"""Stores which key our function uses, that it claims messages, and where mail went before a domain changed hands."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from receipt_rules.jobs import queue_customer_change
@@ -12,14 +13,26 @@ from receipt_rules.models.addresses import CatchAll, FormerRoute, RequestedRecip
 from receipt_rules.models.live import ActiveRuleSet
 
 ROUTES_AT_ONCE = 1_000
+USE_STORED_EVERY = timedelta(minutes=1)
 
 
 @transaction.atomic
-def note_claims() -> None:
-    """Store it once. Subdomain catch-alls that ended because of other customers' names may continue: queue them."""
-    here = ActiveRuleSet.objects.filter(region=settings.AWS_REGION, claims_mail=False)
-    if not here.update(claims_mail=True):
+def note_function(*, key: str, now: datetime) -> None:
+    """Store, once a minute, with which API key (ID) our function looks up routes, and that it claims each message.
+
+    Subdomain catch-alls that ended because of other customers' names may then continue: queue them.
+    """
+    here = ActiveRuleSet.objects.filter(region=settings.AWS_REGION)
+    is_known = Q(claims_mail=True, function_key=key, function_key_at__gt=now - USE_STORED_EVERY)
+    row = here.exclude(is_known).select_for_update(skip_locked=True).first()  # the function waits for the answer
+    if row is None:
         return
+    here.update(claims_mail=True, function_key=key, function_key_at=now)
+    if not row.claims_mail:
+        _queue_ended_catch_alls()
+
+
+def _queue_ended_catch_alls() -> None:
     rows = CatchAll.objects.filter(subdomains=True, is_active=True, domain__region=settings.AWS_REGION)
     for row in rows.select_related("domain__customer").order_by("domain__customer"):
         if not row.is_served:

@@ -136,7 +136,6 @@ def _host(domain: str, answer: Answer | None) -> MailHost:
 
 
 NOT_YOURS = "This isn't an address at one of your domains."
-NOT_YOURS = "This isn't an address at one of your domains."
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,17 @@
 """Lambda's Invoke: the event is queued, and the sandbox runs the function itself. moto would start a container.
 
-GetFunction returns the settings that the function runs with here, as the template would set them.
+GetFunction returns the settings and the code that the function runs with here, as the template would set them.
 """
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from moto.awslambda.responses import LambdaResponse
 
+import receiving
+from receipt_rules.receiving_stack.core import code_archive, code_hash
 from sandbox.aws.state import WORLD
 
 
@@ -22,6 +25,8 @@ def invoke(self: Any) -> tuple[int, dict[str, str], str]:
 
 
 _plain = LambdaResponse.get_function
+_FILES = {f"receiving/{path.name}": path.read_bytes() for path in Path(receiving.__file__).parent.glob("*.py")}
+_CODE_HASH = code_hash(code_archive(_FILES))
 
 
 def get_function(self: Any) -> str:
@@ -30,7 +35,7 @@ def get_function(self: Any) -> str:
         return body
     response = json.loads(body)
     variables = {"INBOUND_ADMIN_URL": WORLD.receiver[0], "FORWARD_FROM": WORLD.forward_from}
-    response["Configuration"]["Environment"] = {"Variables": variables}
+    response["Configuration"] |= {"Environment": {"Variables": variables}, "CodeSha256": _CODE_HASH}
     return json.dumps(response)
 
 

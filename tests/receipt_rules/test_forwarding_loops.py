@@ -13,7 +13,7 @@ from receipt_rules.mail_path import selectors as mail_path_selectors
 from receipt_rules.mail_path.core import HopState
 from receipt_rules.mail_path.selectors import looping, set_ends
 from receipt_rules.models.addresses import Address
-from receipt_rules.models.endpoints import Endpoint, EndpointType
+from receipt_rules.models.endpoints import Endpoint, EndpointType, Forwarding, ForwardingState
 from receipt_rules.route_lookup.selectors import Route, route_lookup
 from tests.factories import make_customer
 from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
@@ -76,6 +76,25 @@ def test_an_old_loop_is_shown_in_the_path_and_its_mail_is_not_delivered(shop: Do
     assert row.end is not None
     assert (row.end.state, row.end.is_delivered) == (HopState.UNDELIVERED, False)
     assert "back to its own address" in row.end.description
+
+
+def test_a_forward_to_an_own_address_that_forwards_on_is_shown_as_not_delivered(shop: Domain) -> None:
+    """The function forwards no message twice: only mail sent to b@ itself arrives."""
+    to_c = add_forward(shop.customer, "c@elsewhere.example", name="to c")
+    Forwarding.objects.update(state=ForwardingState.CONFIRMED)
+    to_b = add_forward(shop.customer, "B@shop.com", name="to b")
+    some = make_endpoint(
+        shop.customer, type=EndpointType.EMAIL_GROUP, config={"addresses": ["b@shop.com", "d@shop.com"]}
+    )
+    rows = [add_to(shop, "a@shop.com", to_b), add_to(shop, "b@shop.com", to_c), add_to(shop, "g@shop.com", some)]
+    add_to(shop, "d@shop.com", make_endpoint(shop.customer, name="hook"))
+    set_ends(rows)
+    assert [row.end.state for row in rows if row.end] == [HopState.UNDELIVERED, HopState.OK, HopState.OK]
+    assert "no message is forwarded twice" in str(rows[0].end and rows[0].end.description)
+    addresses_services.change_address(address=rows[1], actor=None, is_active=False, endpoint=to_c)
+    set_ends(rows[:1])
+    assert rows[0].end is not None
+    assert rows[0].end.state is HopState.OK
 
 
 def test_groups_that_all_forward_to_each_other_are_followed_once_each(

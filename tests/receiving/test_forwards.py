@@ -5,12 +5,13 @@ from email import policy
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
 from receiving.events import Arrival
 from receiving.forwards import NotForwarded, is_of_message, refuse_loop, rewritten, with_own_recipient
+from receiving.handler import Undelivered
 from receiving.messages import Letter
 from tests.receiving.conftest import REGION, Function
 from tests.receiving.servers import Site
@@ -107,6 +108,52 @@ def test_mail_with_recipients_that_ses_refuses_is_forwarded(function: Function, 
     assert sent.destinations[0] == "a@x.example"
     assert ("X-Original-" in sent.raw_data) == (headers != b"To: a@shop.com\r\n")
     assert site.outcomes == {"billing@shop.com": "delivered"}
+
+
+@pytest.mark.parametrize(
+    "sender", ["panel.example", "Panel <forward@panel.example>", "a b@panel.example", "x@y@z.example"]
+)
+def test_a_malformed_sender_address_fails_and_is_neither_the_messages_fault_nor_the_endpoints(
+    function: Function, site: Site, sender: str
+) -> None:
+    function.store(MESSAGE, RAW)
+    site.set_route("billing@shop.com", endpoint("desk", "email", forwardTo="a@x.example"))
+    with pytest.raises(Undelivered, match="ForwardFrom"):
+        function.changed(forward_from=sender)(event("billing@shop.com"))
+    (reported,) = site.reports
+    assert (reported["outcome"], reported["endpointId"]) == ("failed", None)
+    assert "storageProblem" not in reported
+    function.client("ses").verify_email_identity(EmailAddress=OURS)
+    function.changed(forward_from=OURS)(event("billing@shop.com"))
+    assert site.outcomes == {"billing@shop.com": "delivered"}
+
+
+@pytest.mark.parametrize(
+    ("problem", "of_endpoint"),
+    [
+        (ClientError({"Error": {"Code": "MessageRejected", "Message": "Not verified: us"}}, "SendRawEmail"), False),
+        (ClientError({"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, "SendRawEmail"), False),
+        (EndpointConnectionError(endpoint_url="https://email.example"), False),
+        (
+            ClientError({"Error": {"Code": "InvalidParameterValue", "Message": "a@x.example: bad"}}, "SendRawEmail"),
+            True,
+        ),
+    ],
+)
+def test_only_a_refused_recipient_is_the_endpoints_fault_and_nothing_that_ses_does_is_the_buckets(
+    function: Function, site: Site, monkeypatch: pytest.MonkeyPatch, problem: Exception, *, of_endpoint: bool
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise problem
+
+    monkeypatch.setattr(function.client("ses"), "send_raw_email", refuse)
+    function.store(MESSAGE, RAW)
+    site.set_route("billing@shop.com", endpoint("desk", "email", forwardTo="a@x.example"))
+    with pytest.raises(Undelivered):
+        function.changed(forward_from=OURS)(event("billing@shop.com"))
+    (reported,) = site.reports
+    assert (reported["outcome"], reported["endpointId"]) == ("failed", "ep_desk" if of_endpoint else None)
+    assert "storageProblem" not in reported
 
 
 def test_a_message_that_ses_refuses_anyway_is_held_and_is_no_failure_of_the_endpoint(

@@ -237,6 +237,20 @@ def test_mail_waiting_for_a_confirmation_is_delivered_after_it(
     assert left["KeyCount"] == 0
 
 
+def test_a_waiting_message_keeps_its_first_note_which_expires_with_it(
+    function: Function, site: Site, books: dict[str, Any]
+) -> None:
+    site.set_route("sales@shop.com", None, waits=True)
+    function(event("sales@shop.com"))
+    s3 = function.client("s3")
+    (note,) = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{FOLDER}waiting/")["Contents"]
+    s3.put_object(
+        Bucket=BUCKET, Key=note["Key"], Body=s3.get_object(Bucket=BUCKET, Key=note["Key"])["Body"].read() + b" "
+    )
+    function({"inboundAdmin": {"lookAgain": True}})
+    assert s3.get_object(Bucket=BUCKET, Key=note["Key"])["Body"].read().endswith(b" "), "it isn't written again"
+
+
 @pytest.mark.parametrize("note", [b"", b"[]", b'{"message_id": "x"}', b'{"recipients": [], "stored": null, "news": 1}'])
 def test_a_note_that_cannot_be_read_delays_no_other(
     function: Function, site: Site, webhook: Server, books: dict[str, Any], note: bytes

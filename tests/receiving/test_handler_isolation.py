@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from receiving import forwards, webhooks
-from receiving.handler import Undelivered
-from receiving.markers import FOLDER
+from receiving.handler import NO_TIME, Receiver, Undelivered
+from receiving.markers import FOLDER, _mark
 from tests.receiving.conftest import Function
 from tests.receiving.servers import BUCKET, Server, Site
 from tests.receiving.test_handler import MESSAGE, RAW, endpoint, event
@@ -120,11 +120,10 @@ def test_a_mark_that_cannot_be_read_fails_its_endpoint_alone(
     function: Function, site: Site, webhook: Server, two: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3 = function.client("s3")
-    right, asked = s3.head_object, []
+    right, broken = s3.head_object, _mark(MESSAGE, "orders@nora.com", "ep_nora")
 
     def head_object(**given: Any) -> Any:
-        asked.append(given)
-        if len(asked) == 1:
+        if given["Key"] == broken:
             raise ValueError("no")
         return right(**given)
 
@@ -144,3 +143,59 @@ def test_a_note_that_cannot_be_read_delays_no_other(
     site.set_route("help@tom.com", endpoint("tom", url=webhook.url, payload="standard"))
     function({"inboundAdmin": {"lookAgain": True}})
     assert site.outcomes == {"help@tom.com": "delivered"}
+
+
+def test_an_endpoint_that_does_not_answer_is_called_once_in_an_attempt(
+    function: Function, site: Site, two: dict[str, Any]
+) -> None:
+    names = [f"a{number}@nora.com" for number in range(8)]
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:  # it accepts nothing, so nobody answers
+        for name in names:
+            site.set_route(name, endpoint("nora", url=f"http://127.0.0.1:{listener.getsockname()[1]}/"))
+        with pytest.raises(Undelivered, match="ep_nora"):
+            function.changed(webhook_seconds=0.2)(event(*names, "help@tom.com"))
+        listener.accept()[0].close()
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert site.outcomes == {"help@tom.com": "delivered"} | dict.fromkeys(names, "failed")
+    assert {each["endpointId"] for each in site.reports} == {"ep_nora", "ep_tom"}
+
+
+def test_what_there_is_no_time_for_is_reported_before_lambda_ends_the_attempt(
+    function: Function, site: Site, webhook: Server, two: dict[str, Any]
+) -> None:
+    left = iter([100.0, 1.0])
+    receiver = Receiver(function.deployment, function.client, lambda: next(left))
+    with pytest.raises(Undelivered, match=NO_TIME):
+        receiver.handle(event("orders@nora.com", "help@tom.com"))
+    assert len(webhook.got) == 1
+    (late,) = [each for each in site.reports if each["outcome"] == "failed"]
+    assert (late["endpointId"], late["problem"]) == (None, NO_TIME)
+    function(event("orders@nora.com", "help@tom.com"))
+    assert sorted(path for path, _, _ in webhook.got) == ["/nora", "/tom"]
+
+
+def test_the_last_endpoint_of_a_message_is_the_first_in_another_attempt(
+    function: Function, site: Site, webhook: Server
+) -> None:
+    names = [f"a{number}@shop.com" for number in range(5)]
+    function.store(MESSAGE, RAW)
+    for name in names:
+        site.set_route(name, endpoint(name, url=f"{webhook.url}/{name}"))
+    first = set()
+    for number in range(40):
+        function.store(f"m{number}", RAW)
+        function(event(*names, message=f"m{number}"))
+        first.add(webhook.got[5 * number][0])
+    assert len(first) > 1
+
+
+def test_what_an_earlier_attempt_delivered_is_reported_as_not_read(
+    function: Function, site: Site, two: dict[str, Any]
+) -> None:
+    two["config"]["url"] = "http://127.0.0.1:9/"
+    for _ in range(2):
+        with pytest.raises(Undelivered, match="ep_nora"):
+            function(event("orders@nora.com", "help@tom.com"))
+    assert [each["bytes"] for each in site.reports if each["outcome"] == "delivered"] == [len(RAW), None]

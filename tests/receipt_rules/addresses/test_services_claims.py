@@ -15,7 +15,6 @@ from domains.overrides import services as overrides_services
 from domains.ownership import services as ownership_services
 from domains.receiving.core import RulesFact
 from inbound_admin.lib.errors import Refused
-from receipt_rules.address_previews.services import preview_addresses
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.legacy_import.services import Import, StoredImport, import_address
 from receipt_rules.models.addresses import Address
@@ -88,7 +87,7 @@ def test_the_owner_adds_the_address_and_alone_receives_its_mail(alice: Customer,
 
 def test_every_road_that_adds_it_is_as_open_as_without_the_squatter(alice: Customer, squatted: Address) -> None:
     domain, free = prove(alice), "free@shop.com"
-    previews = preview_addresses(texts=[INFO, free], customer=alice)
+    previews = addresses_services.preview_addresses(texts=[INFO, free], customer=alice)
     assert not any(isinstance(each, Refused) for each in previews)
     of = Import(customer=alice, actor=None, because="Moves in", bulk_id="chg_1")
     made, stored = import_address(text=INFO, endpoint=None, is_active=True, of=of)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from pytest_django import Settings
+from standardwebhooks import Webhook
 
 from audit.models import Change
 from inbound_admin.lib.errors import Refused
@@ -13,6 +14,7 @@ from receipt_rules.endpoints.services import SesOptions
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.runs import PendingChange
 from tests.factories import make_customer, make_member
+from tests.notifications.factories import run_receiver
 from tests.receipt_rules.factories import make_address, make_endpoint, make_operator, make_verified
 
 pytestmark = pytest.mark.django_db
@@ -138,3 +140,18 @@ def test_only_operators_can_change_the_storage_of_an_endpoint() -> None:
 def test_settings_that_ses_would_refuse_are_refused_before_the_call(ses: SesOptions) -> None:
     with pytest.raises(Refused):
         endpoints_services.change_endpoint(endpoint=make_endpoint(), actor=make_operator(), ses=ses)
+
+
+def test_a_test_message_is_signed_and_has_the_token_as_mail_does(settings: Settings) -> None:
+    settings.WEBHOOKS_MAY_BE_PRIVATE = True
+    secret, token = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "t0ken"
+    with run_receiver() as receiver:
+        config = {"url": receiver.url, "signing_secret": secret, "verification_token": token}
+        endpoint = make_endpoint(make_customer(), config=config)
+        assert endpoints_services.send_test(endpoint=endpoint, actor=None).is_good
+        plain = make_endpoint(endpoint.customer, config={"url": receiver.url})
+        endpoints_services.send_test(endpoint=plain, actor=None)
+    signed, bare = receiver.received
+    assert Webhook(secret).verify(signed.body, signed.headers)["test"] is True
+    assert signed.headers["x-webhook-verification-token"] == token
+    assert not {"webhook-signature", "x-webhook-verification-token"} & set(bare.headers)

@@ -13,9 +13,11 @@ from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.addresses.services import AddressAsked
 from receipt_rules.endpoints import services as endpoints_services
+from receipt_rules.jobs import queue_customer_change
 from receipt_rules.legacy_import.services import Import, import_address, import_endpoint
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import Endpoint, Forwarding
+from receipt_rules.models.runs import PendingChange
 from tests.factories import make_customer
 from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
 from tests.transactions import MOST_SECONDS, begin, result_of_second
@@ -134,3 +136,15 @@ def test_an_import_that_goes_on_to_addresses_does_not_wait_for_one_that_is_added
     thread.join(MOST_SECONDS)
     assert not isinstance(ends[0], Exception), ends
     assert Address.objects.filter(endpoint=hook).count() == 2
+
+
+def test_two_first_changes_of_a_customer_at_one_moment_are_both_pending(shop: Domain) -> None:
+    other = make_verified("books.com", customer=shop.customer)
+
+    def change(domain: Domain) -> None:
+        with transaction.atomic():
+            queue_customer_change(domain.customer, None, recipients=[f"a@{domain}"], domains=[domain.pk])
+
+    assert result_of_second(partial(change, shop), partial(change, other)) is None
+    row = PendingChange.objects.get()
+    assert (row.recipients, row.domains) == (["a@books.com", "a@shop.com"], sorted([shop.pk, other.pk]))

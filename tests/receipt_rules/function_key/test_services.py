@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
@@ -19,6 +20,7 @@ from inbound_admin import health
 from inbound_admin.lib.errors import Refused
 from notifications.models.alerts import Alert, Notice
 from receipt_rules.function_key.selectors import key_report
+from receipt_rules.models.live import ActiveRuleSet
 from receipt_rules.pipeline import services as pipeline_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member, make_staff
@@ -166,6 +168,33 @@ def test_a_call_with_an_old_key_hides_no_refusal_of_the_functions_key(olga: User
     refused(ours.secret, at=now - timedelta(minutes=10))
     refused(stray.secret, at=now)
     assert key_report(now).stops_mail
+
+
+@pytest.mark.parametrize("tried", ["before", "after"])
+def test_a_key_that_a_person_tries_hides_no_refusal_of_the_functions_key(
+    olga: User, client: Any, sandbox: Sandbox, tried: str
+) -> None:
+    now = timezone.now()
+    ActiveRuleSet.objects.create(region=settings.AWS_REGION, read_at=now, changed_at=now)
+    ours, new = make_key(olga, name="ours"), make_key(olga, name="new")
+
+    def call(secret: str, **headers: str) -> int:
+        header = {"HTTP_AUTHORIZATION": f"Bearer {secret}", **headers}
+        body = {"recipients": ["a@shop.com"]}
+        return int(client.post("/api/v2/route-lookup", body, content_type="application/json", **header).status_code)
+
+    claims = {"HTTP_X_INBOUND_ADMIN_CLAIMS": "1"}
+    assert call(ours.secret, **claims) == 200
+    if tried == "before":
+        assert call(new.secret) == 200
+    revoke_api_key(key=ours.key, actor=olga)
+    assert call(ours.secret, **claims) == 401
+    if tried == "after":
+        assert call(new.secret) == 200
+    assert "API key ours (" in watch()["function.key_refused"].why
+    assert health._function() != "ok"
+    assert call(new.secret, **claims) == 200
+    assert health._function() == "ok"
 
 
 def test_a_customers_key_at_route_lookup_alarms_nobody() -> None:

@@ -267,6 +267,21 @@ def test_missing_cloudwatch_data_is_not_shown_as_zero(rule: str, sandbox: Sandbo
     assert "No data in this period" not in page
 
 
+def test_mail_in_the_dead_letter_queue_is_shown_and_no_data_is_not_zero(
+    rule: str, sandbox: Sandbox, client: Client
+) -> None:
+    client.force_login(make_staff(Role.OPERATOR))
+    assert "CloudWatch has no data of" in client.get(reverse("receipt_rules:pipeline")).content.decode()
+    cache.clear()
+    name = "ApproximateNumberOfMessagesVisible"
+    put_metric("inbound-mail-handler-dead-letters", name, 3, "AWS/SQS", "QueueName", minutes=5)
+    assert "3 events not delivered" in client.get(reverse("receipt_rules:pipeline")).content.decode()
+    cache.clear()
+    sandbox.control.add_fault("error", "GetMetricData", nth=1, times=99)
+    page = client.get(reverse("receipt_rules:pipeline")).content.decode()
+    assert ("not delivered" in page, "CloudWatch has no data of" in page) == (False, False)
+
+
 def test_an_unknown_domain_is_404(rule: str, client: Client) -> None:
     client.force_login(make_staff(Role.OPERATOR))
     assert client.get(reverse("receipt_rules:pipeline"), {"domain": "nowhere.com"}).status_code == 404

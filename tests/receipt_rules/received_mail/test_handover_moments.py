@@ -122,6 +122,19 @@ def test_a_message_with_a_virus_is_not_delivered_once_staff_decide(
     assert (only_row().outcome, only_row().problem) == (DeliveryOutcome.HELD, VIRUS)
 
 
+def test_the_alert_counts_all_undecided_messages(
+    shop: Domain, bobs: Customer, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("receipt_rules.received_mail.services.DECIDED_AT_ONCE", 2)
+    clock.shift(60)
+    move(shop, bobs)
+    for number in range(5):
+        now, to = timezone.now(), f"a{number % 4}@shop.com"
+        report = make_report(to, outcome="unrouted", message=f"m{number}", received_at=now, at=now)
+        record_deliveries(reports=[report], now=now)
+    assert Alert.objects.get(kind="mail.undecided").why.startswith("5 messages came in")
+
+
 @pytest.mark.parametrize("end", ["expired", "customer deleted"])
 def test_the_alert_of_undecided_mail_ends_when_nobody_can_decide_any_more(
     shop: Domain, alices: Customer, bobs: Customer, desk: Endpoint, clock: time_machine.Traveller, end: str

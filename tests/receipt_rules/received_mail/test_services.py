@@ -57,6 +57,29 @@ def test_a_repeated_report_is_one_row_and_an_older_one_is_ignored(alices: Custom
     assert ReceivedMail.objects.get().problem == ""
 
 
+def test_what_was_delivered_before_is_no_attempt_and_no_sign_that_the_endpoint_works(alices: Customer) -> None:
+    endpoint, now = make_endpoint(alices), timezone.now()
+    report(make_report("a@shop.com", endpoint=endpoint, message="m", at=now - timedelta(hours=1)))
+    for minute in range(3):
+        at = now + timedelta(minutes=minute)
+        report(make_report("b@shop.com", endpoint=endpoint, outcome="failed", problem="500", at=at))
+    report(make_report("a@shop.com", endpoint=endpoint, message="m", size=None, at=now + timedelta(minutes=9)))
+    assert outcomes()["a@shop.com"] == ("delivered", 1)
+    assert Alert.objects.get(state=AlertState.OPEN).kind == "endpoint.failing"
+    assert endpoint_health(endpoint.pk, now=now).is_failing
+    report(make_report("a@shop.com", endpoint=endpoint, message="m", at=now + timedelta(minutes=10)))
+    assert outcomes()["a@shop.com"] == ("delivered", 2), "a person had it delivered again"
+    assert not Alert.objects.filter(state=AlertState.OPEN).exists()
+
+
+def test_a_delivery_whose_first_report_was_lost_counts(alices: Customer) -> None:
+    endpoint, now = make_endpoint(alices), timezone.now()
+    report(make_report("a@shop.com", endpoint=endpoint, message="m", outcome="failed", at=now))
+    report(make_report("a@shop.com", endpoint=endpoint, message="m", size=None, at=now + timedelta(minutes=1)))
+    report(make_report("b@shop.com", endpoint=endpoint, message="n", size=None, at=now))
+    assert outcomes() == {"a@shop.com": ("delivered", 2), "b@shop.com": ("delivered", 1)}
+
+
 def test_one_batch_may_report_a_message_twice(alices: Customer) -> None:
     endpoint, now = make_endpoint(alices), timezone.now()
     first = make_report("A@shop.com", endpoint=endpoint, message="m", outcome="failed", at=now)

@@ -26,7 +26,7 @@ from receipt_rules.received_mail.selectors import received_for
 from receipt_rules.received_mail.services import record_deliveries
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.route_lookup.selectors import route_lookup
-from receipt_rules.route_lookup.services import note_claims
+from receipt_rules.route_lookup.services import note_function
 from receipt_rules.simulator.services import own_simulations, simulate
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
@@ -62,7 +62,7 @@ def olga(shop: Domain) -> User:
     """Set up receiving; the function claims each message."""
     olga = set_up_receiving()
     record()
-    note_claims()
+    note_function(key="key_1", now=timezone.now())
     return olga
 
 
@@ -221,7 +221,7 @@ def test_a_function_that_begins_to_claim_messages_brings_an_ended_catch_all_back
     record()
     assert (CatchAll.objects.get().rules, rule_count("any@other.shop.com")) == ("split", 0)
     assert Alert.objects.filter(kind="receiving.split", state="open").exists()
-    note_claims()
+    note_function(key="key_1", now=timezone.now())
     auto_apply_services.work()
     record()
     assert (CatchAll.objects.get().rules, rule_count("any@other.shop.com")) == ("carried", 1)

@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from receipt_rules.receiving_setup.core import SetupVerdict
 from receipt_rules.receiving_stack.services import stack_findings
+from sandbox.aws.state import WORLD
 from sandbox.process import Sandbox
 from sandbox.seed import FUNCTION
 
@@ -72,3 +73,19 @@ def test_the_check_names_missing_parts_of_the_stack(sandbox: Sandbox) -> None:
 def test_a_failed_read_is_not_reported_as_missing(sandbox: Sandbox) -> None:
     sandbox.control.add_fault("error", "DescribeAlarms", times=None)
     assert verdicts()["Alarms"] is SetupVerdict.COULD_NOT_TELL
+
+
+@pytest.mark.django_db
+def test_an_old_version_of_our_function_is_found_and_others_code_is_not_judged(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Function code" not in verdicts(), "it has none of our settings"
+    monkeypatch.setattr(WORLD, "receiver", ("https://panel.example", "key"))
+    assert verdicts()["Function code"] is SetupVerdict.RIGHT
+    assert "Forwarding" not in verdicts()
+    monkeypatch.setattr(WORLD, "forward_from", "Panel <forward@panel.example>")
+    assert verdicts()["Forwarding"] is SetupVerdict.WRONG
+    monkeypatch.setattr("sandbox.aws.functions._CODE_HASH", "another")
+    assert verdicts()["Function code"] is SetupVerdict.COULD_NOT_TELL
+    sandbox.control.add_fault("error", "GetFunction", times=None)
+    assert verdicts()["Function code"] is SetupVerdict.COULD_NOT_TELL

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models.people import Customer
-from receipt_rules.endpoint_targets.services import endpoint_for
+from receipt_rules.endpoints.services import endpoint_for
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
