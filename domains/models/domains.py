@@ -5,17 +5,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from domains.checking.core.judgement import Aspect, SesStatus, State
+from domains.checking.core.judgement import SesStatus, State
 from domains.domain_list import core as columns
-from domains.identity.core import GONE, replica_of
 from domains.identity.core import Stage as Stage  # noqa: PLC0414  re-exported for queries
-from domains.models.ses_settings import SesSettings
+from domains.models.identities import SesIdentity
 from domains.mta_sts.core import PolicyCheck
 from domains.names.core import DomainName
 from domains.ownership.core import TOO_LATE
@@ -53,11 +51,10 @@ STAGES = [
 ]
 STATES = [(state.value, state.label) for state in State]
 RECEIVING_STATES = [(state.value, state.value) for state in ReceivingState if state.value not in ("held", "off")]
-SES_STATUSES = [(status.value, status.value) for status in SesStatus]
 WISH = ("wanted_by", "wanted_because", "wanted_with_key")
 
 
-class Domain(SesSettings):
+class Domain(SesIdentity):
     id = models.CharField(primary_key=True, max_length=40, default=new_domain_id, editable=False)
     customer = models.ForeignKey("accounts.Customer", on_delete=models.PROTECT, related_name="domains")
     tenant = models.ForeignKey(
@@ -71,7 +68,7 @@ class Domain(SesSettings):
     stage_problem = models.TextField(blank=True, help_text="Why setup or deletion is delayed, as shown on pages.")
     adopted = models.BooleanField(default=False, help_text="SES already had the identity.")
 
-    # desired, beside SesSettings
+    # desired, beside those of the identity
     receives = models.BooleanField(default=True, help_text="Receives mail here. Otherwise send only.")
     wants_apex_spf = models.BooleanField(default=True)
     wants_dmarc = models.BooleanField(default=True)
@@ -122,24 +119,6 @@ class Domain(SesSettings):
     override_at = models.DateTimeField(null=True, blank=True)
     override_by = _person()
     override_because = models.TextField(blank=True)
-
-    # what SES has, beside SesSettings
-    verification_token = models.CharField(max_length=100, blank=True)
-    dkim_tokens = ArrayField(models.CharField(max_length=100), default=list, blank=True)
-    dkim_zone = models.CharField(max_length=100, blank=True)
-    dkim_origin = models.CharField(max_length=40, blank=True, help_text="SES's SigningAttributesOrigin.")
-    own_dkim_key = models.BooleanField(default=False, help_text="BYODKIM: the key is the customer's, not Amazon's.")
-    former_dkim_key = models.BooleanField(
-        default=False, db_default=False, help_text="That key was in SES before this customer held the domain."
-    )
-    identity_status = models.CharField(max_length=20, blank=True, choices=SES_STATUSES)
-    dkim_status = models.CharField(max_length=20, blank=True, choices=SES_STATUSES)
-    mail_from_status = models.CharField(max_length=20, blank=True, choices=SES_STATUSES)
-    ses_error_type = models.CharField(max_length=60, blank=True)
-    ses_looked_at = models.DateTimeField(null=True, blank=True, help_text="When SES last checked the DNS.")
-    ses_soa = models.CharField(max_length=280, blank=True, help_text="Primary nameserver and SOA serial seen by SES.")
-    last_ses_check = models.DateTimeField(null=True, blank=True)
-    ses_problem = models.TextField(blank=True, help_text="Why SES couldn't be reached. Empty if it answered.")
 
     # what DNS has
     zone = models.CharField(max_length=253, blank=True, help_text="Name of its zone, if below the registrable name.")
@@ -319,14 +298,6 @@ class Domain(SesSettings):
         return self.stage == Stage.READY and (self.has_unsent_settings or self.new_dkim_wanted)
 
     @property
-    def ses_statuses(self) -> dict[Aspect, SesStatus]:
-        return {
-            Aspect.IDENTITY: SesStatus(self.identity_status),
-            Aspect.DKIM: SesStatus(self.dkim_status),
-            Aspect.MAIL_FROM: SesStatus(self.mail_from_status),
-        }
-
-    @property
     def added_at(self) -> datetime:
         return self.held_since or self.created_at
 
@@ -335,18 +306,9 @@ class Domain(SesSettings):
         return columns.is_proven(self)
 
     @property
-    def replica_of(self) -> str:
-        """Return a predicate if it uses the keys of its identity in another region, else ""."""
-        return replica_of(self.dkim_origin)
-
-    @property
     def is_held_by_another(self) -> bool:
         """Return True for a claim to a name that another customer has proven, by the last check."""
         return self.stage == Stage.CLAIM and self.stage_problem == TOO_LATE
-
-    @property
-    def is_gone(self) -> bool:
-        return self.ses_problem == GONE
 
     @property
     def is_verified(self) -> bool:

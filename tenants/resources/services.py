@@ -63,10 +63,7 @@ def forget_association(*, tenant: Tenant, arn: str) -> None:
 
 @transaction.atomic
 def move(*, arn: str, to: Tenant | None, just_made: bool = False) -> None:
-    """Remove the resource from every other tenant here, then add it to this one.
-
-    `just_made`: SES has it in no tenant.
-    """
+    """Remove the resource from every other tenant here, then add it to this one. `just_made`: SES has it in none."""
     others = TenantResource.objects.filter(arn=arn, wanted=True).exclude(tenant=to)
     if just_made:
         _delete_rows(TenantResource.objects.filter(arn=arn))
@@ -396,6 +393,6 @@ def _store_associated(resource: TenantResource) -> bool:
 
 
 def dissociate(*, tenant_name: str, arn: str) -> None:
-    """Remove an association that no row of ours has. Repeatable. Raises AwsProblem."""
+    """Remove an association in SES only. Repeatable. Raises AwsProblem."""
     with suppress(AwsMissing):  # the tenant is gone, with its associations
         lifecycle_gateway.dissociate(tenant_name, arn)
