@@ -7,6 +7,7 @@ rows, so a lost job loses nothing.
 from collections.abc import Collection
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -45,6 +46,7 @@ def queue_drift_check() -> None:
     jobs.queue(DRIFT_CHECK, lock=LOCK, unless_running=True)
 
 
+@transaction.atomic(savepoint=False)
 def queue_customer_change(
     customer: Customer,
     actor: User | None,
@@ -53,18 +55,21 @@ def queue_customer_change(
     recipients: Collection[str] | None = None,
     urgent: bool = False,
 ) -> None:
-    """Store the change, to be applied in a few seconds with others. Runs in the transaction of the change.
+    """Store the change, to be applied in a few seconds with others. Part of the transaction of the change, if any.
 
     `domains`: IDs of the domains it concerns; none: all of the customer's. `recipients`: those that change; None: all
     of the customer's. `urgent`: before all other work.
     """
-    before = PendingChange.objects.select_for_update(of=("self",)).filter(customer=customer).first()
-    of_all = not domains or (before is not None and not before.domains)
-    concerned = [] if of_all else sorted({*domains, *(before.domains if before else ())})
-    known = before.recipients if before else []
-    about = None if recipients is None or known is None else sorted({*known, *recipients})
-    changed = {"changed_at": timezone.now(), "by": actor, "waits_because": "", "domains": concerned}
-    PendingChange.objects.update_or_create(customer=customer, defaults=changed | {"recipients": about})
+    rows = PendingChange.objects.select_for_update(of=("self",)).filter(customer=customer)
+    asked = PendingChange(customer=customer, changed_at=timezone.now(), by=actor)
+    asked.recipients, asked.domains = recipients if recipients is None else sorted({*recipients}), sorted({*domains})
+    while (row := rows.first()) is None:  # two requests at once: the second waits here, and adds to the first's
+        PendingChange.objects.bulk_create([asked], ignore_conflicts=True)
+    is_of_all = asked.recipients is None or row.recipients is None
+    row.recipients = None if is_of_all else sorted({*(row.recipients or ()), *(asked.recipients or ())})
+    row.domains = sorted({*row.domains, *asked.domains}) if row.domains and asked.domains else []
+    row.changed_at, row.by, row.waits_because = timezone.now(), actor, ""
+    row.save(update_fields=("recipients", "domains", "changed_at", "by", "waits_because"))
     queue_work(in_seconds=0 if urgent else settings.RECEIVING_WAIT_SECONDS, urgent=urgent)
 
 
