@@ -18,7 +18,7 @@ from functools import cache, partial
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -36,9 +36,9 @@ from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, qu
 from receipt_rules.live import services as live_services
 from receipt_rules.live.selectors import last_known
 from receipt_rules.live.services import Live, read_live, receives_here
-from receipt_rules.models.live import ReceivingStop
+from receipt_rules.models.live import ActiveRuleSet, ReceivingStop
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState
-from receipt_rules.planner.core.plans import Plan, RuleSetNames
+from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rest import plan_of_rest
 from receipt_rules.planner.core.rules import RuleSet, broader_entries, domain_of
 from receipt_rules.planner.core.steps import Step
@@ -92,9 +92,9 @@ def apply_pending_changes(*, stops_only: bool = False, collect: bool = False) ->
     if not receives_here():
         PendingChange.objects.update(waits_because=NO_REGION.format(region=settings.AWS_REGION))
         return
-    if not pending:
-        return
     customers = frozenset(each.customer_id for each in pending)
+    if not pending or not _finish_interrupted(customers):
+        return
     live = read_live()  # read before the rows, so that the rows include every pending change
     state = read_desired_state(customers=customers)
     was_set_up = live.is_active or last_known() is not None
@@ -109,6 +109,16 @@ def apply_pending_changes(*, stops_only: bool = False, collect: bool = False) ->
             return
         # One that fails unexpectedly is tried again with the next work. SES is read: part of it may be done.
         live = isolation.or_else("changes", change, partial(_apply_change, change, live, state), read_live)
+
+
+def _finish_interrupted(customers: frozenset[str]) -> bool:
+    """Finish these customers' runs that were interrupted; planned again, their steps would be somebody else's.
+
+    Return False if urgent work waits meanwhile. Raises AwsProblem.
+    """
+    runs = Run.objects.filter(region=settings.AWS_REGION, customer__in=customers, state__in=UNFINISHED)
+    found = [runs_services.execute_run(run_id=run_id) for run_id in runs.values_list("pk", flat=True)]
+    return not found or not runs.exists()
 
 
 def _collected(pending: Sequence[PendingChange], now: datetime) -> list[PendingChange]:
@@ -127,11 +137,11 @@ def _is_growing(change: PendingChange, now: datetime) -> bool:
 def _stop_changes() -> list[PendingChange]:
     """Return the changes by which staff stop or resume a customer's receiving, if their next attempt is due.
 
-    What SES refused is tried again, less and less often. Others wait for an operator.
+    Whatever they wait for is tried again: what SES refused, less and less often. One that was cancelled waits for an
+    operator.
     """
     unsettled = ReceivingStop.objects.filter(settled_at=None).values("customer")
-    waiting = PendingChange.objects.filter(customer__in=unsettled, waits_because__in=("", RETRIED))
-    found = waiting.select_related("customer", "by")
+    found = PendingChange.objects.filter(customer__in=unsettled).select_related("customer", "by")
     return [each for each in found if not each.waits_because or not _stopped_before(each, is_stop=True)]
 
 
@@ -157,10 +167,11 @@ def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Liv
         kind, actor = (RunKind.APPROVED, stop.by) if stop else (RunKind.CUSTOMER, change.by)
         run = store_run(made, request, kind=kind, actor=actor, customer=change.customer)
     after = runs_services.execute_run(run_id=run.pk, active=live.rule_set)
-    if after is None:
-        stopped = _stopped_before(change, is_stop=stop is not None)
-        return _defer(change, stopped, live) if stopped else read_live()
-    return _settle(change, made, held, state, Live(after, live.sets, live.has_all_names))
+    if after is not None:
+        return _settle(change, made, held, state, Live.of_active(after))
+    live = read_live()  # part of it may be done
+    stopped = _stopped_before(change, is_stop=stop is not None)
+    return _defer(change, stopped, live) if stopped else live
 
 
 def _settle(change: PendingChange, made: Plan, held: Collection[str], state: DesiredState, live: Live) -> Live:
@@ -322,8 +333,9 @@ def work(*, collect: bool = False) -> None:
 
 def _execute_runs() -> bool:
     """Return False if urgent work waits: its job does the rest."""
-    runs = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED).order_by("state", "created_at", "id")
-    for run_id in runs.values_list("pk", flat=True):
+    runs = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED)
+    small_first, begun_first = (F(each).asc(nulls_last=True) for each in ("customer", "started_at"))
+    for run_id in runs.order_by(small_first, "state", begun_first, "created_at", "id").values_list("pk", flat=True):
         small = _SmallChanges()
         while True:
             runs_services.execute_run(run_id=run_id, yields_to=small.is_due)
@@ -336,7 +348,10 @@ def _execute_runs() -> bool:
 
 
 def _apply_first(change: PendingChange) -> None:
-    live, state = read_live(), read_desired_state(customers=frozenset([change.customer_id]))
+    own = frozenset([change.customer_id])
+    if not _finish_interrupted(own):
+        return
+    live, state = read_live(), read_desired_state(customers=own)
     isolation.or_else("changes", change, partial(_apply_change, change, live, state), read_live)
 
 
@@ -380,7 +395,7 @@ def _may_go_first(change: PendingChange, rule_set: RuleSet, steps_left: Callable
         change, is_stop=False
     ):
         return False
-    live = Live(rule_set, RuleSetNames(frozenset([rule_set.name]), rule_set.name), has_all_names=False)
+    live = Live.of_active(rule_set)
     try:
         state = read_desired_state(customers=frozenset([change.customer_id]))
         request = _request_for(change, live, state)
@@ -396,5 +411,7 @@ def _may_go_first(change: PendingChange, rule_set: RuleSet, steps_left: Callable
 def has_pending_work() -> bool:
     """Return whether the worker has work here, not counting what waits for an operator."""
     begun = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED).exists()
-    due = PendingChange.objects.filter(waits_because="").exists() or bool(_stop_changes())
+    is_ours = ActiveRuleSet.objects.filter(region=settings.AWS_REGION, is_ours=True).exists()
+    no_longer = (NOT_ACTIVE, NOT_SET_UP) if is_ours else ()  # also if somebody activated our set in the SES console
+    due = PendingChange.objects.filter(waits_because__in=("", *no_longer)).exists() or bool(_stop_changes())
     return begun or due or transfers_services.has_due_transfers()

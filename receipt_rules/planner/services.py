@@ -202,6 +202,11 @@ def plan_changes(
 
 def _plan_from(request: PlanRequest, live: Live, state: DesiredState) -> Plan:
     desired, active = _desired(request, live, state), live.unmanaged_set
+    if request.instead_of and request.instead_of != live.sets.active and (active is None or live.is_active):
+        raise Refused(
+            f"{request.instead_of} isn't active now, so there is nothing to replace. Create a plan without it.",
+            code="RULE_SET_MISSING",
+        )
     folded = replaceable_rules(live.rule_set, desired) if request.old_style else frozenset()
     made = make_plan(
         desired,

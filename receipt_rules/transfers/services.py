@@ -5,6 +5,7 @@ a rule still delivers as the former holder wanted, the domain shows it and opera
 another customer's domain counts too: that customer's addresses and catch-all for it end.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,7 +32,7 @@ from receipt_rules.addresses.services import merge_addresses
 from receipt_rules.alerts.services import update_former_holder_alert
 from receipt_rules.jobs import queue_customer_change, queue_work
 from receipt_rules.live.services import Live, read_live, receives_here
-from receipt_rules.models.addresses import Address, CatchAll, FormerHolder, FormerRoute
+from receipt_rules.models.addresses import Address, CatchAll, FormerHolder, FormerRoute, RequestedRecipient
 from receipt_rules.models.runs import RunKind
 from receipt_rules.planner.core.plans import Method, Plan
 from receipt_rules.planner.core.rules import AnyRule, domain_of, is_address
@@ -99,9 +100,14 @@ def on_domain_deleted(*, instance: Domain, **_: Any) -> None:
         return
     at_or_below = Q(address__iendswith=f"@{instance.name}") | Q(address__iendswith=f".{instance.name}")
     above = {"domain__name__in": instance.parsed.parents, "is_active": True}
-    rows = [*Address.objects.filter(at_or_below, **above).select_related("domain__customer")]
-    for row in (*rows, *CatchAll.objects.filter(subdomains=True, **above).select_related("domain__customer")):
-        queue_customer_change(row.domain.customer, None, recipients=[row.recipient], domains=[row.domain_id])
+    addresses = Address.objects.filter(at_or_below, **above).select_related("domain__customer")
+    catch_alls = CatchAll.objects.filter(subdomains=True, **above).select_related("domain__customer")
+    asked: dict[Customer, list[RequestedRecipient]] = defaultdict(list)
+    for row in (*addresses, *catch_alls):
+        asked[row.domain.customer].append(row)
+    for customer, rows in asked.items():
+        names, domains = [each.recipient for each in rows], [each.domain_id for each in rows]
+        queue_customer_change(customer, None, recipients=names, domains=domains)
     _delete_old_holders()
     # Last: until the commit, route lookup gives mail at the name to its former holder.
     record_former_holder(
