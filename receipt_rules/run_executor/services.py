@@ -23,6 +23,7 @@ from receipt_rules.planner.core.rules import RuleSet, domain_of, is_ours
 from receipt_rules.planner.core.steps import (
     Activate,
     CloneSet,
+    ContentStep,
     Create,
     CreateSet,
     Delete,
@@ -143,18 +144,15 @@ class RunExecutor:
     def _starting(self, step: Step) -> frozenset[str]:
         """Return the recipients that the step adds to an enabled rule, or to the active set."""
         match step:
-            case Create():
-                return starting(RuleSet(""), RuleSet("", (step.new,)))
-            case Update():
-                return starting(RuleSet("", (step.old,)), RuleSet("", (step.new,)))
+            case Create() | Update():
+                return starting(RuleSet("", (step.old,) if step.old else ()), RuleSet("", (step.new,)))
             case Activate():
                 return starting(self._active or RuleSet(""), self._state(step.rule_set))
         return frozenset()
 
     def _added(self) -> set[str]:
-        steps = rule_steps(self.steps)
-        created = {each for step in steps if isinstance(step, Create) for each in step.new.recipients}
-        return created | {each for step in steps if isinstance(step, Update) for each in step.added}
+        changes = [step for step in self.steps if isinstance(step, Create | Update)]
+        return {each for step in changes for each in step.new.recipient_set.difference(step.old_recipients)}
 
     @staticmethod
     def _is_being_deleted(name: str) -> bool:
@@ -288,7 +286,7 @@ class RunExecutor:
         if after is None or after.name != self.target:
             raise RunStopped(f"The rule set {self.target} is no longer active. Someone else changed this.")
         expected = self._known.get(self.target, after).by_name
-        touched = {name for step in rule_steps(self.steps) for name in _names(step)}
+        touched = {step.name for step in self.steps if isinstance(step, ContentStep)}  # another order harms nobody
         return after, tuple(sorted(name for name in touched if after.by_name.get(name) != expected.get(name)))
 
     def _state(self, name: str) -> RuleSet:
@@ -384,13 +382,3 @@ class RunExecutor:
             raise RunStopped(
                 f"The clone {step.rule_set} doesn't match the plan. It was not activated. Create a new plan."
             )
-
-
-def _names(step: RuleStep) -> tuple[str, ...]:
-    """Return names of rules whose content the step changes; others may change the order, which harms nobody."""
-    match step:
-        case Create() | Update():
-            return (step.new.name,)
-        case Delete():
-            return (step.old.name,)
-    return ()
