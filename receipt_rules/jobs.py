@@ -73,6 +73,13 @@ def queue_customer_change(
     queue_work(in_seconds=0 if urgent else settings.RECEIVING_WAIT_SECONDS, urgent=urgent)
 
 
+@transaction.atomic
+def record_wait(because: str) -> None:
+    """Store why all changes wait; "" if they no longer do. Locks them in the order of their customers' IDs."""
+    rows = PendingChange.objects.select_for_update(of=("self",)).order_by("pk")
+    PendingChange.objects.filter(pk__in=list(rows.values_list("pk", flat=True))).update(waits_because=because)
+
+
 def queue_confirmation_emails(*, unless_running: bool = False) -> None:
     """Queue the emails with confirmation links, under another lock: a slow mail server must not block the rules."""
     jobs.queue(CONFIRMATION_EMAILS, lock=CONFIRMATION_EMAILS, unless_running=unless_running)

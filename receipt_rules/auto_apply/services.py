@@ -32,7 +32,7 @@ from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.auto_apply.core import changed_scope, is_plain, number_changed
 from receipt_rules.expectations.selectors import newly_broken
-from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, queue_work
+from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, queue_work, record_wait
 from receipt_rules.live import services as live_services
 from receipt_rules.live.selectors import last_known
 from receipt_rules.live.services import Live, read_live, receives_here
@@ -90,7 +90,7 @@ def apply_pending_changes(*, stops_only: bool = False, collect: bool = False) ->
     if collect:
         pending = _collected(pending, timezone.now())
     if not receives_here():
-        PendingChange.objects.update(waits_because=NO_REGION.format(region=settings.AWS_REGION))
+        record_wait(NO_REGION.format(region=settings.AWS_REGION))
         return
     customers = frozenset(each.customer_id for each in pending)
     if not pending or not _finish_interrupted(customers):

@@ -4,8 +4,8 @@ The desired state is read from the rows: which recipients, and the delivery of e
 are held at their live state (`receipt_rules.rollback`).
 """
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain
 
@@ -51,11 +51,15 @@ from receipt_rules.rollback.services import (
 
 @dataclass(frozen=True)
 class DesiredState:
-    """The desired entries of a region. `stopped`: IDs of customers whose receiving is stopped."""
+    """The desired entries of a region. `stopped`: IDs of customers whose receiving is stopped.
+
+    `halted`: their recipients, which no plan serves, with the delivery of each before the stop and after its end.
+    """
 
     desired: DesiredEntries
     holders: Holders
     stopped: frozenset[str] = frozenset()
+    halted: Mapping[str, RuleDelivery] = field(default_factory=dict)
 
 
 def limits() -> RuleLimits:
@@ -95,19 +99,20 @@ def _read_desired_state(
     stopped = stopped_customers() | also_stopped
     entries: dict[str, RuleDelivery] = {}
     kept: dict[str, RuleDelivery] = {}
+    halted: dict[str, RuleDelivery] = {}
     is_one = has_one_destination()
     catch_alls = list(selectors.catch_all_rows(holders, customers, special, has_one_destination=is_one))
     caught = {row[0] for row in (*catch_alls, *refused)} if settings.RECEIVING_CATCH_ALL_PREFIX else set()
     addresses = selectors.address_rows(customers) if refused else read_addresses(special)
     for recipient, owner, domain, endpoint, of in chain(addresses, catch_alls, refused):
-        if owner not in stopped and holders.customer_of(domain_of(recipient)) == owner:
+        if holders.customer_of(domain_of(recipient)) == owner:
             if recipient in set_aside and recipient.startswith(".") and holders.shares_below(domain):
                 continue
             is_caught = bool(caught) and not caught.isdisjoint(_catching(recipient))
-            made = kept if recipient in set_aside else entries
+            made = halted if owner in stopped else kept if recipient in set_aside else entries
             made[recipient] = deliver(endpoint if of == owner else None, domain, is_caught)
     desired = without_covered(sorted_entries(entries), shared=holders.shared, owner=holders.customer_of)
-    return DesiredState(replace(desired, refused=kept), holders, stopped)
+    return DesiredState(replace(desired, refused=kept), holders, stopped, halted)
 
 
 def _catching(recipient: str) -> Iterator[str]:
