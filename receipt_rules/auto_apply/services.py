@@ -326,13 +326,13 @@ def _execute_runs() -> bool:
     for run_id in runs.order_by(small_first, "state", begun_first, "created_at", "id").values_list("pk", flat=True):
         small = _SmallChanges()
         while True:
-            small.due = None
+            small.due.clear()
             runs_services.execute_run(run_id=run_id, yields_to=small.is_due)
             if is_urgent_work_waiting():
                 return False
-            if small.due is None:
+            if not small.due:
                 break
-            _apply_first(small.due)
+            _apply_first(small.due[0])
     return True
 
 
@@ -352,7 +352,7 @@ class _SmallChanges:
 
     def __init__(self) -> None:
         self._asked: set[tuple[str, datetime]] = set()
-        self.due: PendingChange | None = None
+        self.due: list[PendingChange] = []
         self._steps = STEPS_BETWEEN
 
     def is_due(self, rule_set: RuleSet, steps_left: Callable[[], Sequence[Step]]) -> bool:
@@ -369,7 +369,7 @@ class _SmallChanges:
             self._asked.add((change.customer_id, change.changed_at))
             may_go = partial(_may_go_first, change, rule_set, left)
             if isolation.or_else("changes", change, may_go, lambda: False):
-                self.due, self._steps = change, 0
+                self.due, self._steps = [change], 0
                 return True
         return False
 

@@ -363,6 +363,14 @@ def store_run(
     return run
 
 
+def request_of(run: Run) -> PlanRequest:
+    """Return the request that the run was planned for."""
+    scope, method = None if run.scope is None else frozenset(run.scope), Method(run.asked["method"])
+    return PlanRequest(
+        **{**run.asked, "scope": scope, "method": method, "take_over": frozenset(run.asked["take_over"])}
+    )
+
+
 def _dump_request(request: PlanRequest, made: Plan) -> dict[str, object]:
     values = replace(request, method=made.method)
     return {

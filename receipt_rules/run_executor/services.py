@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from domains.ownership.selectors import Holders, holder_of
+from domains.ownership.selectors import Holders, held_domains, holder_of
 from inbound_admin.lib.errors import QUOTA_STEP, AwsBusy, AwsConflict, AwsDenied, AwsProblem, AwsUnreachable, Refused
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live import selectors as live_selectors
@@ -132,6 +132,20 @@ class RunExecutor:
                 raise RunStopped(
                     f"{name} is deleted or being deleted, so it can't receive new mail. Create a new plan."
                 )
+
+    def check_transfers(self) -> None:
+        """Check that what isn't in the active set yet names no domain that got another holder since the plan was made.
+
+        The plan has the delivery that the former holder wanted. Raises RunStopped.
+        """
+        since = held_domains().filter(proven_at__gt=self.run.created_at)
+        if not (moved := set(since.values_list("name", flat=True))):
+            return
+        steps = self.steps if self.activation else self.steps_left()
+        names = {domain_of(each) for each in touched_recipients(steps)}
+        holders = Holders.at(names)
+        if name := next((each for each in sorted(names) if holders.nearest(each) in moved), None):
+            raise RunStopped(f"{name} has another holder since this plan was made. Create a new plan.")
 
     def check_stops(self, steps: Sequence[Step]) -> None:
         """Check before these steps that they bring back no mail that Trust & Safety stopped. Raises RunStopped."""

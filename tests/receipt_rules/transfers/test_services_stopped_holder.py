@@ -1,6 +1,7 @@
 """A domain changes hands to a customer whose receiving is stopped, while SES refuses to change the rules."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -59,7 +60,7 @@ def receive_for(customer: Customer) -> None:
 def stop(customer: Customer, tess: User) -> None:
     tenant = Tenant.objects.get(customer=customer)
     shown = operations_pause_services.preview(tenant=tenant, stops_receiving=True).receiving_digest
-    words = {"reason": "phishing", "text": "Phishing wave.", "told": ""}
+    words: dict[str, Any] = {"reason": "phishing", "text": "Phishing wave.", "told": ""}
     operations_pause_services.pause(tenant=tenant, stops_receiving=True, receiving_digest=shown, actor=tess, **words)
     pause_services.apply_status(tenant_id=tenant.pk)
     auto_apply_services.work()
