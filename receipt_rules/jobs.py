@@ -7,6 +7,7 @@ rows, so a lost job loses nothing.
 from collections.abc import Collection
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -45,6 +46,7 @@ def queue_drift_check() -> None:
     jobs.queue(DRIFT_CHECK, lock=LOCK, unless_running=True)
 
 
+@transaction.atomic(savepoint=False)
 def queue_customer_change(
     customer: Customer,
     actor: User | None,
@@ -53,7 +55,7 @@ def queue_customer_change(
     recipients: Collection[str] | None = None,
     urgent: bool = False,
 ) -> None:
-    """Store the change, to be applied in a few seconds with others. Runs in the transaction of the change.
+    """Store the change, to be applied in a few seconds with others. Part of the transaction of the change, if any.
 
     `domains`: IDs of the domains it concerns; none: all of the customer's. `recipients`: those that change; None: all
     of the customer's. `urgent`: before all other work.
@@ -71,6 +73,13 @@ def queue_customer_change(
             setattr(row, name, value)
         row.save()
     queue_work(in_seconds=0 if urgent else settings.RECEIVING_WAIT_SECONDS, urgent=urgent)
+
+
+@transaction.atomic
+def record_wait(because: str) -> None:
+    """Store why all changes wait; "" if they no longer do. Locks them in the order of their customers' IDs."""
+    rows = PendingChange.objects.select_for_update(of=("self",)).order_by("pk")
+    PendingChange.objects.filter(pk__in=list(rows.values_list("pk", flat=True))).update(waits_because=because)
 
 
 def queue_confirmation_emails(*, unless_running: bool = False) -> None:

@@ -31,12 +31,13 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.jobs import queue_identity_deletion
 from domains.models.domains import Domain, Stage
-from domains.names.core import DomainName
+from domains.names.core import DomainName, parse_existing_domain
 from domains.ownership.core import PUBLIC_REASONS, TOO_LATE, ClaimReason
 from domains.ownership.selectors import (
     below_or_above,
     expiring_domains,
     held_domains,
+    name_and_parents,
     related_domains,
     unproven_domains,
     unproven_domains_left,
@@ -44,7 +45,9 @@ from domains.ownership.selectors import (
 )
 from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
+from inbound_admin.lib.database import in_values
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.mail_addresses import plain_address
 from notifications.alerts import services as alerts_services
 from notifications.email import services as email_services
 from tenants.resources import services as resources_services
@@ -81,6 +84,25 @@ def lock_zone(name: DomainName) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"zone {name.zone}"])
+
+
+def lock_domains(*, of: Iterable[str], customer: Customer) -> None:
+    """Lock the customer's domains at and above these names or addresses, as typed, until the transaction ends.
+
+    Who locks several domains one after the other calls it first: all lock them in the order of their IDs, so that
+    nobody waits in a circle.
+    """
+    names = {each for text in of for each in name_and_parents(_plain_name(text))}
+    own = Domain.objects.select_for_update(of=("self",)).filter(in_values("name", names), customer=customer)
+    list(own.order_by("pk").values_list("pk"))
+
+
+def _plain_name(text: str) -> str:
+    """Return the name in the text; "" if there is none, which is refused later."""
+    try:
+        return parse_existing_domain(plain_address(text).rpartition("@")[2])
+    except Refused:
+        return ""
 
 
 def open_claim(domain: Domain, reason: ClaimReason) -> None:

@@ -22,6 +22,7 @@ from domains.adoption.services import import_domain
 from domains.checking.core.judgement import SesStatus
 from domains.models.domains import Domain, Stage
 from domains.names.core import parse_existing_domain
+from domains.ownership import services as ownership_services
 from domains.ownership.selectors import Holders
 from inbound_admin.lib import bulk, isolation, sealed
 from inbound_admin.lib.errors import Problem, Refused
@@ -70,7 +71,12 @@ def import_rows(rows: Iterable[ParsedRow], context: ImportContext) -> list[RowOu
     numbered = sorted(enumerate(rows), key=lambda each: ORDER[each[1].kind])
     owner = _Owner(context, Customer.objects.filter(pk=numbered[0][1].owner).first() if numbered else None)
     owner.lock()
-    outcomes = {number: owner.outcome_of(given) for number, given in numbered}
+    receiving = [given for _, given in numbered if given.kind in (RowKind.ADDRESS, RowKind.CATCH_ALL)]
+    outcomes = {}
+    for number, given in numbered:
+        if receiving and given is receiving[0]:
+            owner.lock_domains([each.name for each in receiving])
+        outcomes[number] = owner.outcome_of(given)
     return [outcomes[number] for number in sorted(outcomes)]
 
 
@@ -111,6 +117,11 @@ class _Owner:
         """Lock an existing customer before their domains, as a paste does: both lock several."""
         if self.customer is not None and not self.context.is_preview:
             Customer.objects.select_for_update(no_key=True).get(pk=self.customer.pk)
+
+    def lock_domains(self, names: Sequence[str]) -> None:
+        """Lock those domains of the customer at which the rows add addresses, after the zones of new domains."""
+        if self.customer is not None and not self.context.is_preview:
+            ownership_services.lock_domains(of=names, customer=self.customer)
 
     def outcome_of(self, given: ParsedRow) -> RowOutcome:
         if given.why_not:

@@ -242,7 +242,7 @@ def _goes_on(tenant: Tenant, plan: Plan | None) -> tuple[str, ...]:
     rows = [model.objects.filter(domain__customer=tenant.customer_id, is_active=True) for model in (Address, CatchAll)]
     number = sum(found.count() for found in rows)
     sentences = ["The customer can still sign in and sees why sending stopped and what to do."]
-    if plan is not None and (accepted := auto_apply_services.accepted_after(plan)):
+    if plan is not None and (accepted := plan.still_accepted):
         recipients = "1 recipient" if accepted == 1 else f"{accepted:,} recipients"
         why = "because of another customer's subdomain catch-all above. It is stored, and delivered to nobody."
         sentences.insert(0, f"SES still accepts mail for {recipients}, {why}")

@@ -20,6 +20,7 @@ from audit import services as audit_services
 from domains.domain_list.services import record_catch_all
 from domains.models.domains import Domain
 from domains.ownership.selectors import held_domains, holder_of, nearest_domains, shares_below
+from domains.ownership.services import lock_domains
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.seen import refuse_if_changed
 from receipt_rules.addresses.core import ReadAddress, read_recipient
@@ -176,7 +177,8 @@ def add_addresses(
     """
     require_routing(actor, customer.pk)
     with choosing(next((each.endpoint for each in asked if each.endpoint), None)):
-        Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)  # two pastes lock domains in turn
+        Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+        lock_domains(of=[each.text for each in asked], customer=customer)
         found = tuple(_added_or_refused(each, customer, actor, bulk_id) for each in asked)
         _queue_added([each for each in found if isinstance(each, Address)], actor)
     return found
@@ -254,7 +256,11 @@ def remove_address(*, address: Address, actor: User | None) -> None:
     require_routing(actor, address.domain.customer_id)
     with transaction.atomic():
         if Address.objects.filter(pk=address.pk).exists():
-            _remove(_locked(address), actor)
+            _delete(locked := _locked(address), actor)
+            update_name_facts(locked.domain)
+            queue_customer_change(
+                locked.domain.customer, actor, recipients=[locked.recipient], domains=[locked.domain_id]
+            )
 
 
 def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
@@ -276,12 +282,6 @@ def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
             queue_customer_change(domain.customer, actor, recipients=recipients, domains=[domain.pk])
             _update_domain(domain)
     return len(addresses)
-
-
-def _remove(address: Address, actor: User | None, *, because: str = "") -> None:
-    _delete(address, actor, because=because)
-    update_name_facts(address.domain)
-    queue_customer_change(address.domain.customer, actor, recipients=[address.recipient], domains=[address.domain_id])
 
 
 def _delete(row: Address | CatchAll, actor: User | None, *, because: str = "", bulk_id: str = "") -> None:

@@ -18,7 +18,7 @@ from functools import cache, partial
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -32,15 +32,15 @@ from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.auto_apply.core import changed_scope, is_plain, number_changed
 from receipt_rules.expectations.selectors import newly_broken
-from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, queue_work
+from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, queue_work, record_wait
 from receipt_rules.live import services as live_services
 from receipt_rules.live.selectors import last_known
 from receipt_rules.live.services import Live, read_live, receives_here
-from receipt_rules.models.live import ReceivingStop
+from receipt_rules.models.live import ActiveRuleSet, ReceivingStop
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState
-from receipt_rules.planner.core.plans import Plan, RuleSetNames
+from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rest import plan_of_rest
-from receipt_rules.planner.core.rules import RuleSet, broader_entries, domain_of
+from receipt_rules.planner.core.rules import RuleSet, domain_of
 from receipt_rules.planner.core.steps import Step
 from receipt_rules.planner.services import (
     DesiredState,
@@ -90,11 +90,11 @@ def apply_pending_changes(*, stops_only: bool = False, collect: bool = False) ->
     if collect:
         pending = _collected(pending, timezone.now())
     if not receives_here():
-        PendingChange.objects.update(waits_because=NO_REGION.format(region=settings.AWS_REGION))
-        return
-    if not pending:
+        record_wait(NO_REGION.format(region=settings.AWS_REGION))
         return
     customers = frozenset(each.customer_id for each in pending)
+    if not pending or not _finish_interrupted(customers):
+        return
     live = read_live()  # read before the rows, so that the rows include every pending change
     state = read_desired_state(customers=customers)
     was_set_up = live.is_active or last_known() is not None
@@ -111,10 +111,19 @@ def apply_pending_changes(*, stops_only: bool = False, collect: bool = False) ->
         live = isolation.or_else("changes", change, partial(_apply_change, change, live, state), read_live)
 
 
+def _finish_interrupted(customers: frozenset[str]) -> bool:
+    """Finish these customers' runs that were interrupted; planned again, their steps would be somebody else's.
+
+    Return False if urgent work waits meanwhile. Raises AwsProblem.
+    """
+    runs = Run.objects.filter(region=settings.AWS_REGION, customer__in=customers, state__in=UNFINISHED)
+    found = [runs_services.execute_run(run_id=run_id) for run_id in runs.values_list("pk", flat=True)]
+    return not found or not runs.exists()
+
+
 def _collected(pending: Sequence[PendingChange], now: datetime) -> list[PendingChange]:
     """Return the changes that no longer grow, or were collected for long enough. Queues a job for the others."""
-    growing = {each.pk for each in pending if _is_growing(each, now) and not each.waits_because}
-    if growing:
+    if growing := {each.pk for each in pending if _is_growing(each, now) and not each.waits_because}:
         queue_work(in_seconds=settings.RECEIVING_WAIT_SECONDS)
     return [each for each in pending if each.pk not in growing]
 
@@ -127,11 +136,10 @@ def _is_growing(change: PendingChange, now: datetime) -> bool:
 def _stop_changes() -> list[PendingChange]:
     """Return the changes by which staff stop or resume a customer's receiving, if their next attempt is due.
 
-    What SES refused is tried again, less and less often. Others wait for an operator.
+    Whatever they wait for is tried again, except one that was cancelled: what SES refused, less and less often.
     """
     unsettled = ReceivingStop.objects.filter(settled_at=None).values("customer")
-    waiting = PendingChange.objects.filter(customer__in=unsettled, waits_because__in=("", RETRIED))
-    found = waiting.select_related("customer", "by")
+    found = PendingChange.objects.filter(customer__in=unsettled).select_related("customer", "by")
     return [each for each in found if not each.waits_because or not _stopped_before(each, is_stop=True)]
 
 
@@ -143,10 +151,9 @@ def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Liv
     except Refused as refused:
         why = FULL if refused.code == "RULES_FULL" else FOR_OPERATOR
         return _defer(change, why if live.is_active else _why_not_active(), live)
-    stop = ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).first()
+    stop = _open_stop(change)
     is_held = bool(held) and held.issuperset(change.recipients or ())
-    why = HELD if is_held else _wait_reason_for_staff(live) if stop else approval_reason(made, live)
-    if why:
+    if why := HELD if is_held else approval_reason(made, live, is_stop=stop is not None):
         return _defer(change, why, live)
     if made.is_empty:
         receiving_services.record_live_rules(live.rule_set, is_ours=True, customers=frozenset([change.customer_id]))
@@ -157,10 +164,11 @@ def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Liv
         kind, actor = (RunKind.APPROVED, stop.by) if stop else (RunKind.CUSTOMER, change.by)
         run = store_run(made, request, kind=kind, actor=actor, customer=change.customer)
     after = runs_services.execute_run(run_id=run.pk, active=live.rule_set)
-    if after is None:
-        stopped = _stopped_before(change, is_stop=stop is not None)
-        return _defer(change, stopped, live) if stopped else read_live()
-    return _settle(change, made, held, state, Live(after, live.sets, live.has_all_names))
+    if after is not None:
+        return _settle(change, made, held, state, Live.of_active(after))
+    live = read_live()  # part of it may be done
+    stopped = _stopped_before(change, is_stop=stop is not None)
+    return _defer(change, stopped, live) if stopped else live
 
 
 def _settle(change: PendingChange, made: Plan, held: Collection[str], state: DesiredState, live: Live) -> Live:
@@ -185,21 +193,17 @@ def _held_of(change: PendingChange, state: DesiredState) -> frozenset[str]:
     return recipients_on_hold(stopped=state.stopped).intersection(change.recipients or ())
 
 
-def approval_reason(made: Plan, live: Live) -> str:
-    """Return why the plan needs an operator; "" if it is in place, changes few addresses and only managed rules."""
-    if not live.is_active:
-        return _why_not_active()
-    if not is_plain(made):
-        return FOR_OPERATOR
-    if made.transition_issues.gaps or newly_broken(made):
-        return FOR_OPERATOR
-    number = number_changed(made)
-    return TOO_MANY.format(number=number) if number > settings.RECEIVING_SMALL_CHANGE else ""
+def approval_reason(made: Plan, live: Live, *, is_stop: bool = False) -> str:
+    """Return why the plan needs an operator; "" if it is in place, changes few addresses and only managed rules.
 
-
-def _wait_reason_for_staff(live: Live) -> str:
-    """Staff saw the impact before they stopped or resumed receiving, so the size of the change needs no approval."""
-    return "" if live.is_active else _why_not_active()
+    Staff saw the impact before they stopped or resumed receiving, so that needs no other approval.
+    """
+    if not live.is_active or is_stop:
+        return "" if live.is_active else _why_not_active()
+    if not is_plain(made) or made.transition_issues.gaps or newly_broken(made):
+        return FOR_OPERATOR
+    is_small = (number := number_changed(made)) <= settings.RECEIVING_SMALL_CHANGE
+    return "" if is_small else TOO_MANY.format(number=number)
 
 
 def _why_not_active() -> str:
@@ -209,12 +213,11 @@ def _why_not_active() -> str:
 def _stopped_before(change: PendingChange, *, is_stop: bool) -> str:
     """Return why, if a run for this change failed or was cancelled; else "". A retry would fail and delay others.
 
-    An operator's plan resolves it. A conflict with another change is no failure: the next plan includes it. But staff's
-    stop, or its end, doesn't wait for an operator: `is_stop` is tried again after a while, which doubles each time.
+    An operator's plan resolves it. A conflict with another change is no failure: the next plan includes it. `is_stop`:
+    staff's stop, or its end, is tried again after a while, which doubles each time.
     """
     runs = Run.objects.filter(customer=change.customer_id, state__in=STOPPED, created_at__gte=change.changed_at)
-    last = runs.order_by("-created_at").first()
-    if last is None:
+    if (last := runs.first()) is None:
         return ""
     if last.state == RunState.CANCELLED or not is_stop:
         return CANCELLED if last.state == RunState.CANCELLED else FAILED
@@ -227,12 +230,15 @@ def _defer(change: PendingChange, because: str, live: Live) -> Live:
     if _unchanged(change).exclude(waits_because=because).update(waits_because=because) and live.is_active:
         customers = frozenset([change.customer_id])
         receiving_services.record_live_rules(live.rule_set, is_ours=True, customers=customers)
-    if stop := ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).first():
+    if stop := _open_stop(change):
         failed = Run.objects.filter(customer=change.customer_id, state=RunState.FAILED, created_at__gte=stop.asked_at)
-        why = failed.order_by("-created_at").values_list("problem", flat=True).first() or ""
-        problem = f"{because} {why}".strip()
+        problem = f"{because} {failed.values_list('problem', flat=True).first() or ''}".strip()
         pause_services.record_receiving(customer=change.customer, asked_at=stop.asked_at, problem=problem)
     return live
+
+
+def _open_stop(change: PendingChange) -> ReceivingStop | None:
+    return ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).first()
 
 
 def _mark_applied(change: PendingChange, live: Live) -> Live:
@@ -259,13 +265,6 @@ def plan_to_stop(*, customer: Customer) -> Plan:
     own = frozenset([customer.pk])
     scope = scope_of(own, read_desired_state(customers=own), live.rule_set)
     return plan_changes(PlanRequest(scope=scope), live, read_desired_state(customers=own, also_stopped=own))
-
-
-def accepted_after(made: Plan) -> int:
-    """Return for how many recipients that a plan removes SES still accepts mail, by a subdomain catch-all above."""
-    before, after = ({each for rule in state.ours for each in rule.recipients} for state in (made.before, made.after))
-    above = {each for each in after if each[0] == "."}
-    return sum(not above.isdisjoint(broader_entries(each)) for each in before - after) if above else 0
 
 
 @transaction.atomic
@@ -322,21 +321,26 @@ def work(*, collect: bool = False) -> None:
 
 def _execute_runs() -> bool:
     """Return False if urgent work waits: its job does the rest."""
-    runs = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED).order_by("state", "created_at", "id")
-    for run_id in runs.values_list("pk", flat=True):
+    runs = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED)
+    small_first, begun_first = (F(each).asc(nulls_last=True) for each in ("customer", "started_at"))
+    for run_id in runs.order_by(small_first, "state", begun_first, "created_at", "id").values_list("pk", flat=True):
         small = _SmallChanges()
         while True:
+            small.due.clear()
             runs_services.execute_run(run_id=run_id, yields_to=small.is_due)
             if is_urgent_work_waiting():
                 return False
-            if (change := small.take()) is None:
+            if not small.due:
                 break
-            _apply_first(change)
+            _apply_first(small.due[0])
     return True
 
 
 def _apply_first(change: PendingChange) -> None:
-    live, state = read_live(), read_desired_state(customers=frozenset([change.customer_id]))
+    own = frozenset([change.customer_id])
+    if not _finish_interrupted(own):
+        return
+    live, state = read_live(), read_desired_state(customers=own)
     isolation.or_else("changes", change, partial(_apply_change, change, live, state), read_live)
 
 
@@ -348,15 +352,11 @@ class _SmallChanges:
 
     def __init__(self) -> None:
         self._asked: set[tuple[str, datetime]] = set()
-        self._due: PendingChange | None = None
+        self.due: list[PendingChange] = []
         self._steps = STEPS_BETWEEN
 
-    def take(self) -> PendingChange | None:
-        due, self._due = self._due, None
-        return due
-
     def is_due(self, rule_set: RuleSet, steps_left: Callable[[], Sequence[Step]]) -> bool:
-        """Return whether a change goes first now; `take` returns it."""
+        """Return whether a change goes first now: `due`."""
         self._steps += 1
         if self._steps <= STEPS_BETWEEN:
             return False
@@ -369,18 +369,16 @@ class _SmallChanges:
             self._asked.add((change.customer_id, change.changed_at))
             may_go = partial(_may_go_first, change, rule_set, left)
             if isolation.or_else("changes", change, may_go, lambda: False):
-                self._due, self._steps = change, 0
+                self.due, self._steps = [change], 0
                 return True
         return False
 
 
 def _may_go_first(change: PendingChange, rule_set: RuleSet, steps_left: Callable[[], Sequence[Step]]) -> bool:
     """Return whether the change needs no approval, and what is left of the run can be planned around it."""
-    if ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).exists() or _stopped_before(
-        change, is_stop=False
-    ):
+    if _open_stop(change) or _stopped_before(change, is_stop=False):
         return False
-    live = Live(rule_set, RuleSetNames(frozenset([rule_set.name]), rule_set.name), has_all_names=False)
+    live = Live.of_active(rule_set)
     try:
         state = read_desired_state(customers=frozenset([change.customer_id]))
         request = _request_for(change, live, state)
@@ -396,5 +394,7 @@ def _may_go_first(change: PendingChange, rule_set: RuleSet, steps_left: Callable
 def has_pending_work() -> bool:
     """Return whether the worker has work here, not counting what waits for an operator."""
     begun = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED).exists()
-    due = PendingChange.objects.filter(waits_because="").exists() or bool(_stop_changes())
-    return begun or due or transfers_services.has_due_transfers()
+    is_ours = ActiveRuleSet.objects.filter(region=settings.AWS_REGION, is_ours=True).exists()
+    no_longer = (NOT_ACTIVE, NOT_SET_UP) if is_ours else ()  # also if somebody activated our set in the SES console
+    due = PendingChange.objects.filter(waits_because__in=("", *no_longer)).exists()
+    return begun or due or bool(_stop_changes()) or transfers_services.has_due_transfers()

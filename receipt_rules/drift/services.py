@@ -15,6 +15,7 @@ from accounts.models.people import User
 from audit import services as audit_services
 from domains.ownership.selectors import Holders
 from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.seen import fingerprint, refuse_if_changed
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.jobs import queue_drift_check
 from receipt_rules.live import selectors as live_selectors
@@ -136,15 +137,29 @@ def outdated_rules(live: Live) -> tuple[RuleDifference, ...]:
     return (RuleDifference(key, "not_as_wanted", "", sentence, is_ignored=is_ignored),)
 
 
-def accept(*, because: str, actor: User, key: str = "") -> None:
+def seen_drift(live: Live, found: Iterable[RuleDifference]) -> str:
+    """Return the fingerprint of what a page shows, on which a person decides (`lib.seen`)."""
+    return fingerprint(_seen_values(live, found))
+
+
+def _seen_values(live: Live, found: Iterable[RuleDifference]) -> dict[str, object]:
+    theirs = digest(list(live.unmanaged_set.rules)) if live.unmanaged_set else ""
+    return {"differences": sorted(each.key for each in found), "unmanaged_set": theirs}
+
+
+def accept(*, because: str, actor: User, key: str = "", seen: str = "") -> None:
     """Accept the live rules as known; outdated rules show in the next plan. Raises Refused.
 
-    `key`: the difference for which a person accepts them; it must be there now.
+    `key`: the difference for which a person accepts them; it must be there now, and the last check, which they read,
+    must have found all others. `seen`: from `seen_drift`.
     """
     _require_operator_and_reason(because, actor)
     live = read_live()
+    found = differences(live)
+    refuse_if_changed(seen, _seen_values(live, found))
     if key:
-        _require_present(key, live)
+        _require_present(key, found)
+        _require_listed(found)
     if not live.is_active:
         raise Refused("None of our rule sets is active, so there is nothing to accept.", code="RULE_SET_NOT_OURS")
     with transaction.atomic():
@@ -168,7 +183,7 @@ def ignore(*, key: str, because: str, actor: User) -> None:
     _require_operator_and_reason(because, actor)
     if key.partition(" ")[0] in OUTAGES:
         raise Refused("This is an outage and can't be ignored. Restore our rule set.", code="NOT_POSSIBLE")
-    _require_present(key, read_live())
+    _require_present(key, differences(read_live()))
     with transaction.atomic():
         row, is_new = IgnoredDifference.objects.get_or_create(
             region=settings.AWS_REGION, key=key, defaults={"because": because.strip(), "by": actor}
@@ -186,12 +201,16 @@ def ignore(*, key: str, because: str, actor: User) -> None:
             _update_alert_after_decision()
 
 
-def adopt_rule_set(*, name: str, because: str, actor: User) -> None:
-    """Adopt the active unmanaged set: our rules are added, and its rules stay unchanged as unmanaged rules."""
+def adopt_rule_set(*, name: str, because: str, actor: User, seen: str = "") -> None:
+    """Adopt the active unmanaged set: our rules are added, and its rules stay unchanged as unmanaged rules.
+
+    `seen`: from `seen_drift`. Raises Refused.
+    """
     _require_operator_and_reason(because, actor)
     live = read_live()
     if live.unmanaged_set is None or live.unmanaged_set.name != name:
         raise Refused(f"{name} isn't an active rule set of another program.", code="RULE_SET_MISSING")
+    refuse_if_changed(seen, _seen_values(live, differences(live)))
     with transaction.atomic():
         fields = {"adopted": True, "by": actor, "because": because.strip()}
         _, is_new = OwnRuleSet.objects.get_or_create(region=settings.AWS_REGION, name=name, defaults=fields)
@@ -209,11 +228,17 @@ def adopt_rule_set(*, name: str, because: str, actor: User) -> None:
         )
 
 
-def _require_present(key: str, live: Live) -> None:
+def _require_present(key: str, found: Iterable[RuleDifference]) -> None:
     """That the rules are outdated is known from the last check: it takes a plan of the whole region."""
     outdated = {each["key"] for each in _last_differences() if each["kind"] == "not_as_wanted"}
-    if key not in outdated and key not in {each.key for each in differences(live)}:
+    if key not in outdated and key not in {each.key for each in found}:
         raise Refused("There is no such difference now. Check again.", code="DIFFERENCE_MISSING")
+
+
+def _require_listed(found: Iterable[RuleDifference]) -> None:
+    listed = {each["key"] for each in _last_differences()}
+    if new := next((each for each in found if each.key not in listed), None):
+        raise Refused(f"More has changed since the last check: {new.sentence} Check again.", code="CHANGED_MEANWHILE")
 
 
 def _set_differences(live: Live) -> Iterable[RuleDifference]:

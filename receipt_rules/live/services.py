@@ -36,6 +36,11 @@ class Live:
     unmanaged_set: RuleSet | None = None
     read_at: datetime = field(default_factory=timezone.now, compare=False)  # when SES was asked
 
+    @classmethod
+    def of_active(cls, rule_set: RuleSet) -> "Live":
+        """Return what is known if this managed set is active."""
+        return cls(rule_set, RuleSetNames(frozenset([rule_set.name]), rule_set.name), has_all_names=False)
+
     @property
     def is_active(self) -> bool:
         return self.sets.active == self.rule_set.name
@@ -82,7 +87,7 @@ def live_from_last_read(read: LastRead) -> Live:
     """Return what `read_live` would have returned for these rules, without the inactive sets."""
     active = read.rule_set
     if is_own(active.name):
-        return Live(active, RuleSetNames(frozenset([active.name]), active.name), has_all_names=False)
+        return Live.of_active(active)
     kept = last_known()
     own = content_of(kept) if kept else RuleSet(str(settings.RULE_SET))
     names = frozenset([active.name]) if active.name else frozenset()

@@ -167,6 +167,7 @@ def _about(live: Live, page: str, text: str) -> dict[str, Any]:
         "live": live,
         "unmanaged_set": live.unmanaged_set,
         "found": found,
+        "seen": drift_services.seen_drift(live, found) if found else "",
         "news": (news := [each for each in found if not each.is_ignored]),
         "is_planned": any(each.is_planned for each in news) or _stops_before_ours(live, news),
         "kept": _not_taken_over(live, news),
@@ -229,13 +230,13 @@ def _handle_action(form: BecauseForm, request: SignedIn) -> bool:
 
 
 def _perform(request: SignedIn, because: str) -> str:
-    done = text_value(request.POST, "do")
+    done, seen = text_value(request.POST, "do"), text_value(request.POST, "seen")
     if done == "adopt":
         name = text_value(request.POST, "name")
-        drift_services.adopt_rule_set(name=name, because=because, actor=request.user)
+        drift_services.adopt_rule_set(name=name, because=because, actor=request.user, seen=seen)
         return f"Adopted {name}. Its rules stay unchanged; ours are added."
     if done == "accept":
-        drift_services.accept(because=because, actor=request.user)
+        drift_services.accept(because=because, actor=request.user, seen=seen)
         return "Accepted the live rules. The plan shows what would bring them up to date."
     if done == "ignore":
         drift_services.ignore(key=text_value(request.POST, "key"), because=because, actor=request.user)

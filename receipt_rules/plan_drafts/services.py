@@ -256,12 +256,11 @@ def plan_page_context(request: PlanRequest) -> dict[str, Any]:
     live = read_live()
     # of a rollback, the page also shows which addresses would be delivered otherwise
     state = read_desired_entries() if request.scope is None and not request.snapshot else read_desired_state()
-    read_at = timezone.now()
     made = plan_changes(request, live, state)
     found = plan_impact(made, request)
     return {
         "plan": _plan_shown(made),
-        "read_at": read_at,
+        "read_at": live.read_at,
         "steps": shown_steps(made),
         "groups": selectors.groups_shown(made.consequences),
         "number_by_kind": dict(Counter(str(each.kind) for each in made.consequences)),

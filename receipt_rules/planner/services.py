@@ -4,8 +4,8 @@ The desired state is read from the rows: which recipients, and the delivery of e
 are held at their live state (`receipt_rules.rollback`).
 """
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain
 
@@ -51,11 +51,15 @@ from receipt_rules.rollback.services import (
 
 @dataclass(frozen=True)
 class DesiredState:
-    """The desired entries of a region. `stopped`: IDs of customers whose receiving is stopped."""
+    """The desired entries of a region. `stopped`: IDs of customers whose receiving is stopped.
+
+    `halted`: their recipients, which no plan serves, with the delivery of each before the stop and after its end.
+    """
 
     desired: DesiredEntries
     holders: Holders
     stopped: frozenset[str] = frozenset()
+    halted: Mapping[str, RuleDelivery] = field(default_factory=dict)
 
 
 def limits() -> RuleLimits:
@@ -95,19 +99,20 @@ def _read_desired_state(
     stopped = stopped_customers() | also_stopped
     entries: dict[str, RuleDelivery] = {}
     kept: dict[str, RuleDelivery] = {}
+    halted: dict[str, RuleDelivery] = {}
     is_one = has_one_destination()
     catch_alls = list(selectors.catch_all_rows(holders, customers, special, has_one_destination=is_one))
     caught = {row[0] for row in (*catch_alls, *refused)} if settings.RECEIVING_CATCH_ALL_PREFIX else set()
     addresses = selectors.address_rows(customers) if refused else read_addresses(special)
     for recipient, owner, domain, endpoint, of in chain(addresses, catch_alls, refused):
-        if owner not in stopped and holders.customer_of(domain_of(recipient)) == owner:
+        if holders.customer_of(domain_of(recipient)) == owner:
             if recipient in set_aside and recipient.startswith(".") and holders.shares_below(domain):
                 continue
             is_caught = bool(caught) and not caught.isdisjoint(_catching(recipient))
-            made = kept if recipient in set_aside else entries
+            made = halted if owner in stopped else kept if recipient in set_aside else entries
             made[recipient] = deliver(endpoint if of == owner else None, domain, is_caught)
     desired = without_covered(sorted_entries(entries), shared=holders.shared, owner=holders.customer_of)
-    return DesiredState(replace(desired, refused=kept), holders, stopped)
+    return DesiredState(replace(desired, refused=kept), holders, stopped, halted)
 
 
 def _catching(recipient: str) -> Iterator[str]:
@@ -202,6 +207,11 @@ def plan_changes(
 
 def _plan_from(request: PlanRequest, live: Live, state: DesiredState) -> Plan:
     desired, active = _desired(request, live, state), live.unmanaged_set
+    if request.instead_of and request.instead_of != live.sets.active and (active is None or live.is_active):
+        raise Refused(
+            f"{request.instead_of} isn't active now, so there is nothing to replace. Create a plan without it.",
+            code="RULE_SET_MISSING",
+        )
     folded = replaceable_rules(live.rule_set, desired) if request.old_style else frozenset()
     made = make_plan(
         desired,
@@ -351,6 +361,14 @@ def store_run(
         for number, step in enumerate(made.steps, start=1)
     )
     return run
+
+
+def request_of(run: Run) -> PlanRequest:
+    """Return the request that the run was planned for."""
+    scope, method = None if run.scope is None else frozenset(run.scope), Method(run.asked["method"])
+    return PlanRequest(
+        **{**run.asked, "scope": scope, "method": method, "take_over": frozenset(run.asked["take_over"])}
+    )
 
 
 def _dump_request(request: PlanRequest, made: Plan) -> dict[str, object]:

@@ -22,10 +22,10 @@ from audit import services as audit_services
 from domains.models.domains import Domain
 from domains.ownership.selectors import Holders
 from inbound_admin.lib.errors import Refused
-from receipt_rules.jobs import queue_work
+from receipt_rules.jobs import queue_work, record_wait
 from receipt_rules.live.selectors import content_of
 from receipt_rules.models.live import ReceivingStop
-from receipt_rules.models.runs import PendingChange, RollbackHold, Run, Snapshot
+from receipt_rules.models.runs import RollbackHold, Run, Snapshot
 from receipt_rules.planner.core.desired import DesiredEntries, live_state
 from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, domain_of
@@ -204,5 +204,5 @@ def release(*, hold: RollbackHold, because: str, actor: User) -> None:
             after={"held": 0},
             for_staff=True,
         )
-        PendingChange.objects.update(waits_because="")
+        record_wait("")
         queue_work()

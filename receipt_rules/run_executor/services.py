@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from domains.ownership.selectors import Holders, holder_of
+from domains.ownership.selectors import Holders, held_domains, holder_of
 from inbound_admin.lib.errors import QUOTA_STEP, AwsBusy, AwsConflict, AwsDenied, AwsProblem, AwsUnreachable, Refused
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live import selectors as live_selectors
@@ -23,6 +23,7 @@ from receipt_rules.planner.core.rules import RuleSet, domain_of, is_ours
 from receipt_rules.planner.core.steps import (
     Activate,
     CloneSet,
+    ContentStep,
     Create,
     CreateSet,
     Delete,
@@ -132,6 +133,20 @@ class RunExecutor:
                     f"{name} is deleted or being deleted, so it can't receive new mail. Create a new plan."
                 )
 
+    def check_transfers(self) -> None:
+        """Check that what isn't in the active set yet names no domain that got another holder since the plan was made.
+
+        The plan has the delivery that the former holder wanted. Raises RunStopped.
+        """
+        since = held_domains().filter(proven_at__gt=self.run.created_at)
+        if not (moved := set(since.values_list("name", flat=True))):
+            return
+        steps = self.steps if self.activation else self.steps_left()
+        names = {domain_of(each) for each in touched_recipients(steps)}
+        holders = Holders.at(names)
+        if name := next((each for each in sorted(names) if holders.nearest(each) in moved), None):
+            raise RunStopped(f"{name} has another holder since this plan was made. Create a new plan.")
+
     def check_stops(self, steps: Sequence[Step]) -> None:
         """Check before these steps that they bring back no mail that Trust & Safety stopped. Raises RunStopped."""
         if not (stopped := stopped_customers()):
@@ -143,18 +158,15 @@ class RunExecutor:
     def _starting(self, step: Step) -> frozenset[str]:
         """Return the recipients that the step adds to an enabled rule, or to the active set."""
         match step:
-            case Create():
-                return starting(RuleSet(""), RuleSet("", (step.new,)))
-            case Update():
-                return starting(RuleSet("", (step.old,)), RuleSet("", (step.new,)))
+            case Create() | Update():
+                return starting(RuleSet("", (step.old,) if step.old else ()), RuleSet("", (step.new,)))
             case Activate():
                 return starting(self._active or RuleSet(""), self._state(step.rule_set))
         return frozenset()
 
     def _added(self) -> set[str]:
-        steps = rule_steps(self.steps)
-        created = {each for step in steps if isinstance(step, Create) for each in step.new.recipients}
-        return created | {each for step in steps if isinstance(step, Update) for each in step.added}
+        changes = [step for step in self.steps if isinstance(step, Create | Update)]
+        return {each for step in changes for each in step.new.recipient_set.difference(step.old_recipients)}
 
     @staticmethod
     def _is_being_deleted(name: str) -> bool:
@@ -288,7 +300,7 @@ class RunExecutor:
         if after is None or after.name != self.target:
             raise RunStopped(f"The rule set {self.target} is no longer active. Someone else changed this.")
         expected = self._known.get(self.target, after).by_name
-        touched = {name for step in rule_steps(self.steps) for name in _names(step)}
+        touched = {step.name for step in self.steps if isinstance(step, ContentStep)}  # another order harms nobody
         return after, tuple(sorted(name for name in touched if after.by_name.get(name) != expected.get(name)))
 
     def _state(self, name: str) -> RuleSet:
@@ -384,13 +396,3 @@ class RunExecutor:
             raise RunStopped(
                 f"The clone {step.rule_set} doesn't match the plan. It was not activated. Create a new plan."
             )
-
-
-def _names(step: RuleStep) -> tuple[str, ...]:
-    """Return names of rules whose content the step changes; others may change the order, which harms nobody."""
-    match step:
-        case Create() | Update():
-            return (step.new.name,)
-        case Delete():
-            return (step.old.name,)
-    return ()

@@ -22,8 +22,9 @@ def replan_after_others(run: Run, executor: RunExecutor) -> None:
     left, live = executor.steps_left(), executor.live()
     if fit(left, live):
         return
-    before = Run.objects.filter(region=run.region, created_at__gte=run.started_at).exclude(pk=run.pk)
-    others = {one for scope in before.values_list("scope", flat=True) for one in scope or ()}
+    meanwhile = RunStep.objects.filter(run__region=run.region, done_at__gte=run.started_at).exclude(run=run)
+    scopes = Run.objects.filter(pk__in=meanwhile.values("run")).values_list("scope", flat=True)
+    others = {one for scope in scopes for one in scope or ()}
     made = plan_of_rest(
         left,
         live,

@@ -193,6 +193,7 @@ def _begin(run_id: str) -> Run | None:
 
 
 def _start_or_continue(run: Run, executor: RunExecutor) -> None:
+    executor.check_transfers()
     if run.started_at is not None:
         replan_after_others(run, executor)
         return
@@ -200,8 +201,23 @@ def _start_or_continue(run: Run, executor: RunExecutor) -> None:
     executor.check_holders()
     executor.check_stops(list(rule_steps(executor.steps)))
     executor.check_harm()
+    _check_second_approval(run)
     run.started_at, run.started_from = timezone.now(), executor.store_initial_snapshot()
     run.save(update_fields=("started_at", "started_from"))
+
+
+def _check_second_approval(run: Run) -> None:
+    """A plan may have waited for days, and what customers changed since is applied. Raises RunStopped, AwsProblem."""
+    if run.confirmed_by_id is None:
+        return
+    try:
+        now = planner_services.plan_changes(planner_services.request_of(run)).digest
+    except Refused as refused:
+        raise RunStopped(f"{refused} Create a new plan.") from None
+    if now != run.digest:
+        raise RunStopped(
+            "Addresses have changed since the first approval: the plan would be different now. Create a new plan."
+        )
 
 
 def _execute_steps(run: Run, executor: RunExecutor, yields_to: YieldsTo | None) -> None:
@@ -215,6 +231,8 @@ def _execute_steps(run: Run, executor: RunExecutor, yields_to: YieldsTo | None) 
             raise _Yielded
         step = load(row.step)
         executor.check_stops([step])
+        if isinstance(step, Activate):
+            executor.check_transfers()
         try:
             with aws.recording() as request_ids:
                 made = executor.execute_step(step)

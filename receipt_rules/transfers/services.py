@@ -3,8 +3,11 @@
 `reconcile_transfers` reads SES, plans for the names of that domain only, executes the plan, and reads SES again. While
 a rule still delivers as the former holder wanted, the domain shows it and operators have an alert. A subdomain of
 another customer's domain counts too: that customer's addresses and catch-all for it end.
+
+If staff stopped the new holder's receiving, the stop isn't settled until SES's rules have it for this domain too.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,7 +34,8 @@ from receipt_rules.addresses.services import merge_addresses
 from receipt_rules.alerts.services import update_former_holder_alert
 from receipt_rules.jobs import queue_customer_change, queue_work
 from receipt_rules.live.services import Live, read_live, receives_here
-from receipt_rules.models.addresses import Address, CatchAll, FormerHolder, FormerRoute
+from receipt_rules.models.addresses import Address, CatchAll, FormerHolder, FormerRoute, RequestedRecipient
+from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import RunKind
 from receipt_rules.planner.core.plans import Method, Plan
 from receipt_rules.planner.core.rules import AnyRule, domain_of, is_address
@@ -48,6 +52,7 @@ from receipt_rules.receiving import services as receiving_services
 from receipt_rules.route_lookup.services import keep_routes
 from receipt_rules.rule_sets.services import remove_from_inactive_sets
 from receipt_rules.runs import services as runs_services
+from tenants.pause import services as pause_services
 
 RECHECK_AFTER = timedelta(minutes=5)
 ALERT_AFTER = timedelta(minutes=5)
@@ -72,6 +77,25 @@ def on_holder_changed(*, domain: Domain, former: Customer | None = None, **_: An
         about, after = domain_subject(above), {"name": domain.name, "recipients": recipients}
         audit_services.record("domain.routes_left", about=about, actor=None, after=after)
         transaction.on_commit(partial(_notify_losing_customer, above.customer, domain.name, recipients))
+    _reopen_stop(domain)
+
+
+def _reopen_stop(domain: Domain, *, only_settled: bool = False) -> None:
+    """If receiving of the holder is stopped, the worker applies that to this domain too; until then nobody reads it.
+
+    It is settled for what the customer held before.
+    """
+    stops = ReceivingStop.objects.filter(customer=domain.customer_id, is_stopped=True)
+    settled = stops.exclude(settled_at=None)
+    if not (settled if only_settled else stops).exists():
+        return
+    with transaction.atomic():  # locks in the order of `auto_apply`
+        pause_services.lock_tenants(customer=domain.customer)
+        if (stop := stops.select_for_update(of=("self",)).first()) is None:
+            return
+        if settled.update(settled_at=None):
+            pause_services.record_receiving(customer=domain.customer, asked_at=stop.asked_at)
+        queue_customer_change(domain.customer, None, domains=[domain.pk], urgent=True)
 
 
 @receiver(handover_shown, dispatch_uid="receipt_rules.handover")
@@ -99,9 +123,14 @@ def on_domain_deleted(*, instance: Domain, **_: Any) -> None:
         return
     at_or_below = Q(address__iendswith=f"@{instance.name}") | Q(address__iendswith=f".{instance.name}")
     above = {"domain__name__in": instance.parsed.parents, "is_active": True}
-    rows = [*Address.objects.filter(at_or_below, **above).select_related("domain__customer")]
-    for row in (*rows, *CatchAll.objects.filter(subdomains=True, **above).select_related("domain__customer")):
-        queue_customer_change(row.domain.customer, None, recipients=[row.recipient], domains=[row.domain_id])
+    addresses = Address.objects.filter(at_or_below, **above).select_related("domain__customer")
+    catch_alls = CatchAll.objects.filter(subdomains=True, **above).select_related("domain__customer")
+    asked: dict[Customer, list[RequestedRecipient]] = defaultdict(list)
+    for row in (*addresses, *catch_alls):
+        asked[row.domain.customer].append(row)
+    for customer, rows in sorted(asked.items(), key=lambda each: each[0].pk):  # whoever queues for several: by ID
+        names, domains = [each.recipient for each in rows], [each.domain_id for each in rows]
+        queue_customer_change(customer, None, recipients=names, domains=domains)
     _delete_old_holders()
     # Last: until the commit, route lookup gives mail at the name to its former holder.
     record_former_holder(
@@ -208,13 +237,15 @@ def _due(now: datetime) -> QuerySet[Domain]:
 def _reconcile(domain: Domain, live: Live, state: DesiredState) -> Live:
     """Return the live state. Failures are retried later; an unmanaged rule waits for a person."""
     why = ""
-    if _outdated_recipients(domain, live, state):
+    if _former_recipients(domain, live, state):
         if live.is_active:
             live, why = _remove_outdated(domain, live, state)
         else:
             queue_customer_change(
                 domain.customer, None
             )  # the set is inactive and delivers nothing; an operator's plan comes first
+    if live.is_active and domain.customer_id in state.stopped and _outdated_recipients(domain, live, state):
+        _reopen_stop(domain, only_settled=True)
     if left := list(_sentences(domain, live, state)):
         sentence = " ".join((*left, why)).strip()
         later = timezone.now() + RECHECK_AFTER
@@ -240,6 +271,12 @@ def _outdated_recipients(domain: Domain, live: Live, state: DesiredState) -> lis
     ]
 
 
+def _former_recipients(domain: Domain, live: Live, state: DesiredState) -> list[tuple[str, AnyRule]]:
+    """Return the outdated recipients, except those that the holder would have: only the stop of receiving ends them."""
+    outdated = _outdated_recipients(domain, live, state)
+    return [(each, rule) for each, rule in outdated if state.halted.get(each) != rule.delivery]
+
+
 def _covers_mail_at(recipient: str, name: str, holders: Holders) -> bool:
     """Return whether it is a recipient at or below the domain, or a subdomain catch-all above it."""
     covers = recipient.startswith(".") and name.endswith(recipient)
@@ -251,8 +288,9 @@ def _sentences(domain: Domain, live: Live, state: DesiredState) -> Iterator[str]
 
     We can't know this of an unmanaged rule, so each one that names a transferred domain is shown.
     """
-    if live.is_active and (left := _outdated_recipients(domain, live, state)):
+    if live.is_active and (left := _former_recipients(domain, live, state)):
         whose = f"the destination of {domain.moved_from}" if domain.moved_from else "the former holder's destination"
+        whose = "a former destination" if domain.moved_from_id == domain.customer_id else whose  # it has come back
         more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
         named = ", ".join(recipient for recipient, _ in left[:MOST_NAMED])
         yield f"Mail for {named}{more} still goes to {whose}: {left[0][1].delivery}."

@@ -21,6 +21,7 @@ from domains.models.domains import Domain, Stage
 from domains.models.sharing import ShareLink
 from domains.overrides import services as overrides_services
 from domains.ownership import services as ownership_services
+from inbound_admin.lib import aws
 from notifications.models.alerts import Alert
 from operations.domain_removal import services as domain_removal_services
 from receipt_rules import tasks as receipt_rules_tasks
@@ -202,6 +203,33 @@ def test_an_inactive_rule_set_keeps_no_route_of_the_previous_owner(alice: Custom
     named = {each for rule in kept.rules for each in rule.recipient_set}
     assert not any(each.endswith(NAME) for each in named)
     assert "kept@other.com" in named
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outdated_rules_of_an_inactive_set_are_queued_and_nobody_reads_that_ses_did_not_answer(
+    alice: Customer, sandbox: Sandbox
+) -> None:
+    auto_apply_services.work()
+    transfer_to_bob()
+    aws.client("ses").set_active_receipt_rule_set()
+    auto_apply_services.work()
+    domain = Domain.objects.get(name=NAME)
+    assert (domain.routes_problem, domain.routes_unchecked) == ("", False)
+    assert PendingChange.objects.filter(customer=domain.customer).exists()
+
+
+def test_the_names_above_a_deleted_domain_are_queued_once_for_each_customer(
+    alice: Customer, sandbox: Sandbox, django_assert_max_num_queries: Any
+) -> None:
+    above = Domain.objects.get(name=NAME)
+    for number in range(30):
+        make_address(f"a{number:02}@sub.{NAME}", above)
+    below = make_ready(f"sub.{NAME}", make_customer("Bob"))
+    PendingChange.objects.all().delete()
+    with django_assert_max_num_queries(75):
+        below.delete()
+    change = PendingChange.objects.get(customer=alice)
+    assert (len(change.recipients or ()), change.domains) == (30, [above.pk])
 
 
 def test_an_unmanaged_rule_for_a_transferred_domain_is_reported_until_it_is_gone(

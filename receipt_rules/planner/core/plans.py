@@ -16,7 +16,7 @@ from inbound_admin.lib.tables import keyed
 from receipt_rules.planner.core import rules, steps
 from receipt_rules.planner.core.consequences import Consequence, consequences, summary
 from receipt_rules.planner.core.desired import DoubleDelivery
-from receipt_rules.planner.core.rules import AnyRule, Rule, RuleSet
+from receipt_rules.planner.core.rules import AnyRule, Rule, RuleSet, broader_entries
 from receipt_rules.planner.core.sequence import TransitionIssues
 from receipt_rules.planner.core.steps import (
     Activate,
@@ -101,6 +101,13 @@ class Plan:
         """Return a sentence such as "3 addresses change destination, 2 start receiving." """
         return summary(self.consequences)
 
+    @property
+    def still_accepted(self) -> int:
+        """Return for how many recipients that it removes SES still accepts mail, by a subdomain catch-all above."""
+        before, after = ({each for rule in one.ours for each in rule.recipients} for one in (self.before, self.after))
+        above = {each for each in after if each[0] == "."}
+        return sum(not above.isdisjoint(broader_entries(each)) for each in before - after) if above else 0
+
 
 _TYPE = "type"  # no value has a member of this name
 _KINDS: dict[str, type[Any]] = keyed(
@@ -155,9 +162,9 @@ def touched_digest(plan_steps: Iterable[Step], live: RuleSet) -> str:
 def _touched(step: Step, live: RuleSet) -> Any:
     match step:
         case Create():
-            return [step.new.name, live.by_name.get(step.new.name), not step.after or step.after in live.by_name]
+            return [step.name, live.by_name.get(step.name), not step.after or step.after in live.by_name]
         case Update() | Delete():
-            return [step.old.name, live.by_name.get(step.old.name)]
+            return [step.name, live.by_name.get(step.name)]
         case Move():
             return [step.rule.name, step.rule.name in live.by_name]
         case Reorder():

@@ -25,10 +25,11 @@ class RecipientIndex:
         self._update_order()
 
     def apply_step(self, step: RuleStep) -> None:
-        if isinstance(step, Update | Delete):
-            self._remove(step.old)
-        if isinstance(step, Create | Update):
-            self._add(step.new)
+        if not isinstance(step, Move | Reorder):
+            if step.old is not None:
+                self._remove(step.old)
+            if step.new is not None:
+                self._add(step.new)
         self.rule_set = apply(step, self.rule_set)
         self._update_order()
 
@@ -171,22 +172,16 @@ def touched_recipients(step: RuleStep) -> frozenset[str] | None:
     """Return the recipients whose mail a step may change; None if it may change anyone's."""
     match step:
         case Create():
-            return _all_of(step.new)
+            return step.new.recipient_set
         case Delete():
-            return _all_of(step.old)
+            return step.old.recipient_set or None
         case Update():
-            everyone = not step.old.recipient_set
-            if everyone or step.redirects:
-                return None if everyone else step.old.recipient_set | step.new.recipient_set
-            return step.old.recipient_set ^ step.new.recipient_set
+            old, new = step.old.recipient_set, step.new.recipient_set
+            return ((old | new) if step.redirects else (old ^ new)) if old else None
         case Move():
-            return _all_of(step.rule)
+            return step.rule.recipient_set or None
         case Reorder():
             return None
-
-
-def _all_of(rule: AnyRule) -> frozenset[str] | None:
-    return rule.recipient_set or None
 
 
 def affected_addresses(

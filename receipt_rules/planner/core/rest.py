@@ -14,13 +14,19 @@ from inbound_admin.lib.errors import Refused
 from receipt_rules.planner.core.desired import DesiredEntries
 from receipt_rules.planner.core.planner import make_plan
 from receipt_rules.planner.core.plans import Method, Plan
-from receipt_rules.planner.core.rules import AnyRule, Rule, RuleDelivery, RuleLimits, RuleSet, broader_entries
+from receipt_rules.planner.core.rules import (
+    AnyRule,
+    ForeignRule,
+    Rule,
+    RuleDelivery,
+    RuleLimits,
+    RuleSet,
+    broader_entries,
+)
 from receipt_rules.planner.core.steps import (
-    Create,
-    Delete,
+    ContentStep,
     LiveStatus,
     Step,
-    Update,
     live_status,
     rule_steps,
     touched_recipients,
@@ -56,7 +62,7 @@ def plan_of_rest(
     else differs, if the steps do more than create, update and delete managed rules, or if no plan in place is safe or
     does all that was approved.
     """
-    plain = [step for step in steps if isinstance(step, Create | Update | Delete)]
+    plain = [step for step in steps if isinstance(step, ContentStep)]
     touched = touched_recipients(steps)
     if len(plain) < len(steps) or not are_independent(touched, others):
         return None
@@ -71,13 +77,12 @@ def plan_of_rest(
     return made if made.method is Method.IN_PLACE and not made.waiting else None
 
 
-def _is_as_assumed(step: Create | Update | Delete, live: RuleSet, others: frozenset[str]) -> bool:
+def _is_as_assumed(step: ContentStep, live: RuleSet, others: frozenset[str]) -> bool:
     """Return whether the live rule is as before or after the step, except for `others`."""
-    before, after = _before(step), _after(step)
-    if not all(isinstance(rule, Rule | None) for rule in (before, after)):
+    if isinstance(step.old, ForeignRule):
         return False
-    found = live.by_name.get(_name(step))
-    return any(_differs_in(found, rule) <= others and _is_same_kind(found, rule) for rule in (before, after))
+    found = live.by_name.get(step.name)
+    return any(_differs_in(found, rule) <= others and _is_same_kind(found, rule) for rule in (step.old, step.new))
 
 
 def _differs_in(one: AnyRule | None, other: AnyRule | None) -> frozenset[str]:
@@ -92,23 +97,9 @@ def _is_same_kind(one: AnyRule | None, other: AnyRule | None) -> bool:
     return isinstance(one, Rule) and (one.delivery, one.enabled) == (other.delivery, other.enabled)
 
 
-def _name(step: Create | Update | Delete) -> str:
-    return step.old.name if isinstance(step, Delete) else step.new.name
-
-
-def _before(step: Create | Update | Delete) -> AnyRule | None:
-    return None if isinstance(step, Create) else step.old
-
-
-def _after(step: Create | Update | Delete) -> AnyRule | None:
-    return None if isinstance(step, Delete) else step.new
-
-
-def _target(
-    steps: Sequence[Create | Update | Delete], live: RuleSet, touched: frozenset[str]
-) -> dict[str, RuleDelivery]:
+def _target(steps: Sequence[ContentStep], live: RuleSet, touched: frozenset[str]) -> dict[str, RuleDelivery]:
     """Return the delivery of each recipient: of touched ones as the steps leave it, of others as it is."""
-    ends = {_name(step): _after(step) for step in steps}
+    ends = {step.name: step.new for step in steps}
     found: dict[str, RuleDelivery] = {}
     for rule in (*(ends.get(rule.name, rule) for rule in live.ours), *ends.values()):
         if rule is not None and rule.enabled:

@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import ClassVar
 
 from inbound_admin.lib.errors import Refused
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, Rule, RuleSet
@@ -44,6 +45,12 @@ class Create:
     rule_set: str
     new: Rule
     after: str = ""
+    old: ClassVar[None] = None
+    old_recipients: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def name(self) -> str:
+        return self.new.name
 
     def __str__(self) -> str:
         return f"Create rule {self.new.name} with {_counted(self.new)}."
@@ -56,6 +63,14 @@ class Update:
     rule_set: str
     old: AnyRule
     new: Rule
+
+    @property
+    def name(self) -> str:
+        return self.new.name
+
+    @property
+    def old_recipients(self) -> frozenset[str]:
+        return self.old.recipient_set
 
     @property
     def added(self) -> tuple[str, ...]:
@@ -117,6 +132,11 @@ class Delete:
 
     rule_set: str
     old: AnyRule
+    new: ClassVar[None] = None
+
+    @property
+    def name(self) -> str:
+        return self.old.name
 
     def __str__(self) -> str:
         whose = ", taken over" if isinstance(self.old, ForeignRule) else ""
@@ -142,7 +162,8 @@ class Activate:
         return f"Activate the rule set {self.rule_set}{over}."
 
 
-RuleStep = Create | Update | Move | Reorder | Delete
+ContentStep = Create | Update | Delete  # of one rule; the others change the order
+RuleStep = ContentStep | Move | Reorder
 SetStep = CreateSet | CloneSet | Activate
 Step = RuleStep | SetStep
 
@@ -158,12 +179,8 @@ class LiveStatus(StrEnum):
 def live_status(step: RuleStep, live: RuleSet) -> LiveStatus:
     """Compare the step with the live set. Only what the step changes counts. Set steps are checked by the caller."""
     match step:
-        case Create():
-            return _status(live.by_name.get(step.new.name), None, step.new)
-        case Update():
-            return _status(live.by_name.get(step.new.name), step.old, step.new)
-        case Delete():
-            return _status(live.by_name.get(step.old.name), step.old, None)
+        case Create() | Update() | Delete():
+            return _status(live.by_name.get(step.name), step.old, step.new)
         case Move():
             return _status_of_move(step, live)
         case Reorder():
@@ -298,16 +315,11 @@ def touched_recipients(steps: Iterable[Step]) -> frozenset[str]:
 
 def touched_rules(steps: Iterable[Step]) -> frozenset[str]:
     """Return the names of the rules that a step creates, changes, moves or deletes."""
-    found: set[str] = set()
-    for step in rule_steps(steps):
-        match step:
-            case Create() | Update():
-                found.add(step.new.name)
-            case Delete():
-                found.add(step.old.name)
-            case Move():
-                found.add(step.rule.name)
-    return frozenset(found)
+    return frozenset(
+        step.rule.name if isinstance(step, Move) else step.name
+        for step in rule_steps(steps)
+        if not isinstance(step, Reorder)
+    )
 
 
 def without_recipients(steps: Sequence[Step], refused: frozenset[str]) -> tuple[Step | None, ...]:

@@ -89,6 +89,16 @@ def test_the_rule_set_that_is_adopted_is_the_one_that_was_shown(sandbox: Sandbox
     assert not OwnRuleSet.objects.filter(adopted=True).exists()
 
 
+def test_what_changed_after_the_last_check_is_not_accepted_from_the_list(sandbox: Sandbox) -> None:
+    set_up_receiving()
+    make_unmanaged_rule("listed", ["a@b.com"], rule_set="inbound-mail")
+    (found,) = check_and_list()
+    make_unmanaged_rule("later", ["c@b.com"], rule_set="inbound-mail")
+    with pytest.raises(Refused, match="Rule later was created"):
+        decide(found, Decision.ADOPT)
+    assert {each.subject for each in check_and_list()} == {"listed", "later"}
+
+
 def test_two_accepted_together_are_both_accepted(sandbox: Sandbox) -> None:
     set_up_receiving()
     for name in ("first", "second"):

@@ -14,7 +14,15 @@ from receipt_rules.models.addresses import Address
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from sandbox.process import Sandbox
 from tests.factories import make_customer
-from tests.receipt_rules.factories import approve_and_run, make_operator, make_verified, rule_count, set_up_receiving
+from tests.receipt_rules.factories import (
+    approve_and_run,
+    make_address,
+    make_endpoint,
+    make_operator,
+    make_verified,
+    rule_count,
+    set_up_receiving,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -66,3 +74,22 @@ def test_a_withdrawn_change_resolves_it(failed: PendingChange) -> None:
     addresses_services.remove_address(address=Address.objects.get(), actor=None)
     auto_apply_services.work()
     assert (open_alerts(), PendingChange.objects.exists()) == ([], False)
+
+
+def test_the_next_customers_change_keeps_what_a_failed_one_had_already_applied(
+    sandbox: Sandbox, alices: Customer, settings: Settings
+) -> None:
+    settings.RECEIVING_WAIT_SECONDS = 0
+    own = make_endpoint(alices, s3_prefix="own/")
+    shop, bobs = make_verified("shop.com", customer=alices), make_verified("bob.com", customer=make_customer("Bob Ltd"))
+    make_address("a@shop.com", shop)
+    make_address("b@shop.com", shop, endpoint=own)
+    set_up_receiving()
+    for text, endpoint in (("c@shop.com", None), ("d@shop.com", own)):
+        addresses_services.add_address(text=text, customer=alices, actor=None, endpoint=endpoint)
+    addresses_services.add_address(text="x@bob.com", customer=bobs.customer, actor=None)
+    sandbox.control.add_fault("denied", "UpdateReceiptRule", nth=2, times=1)
+    auto_apply_services.work()
+    assert Run.objects.get(customer=alices).state == RunState.FAILED
+    served = {each: rule_count(each) for each in ("a@shop.com", "b@shop.com", "c@shop.com", "d@shop.com", "x@bob.com")}
+    assert served == {"a@shop.com": 1, "b@shop.com": 1, "c@shop.com": 1, "d@shop.com": 0, "x@bob.com": 1}

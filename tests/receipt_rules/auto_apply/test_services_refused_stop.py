@@ -10,27 +10,31 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models.people import MemberRole, User
 from accounts.roles import Role
 from domains.models.domains import Domain
+from inbound_admin.lib import aws
 from notifications.alerts.core import AlertState
 from notifications.models.alerts import Alert
 from operations.pause import services as operations_pause_services
+from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.auto_apply.services import FAILED
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import PendingChange
 from receipt_rules.receiving import services as receiving_services
+from receipt_rules.tasks import watch_active_set
 from sandbox.process import Sandbox
 from tenants.customer_notices.core import RESUMED
 from tenants.lifecycle.selectors import banner_for
 from tenants.models.tenants import Tenant
 from tenants.pause import services as pause_services
 from tenants.status import services as status_services
-from tests.factories import make_member, make_staff
-from tests.receipt_rules.factories import make_address, make_verified, rule_count, set_up_receiving
+from tests.factories import make_customer, make_member, make_staff
+from tests.receipt_rules.factories import live, make_address, make_verified, rule_count, set_up_receiving
 from tests.tenants.factories import set_up_tenant
 
 pytestmark = pytest.mark.django_db
@@ -132,6 +136,39 @@ def test_a_stop_that_ses_refused_is_applied_once_ses_allows_it(sandbox: Sandbox,
     assert "Stopped too" in page_of(tenant, tess)
     assert Address.objects.get().rules == "halted"
     assert not PendingChange.objects.exists()
+
+
+def test_a_stop_during_an_outage_is_applied_once_somebody_activates_our_rules(
+    sandbox: Sandbox, tenant: Tenant, tess: User, settings: Settings
+) -> None:
+    """Nobody plans: our set is active again by hand, with the recipients of the customer who was stopped meanwhile."""
+    settings.RECEIVING_WAIT_SECONDS = 0
+    bob = make_verified("bob.com", customer=make_customer("Bob"))
+    client, ours = aws.client("ses"), live().name
+    client.set_active_receipt_rule_set()
+    pause(tenant, tess)
+    addresses_services.add_address(text="b@bob.com", customer=bob.customer, actor=None)
+    watch_active_set(0)
+    auto_apply_services.work()
+    assert set(PendingChange.objects.values_list("waits_because", flat=True)) == {auto_apply_services.NOT_ACTIVE}
+    assert not PendingChange.objects.filter(waits_because="").exists()
+    client.set_active_receipt_rule_set(RuleSetName=ours)
+    assert rule_count(ADDRESS) == 1
+    watch_active_set(0)
+    assert auto_apply_services.has_pending_work()
+    auto_apply_services.work()
+    assert (rule_count(ADDRESS), rule_count("b@bob.com"), PendingChange.objects.exists()) == (0, 1, False)
+    assert not auto_apply_services.has_pending_work()
+
+
+def test_a_change_waits_without_work_while_no_rule_set_of_ours_is_active(sandbox: Sandbox, tenant: Tenant) -> None:
+    bob = make_verified("bob.com", customer=make_customer("Bob"))
+    aws.client("ses").set_active_receipt_rule_set()
+    addresses_services.add_address(text="b@bob.com", customer=bob.customer, actor=None)
+    watch_active_set(0)
+    auto_apply_services.apply_pending_changes()
+    assert PendingChange.objects.get().waits_because == auto_apply_services.NOT_ACTIVE
+    assert not auto_apply_services.has_pending_work()
 
 
 def test_receiving_that_ses_refuses_to_restore_is_not_forgotten(sandbox: Sandbox, tenant: Tenant, tess: User) -> None:

@@ -7,8 +7,10 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models.people import Customer
-from inbound_admin.lib import aws
+from accounts.roles import Role
+from inbound_admin.lib import aws, lanes
 from inbound_admin.lib.errors import AwsBusy
+from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.live import gateway as live_gateway
@@ -18,8 +20,9 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.planner.core.steps import Step
 from receipt_rules.planner.services import EVERYTHING, PlanRequest
+from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
-from tests.factories import make_customer
+from tests.factories import make_customer, make_staff
 from tests.receipt_rules.factories import live, make_address, make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
@@ -235,3 +238,74 @@ def test_only_a_few_changes_are_asked_for_between_two_steps(monkeypatch: pytest.
 @pytest.mark.usefixtures("waiting_changes")
 def test_no_further_change_is_asked_for_while_a_stop_by_staff_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask_between_steps(monkeypatch, stop_at=2) == [[2, 0], [1, 0]]
+
+
+def add_several(customer: Customer) -> None:
+    """Four addresses: two rules, so two steps."""
+    for number in range(4):
+        add(f"b{number}@bob.com", customer)
+
+
+def stop_carol_at_step(number: int, bob: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bob adds four addresses after two steps. At the step of this number, a stop of Carol's receiving waits."""
+    carol, tess = Customer.objects.get(name="Carol"), make_staff(Role.TRUST_AND_SAFETY)
+    waits: list[bool] = []
+
+    def stop() -> None:
+        auto_apply_services.stop(customer=carol, because="phishing", actor=tess)
+        waits.append(True)
+
+    def is_waiting() -> bool:
+        return bool(waits) and lanes.current() < WorkLane.URGENT
+
+    at_step(2, lambda: add_several(bob), monkeypatch)
+    at_step(number, stop, monkeypatch)
+    for module in (auto_apply_services, runs_services):
+        monkeypatch.setattr(module, "is_urgent_work_waiting", is_waiting)
+    auto_apply_services.work()
+    waits.clear()
+
+
+def test_a_small_change_that_a_stop_interrupts_is_finished_before_the_large_run_goes_on(
+    large: Callable[..., Run], bob: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_address("c@carol.com", make_verified("carol.com", customer=make_customer("Carol")))
+    set_up_receiving()
+    run = large()
+    stop_carol_at_step(3, bob, monkeypatch)
+    own = Run.objects.get(customer=bob)
+    assert 0 < steps_made(own) < own.steps.count()
+    auto_apply_services.work()
+    run.refresh_from_db()
+    own.refresh_from_db()
+    assert (own.state, own.problem) == (RunState.DONE, "")
+    assert Run.objects.filter(customer=bob).count() == 1
+    assert (run.state, run.problem) == (RunState.DONE, "")
+    assert rule_count("c@carol.com") == 0
+    assert all(rule_count(each) == 1 for each in ("b0@bob.com", "b3@bob.com", f"a{PASTED - 1}@alice.com"))
+
+
+def test_a_small_change_whose_worker_died_before_its_first_step_is_applied_once(
+    large: Callable[..., Run], bob: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = large()
+    at_step(2, lambda: add_several(bob), monkeypatch)
+    execute = runs_services.execute_run
+
+    def dies(*, run_id: str, **given: Any) -> RuleSet | None:
+        if Run.objects.get(pk=run_id).customer_id:
+            raise KeyboardInterrupt
+        return execute(run_id=run_id, **given)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(runs_services, "execute_run", dies)
+        with pytest.raises(KeyboardInterrupt):
+            auto_apply_services.work()
+    own = Run.objects.get(customer=bob)
+    assert (own.state, own.started_at) == (RunState.WAITING, None)
+    auto_apply_services.work()
+    for each in (own, run):
+        each.refresh_from_db()
+        assert (each.state, each.problem) == (RunState.DONE, "")
+    assert Run.objects.filter(customer=bob).count() == 1
+    assert all_served()

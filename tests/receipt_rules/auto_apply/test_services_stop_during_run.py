@@ -7,15 +7,22 @@ from accounts.models.people import Customer
 from accounts.roles import Role
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy
+from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.models.live import ReceivingStop
-from receipt_rules.models.runs import Run, RunState, StepState
+from receipt_rules.models.runs import PendingChange, Run, RunState, StepState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.runs.selectors import steps_in_progress
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_staff
-from tests.receipt_rules.factories import make_address, make_verified, rule_count, set_up_receiving
+from tests.receipt_rules.factories import (
+    make_address,
+    make_unmanaged_rule,
+    make_verified,
+    rule_count,
+    set_up_receiving,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -64,3 +71,34 @@ def test_while_a_stop_goes_first_the_run_counts_as_begun(begun: Run, sandbox: Sa
     auto_apply_services.work()
     begun.refresh_from_db()
     assert (begun.state, rule_count("a@alice.com"), rule_count("c@bob.com")) == (RunState.DONE, 0, 1)
+
+
+def test_a_stop_that_waits_for_ses_is_one_run_however_often_it_is_tried(begun: Run, sandbox: Sandbox) -> None:
+    alice = Customer.objects.get(name="Alice")
+    auto_apply_services.stop(customer=alice, because="phishing", actor=make_staff(Role.TRUST_AND_SAFETY))
+    sandbox.control.add_fault("throttle", "DeleteReceiptRule", times=3)
+    for _ in range(3):
+        with pytest.raises(AwsBusy):
+            auto_apply_services.work()
+    auto_apply_services.work()
+    own = Run.objects.get(customer=alice)
+    assert (own.state, own.problem, rule_count("a@alice.com")) == (RunState.DONE, "", 0)
+
+
+def test_a_stop_by_a_copy_of_the_rules_delays_no_other_change(sandbox: Sandbox, settings: Settings) -> None:
+    settings.RECEIVING_WAIT_SECONDS, settings.SES_RECIPIENTS_PER_RULE = 0, 1
+    alice, bob = make_customer("Alice"), make_customer("Bob")
+    shop = make_verified("alice.com", customer=alice)
+    make_verified("bob.com", customer=bob)
+    for name in ("a", "b"):
+        make_address(f"{name}@alice.com", shop)
+    set_up_receiving()
+    make_unmanaged_rule("stops", ["x@strange.com"], actions=[{"StopAction": {"Scope": "RuleSet"}}])
+    tess = make_staff(Role.TRUST_AND_SAFETY)
+    auto_apply_services.stop(customer=alice, because="phishing", actor=tess)
+    PendingChange.objects.update(waits_because="as after an outage")  # so both are in the pass over all
+    addresses_services.add_address(text="b@bob.com", customer=bob, actor=None)
+    auto_apply_services.apply_pending_changes()
+    assert Run.objects.get(customer=alice).asked["method"] == "blue_green"
+    assert (rule_count("a@alice.com"), rule_count("b@alice.com"), rule_count("b@bob.com")) == (0, 0, 1)
+    assert not PendingChange.objects.exists()

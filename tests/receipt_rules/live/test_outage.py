@@ -135,6 +135,23 @@ def test_another_programs_rule_set_is_not_replaced_without_a_request(olga: User)
         planner_services.plan_changes(PlanRequest(instead_of="another"))
 
 
+def test_a_plan_instead_of_a_rule_set_that_is_not_active_is_refused(client: Client, olga: User) -> None:
+    """The link to it may be old: what the plan would then do is another thing."""
+    activate_old_system()
+    asked = PlanRequest(instead_of="postbox-2019")
+    approve_and_run(olga, asked, typed="postbox-2019")
+    with pytest.raises(Refused, match="postbox-2019 isn't active") as refused:
+        planner_services.plan_changes(asked)
+    assert refused.value.code == "RULE_SET_MISSING"
+    client.force_login(olga)
+    text = client.get(reverse("receipt_rules:plan"), {"instead_of": "postbox-2019"}).text
+    assert "postbox-2019 isn&#x27;t active" in text
+    assert "Reset options" in text
+    deactivate()
+    with pytest.raises(Refused, match="isn't active"):
+        planner_services.plan_changes(asked)
+
+
 def test_a_plan_is_refused_if_the_other_program_adds_rules_after_the_approval(olga: User) -> None:
     activate_old_system()
     asked = PlanRequest(instead_of="postbox-2019")

@@ -244,8 +244,8 @@ def test_a_customer_whose_receiving_is_stopped_gets_nothing_by_another_customers
 ) -> None:
     bobs_address(track)
     approve_and_run(olga)
-    assert auto_apply_services.accepted_after(auto_apply_services.plan_to_stop(customer=track.customer)) == 1
-    assert auto_apply_services.accepted_after(auto_apply_services.plan_to_stop(customer=shop.customer)) == 0
+    assert auto_apply_services.plan_to_stop(customer=track.customer).still_accepted == 1
+    assert auto_apply_services.plan_to_stop(customer=shop.customer).still_accepted == 0
     asked = timezone.now()
     Domain.objects.update(proven_at=asked - timedelta(days=1))
     ReceivingStop.objects.create(customer=track.customer, asked_at=asked)

@@ -8,6 +8,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.models.addresses import Address
 from receipt_rules.models.runs import PendingChange, Run, RunKind, RunState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.runs import services as runs_services
@@ -15,6 +16,7 @@ from sandbox.process import Sandbox
 from tests.receipt_rules.factories import (
     approve_and_run,
     live,
+    make_address,
     make_endpoint,
     make_operator,
     make_verified,
@@ -150,3 +152,21 @@ def test_a_customers_cancelled_run_is_not_started_again(sandbox: Sandbox) -> Non
     run.refresh_from_db()
     assert run.state == RunState.CANCELLED
     assert (rule_count("a@shop.com"), bool(PendingChange.objects.get().waits_because)) == (0, True)
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["a new rule", "a rule of others"])
+def test_a_run_brings_back_no_mail_of_a_domain_that_was_deleted_after_its_approval(
+    sandbox: Sandbox, is_first: bool
+) -> None:
+    if not is_first:
+        make_address("a@kept.com", make_verified("kept.com"))
+    operator = set_up_receiving()
+    shop = make_verified("shop.com")
+    make_address("a@shop.com", shop)
+    run = planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=operator)
+    Address.objects.filter(domain=shop).delete()
+    shop.delete()
+    auto_apply_services.work()
+    run.refresh_from_db()
+    assert (run.state, rule_count("a@shop.com")) == (RunState.REFUSED, 0)
+    assert "shop.com is deleted" in run.problem
