@@ -19,6 +19,7 @@ from accounts.people.selectors import owners_of
 from audit import services as audit_services
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.ids import new_id
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from receipt_rules.addresses.selectors import endpoint_subject
@@ -252,7 +253,8 @@ def deliver_again(*, mail: ReceivedMail, actor: User, because: str = "") -> None
         before={"outcome": mail.outcome},
         after={"endpoint": str(goes_to)},
     )
-    gateway.invoke(arn, redelivery_event(mail.message_id, [mail.recipient], mail.received_at, problem=mail.problem))
+    asked = {"request": new_id("req"), "problem": mail.problem}
+    gateway.invoke(arn, redelivery_event(mail.message_id, [mail.recipient], mail.received_at, **asked))
 
 
 def redelivery_endpoint(mail: ReceivedMail) -> Endpoint:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from receiving import forwards, webhooks
+from receiving.events import Arrival, read_event
 from receiving.handler import NO_TIME, Receiver, Undelivered
 from receiving.markers import FOLDER, _mark
 from tests.receiving.conftest import Function
@@ -120,14 +121,16 @@ def test_a_mark_that_cannot_be_read_fails_its_endpoint_alone(
     function: Function, site: Site, webhook: Server, two: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3 = function.client("s3")
-    right, broken = s3.head_object, _mark(MESSAGE, "orders@nora.com", "ep_nora")
+    right, (arrival,) = s3.get_object, read_event(event("orders@nora.com"))
+    assert isinstance(arrival, Arrival)
+    broken = _mark(arrival, "orders@nora.com")
 
-    def head_object(**given: Any) -> Any:
+    def get_object(**given: Any) -> Any:
         if given["Key"] == broken:
             raise ValueError("no")
         return right(**given)
 
-    monkeypatch.setattr(s3, "head_object", head_object)
+    monkeypatch.setattr(s3, "get_object", get_object)
     with pytest.raises(Undelivered, match="ep_nora"):
         function(event("orders@nora.com", "help@tom.com"))
     assert site.outcomes == {"orders@nora.com": "failed", "help@tom.com": "delivered"}
