@@ -319,16 +319,22 @@ class _Mail:
         }
 
     def _fetched(self) -> bytes:
-        """Read it from the place in the event, else from wherever the rules store mail of these recipients."""
+        """Read it from the place in the event, else from wherever the rules store mail of these recipients.
+
+        A place that can't be read hides no other: the message may be there, or at the next.
+        """
+        refused: ClientError | None = None
         for bucket, key in self._places():
             try:
                 found: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") != "NoSuchKey":
-                    raise
+                is_missing = error.response.get("Error", {}).get("Code") == "NoSuchKey"
+                refused = refused or (None if is_missing else error)
                 continue
             self._place = (bucket, key)
             return found
+        if refused is not None:
+            raise refused
         looked = ", ".join(f"{bucket}/{key}" for bucket, key in self._places())
         raise NotStored(f"The message isn't in the bucket: {looked}")
 

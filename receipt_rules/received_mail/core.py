@@ -46,8 +46,8 @@ def redelivery_event(
 ) -> dict[str, Any]:
     """Return the event, in the format that receiving/events.py reads.
 
-    `request`: an ID of its own, so that a repeated event is delivered once. `problem`: that of the last report: a message
-    with a virus keeps its verdict, so that the function holds it again.
+    `request`: an ID of its own, so that a repeated event is delivered once. `problem`: that of the last report: a
+    message with a virus keeps its verdict, so that the function holds it again.
     """
     verdicts = {"verdicts": {"virus": "FAIL"}} if problem == VIRUS else {}
     asked = {"messageId": message_id, "recipients": list(recipients), "receivedAt": received_at.isoformat()}

@@ -21,6 +21,7 @@ from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.planner.core.rules import domain_of
 from receipt_rules.route_lookup.core import CLOCKS_DIFFER, Owner, Tenure, owner_at
 
+MOST_STORES = 50  # of the customers of one message, beside those of its endpoints
 RULES_UNCHANGED = timedelta(days=1)  # after a transfer, at most, as far as we look where mail is stored
 
 
@@ -72,6 +73,27 @@ def stores_of(route: Route) -> tuple[Store, ...]:
     if route.before:
         found += _stores_at(route.before.domain_name, route.before.endpoint)
     return tuple(dict.fromkeys(found))
+
+
+def possible_stores(route: Route, others: Iterable[Endpoint]) -> tuple[Store, ...]:
+    """Return `stores_of`, then the default store and those of `others`, the customer's endpoints.
+
+    After a change of the endpoint the rules store mail where the former one had it, until they are changed.
+    """
+    name = route.former.domain_name if route.former else route.row.domain.name if route.row else ""
+    found = stores_of(route)
+    for each in (None, *others):
+        found += _stores_at(name, each)
+    return tuple(dict.fromkeys(found))
+
+
+def endpoints_with_stores(customers: Collection[str]) -> dict[str, list[Endpoint]]:
+    """Return the endpoints with a store of their own, the newest first, by customer ID."""
+    rows = Endpoint.objects.filter(customer__in=customers).exclude(s3_bucket="", s3_prefix="")
+    found: dict[str, list[Endpoint]] = {}
+    for row in rows.only("customer", "s3_bucket", "s3_prefix").order_by("-created_at")[:MOST_STORES]:
+        found.setdefault(row.customer_id, []).append(row)
+    return found
 
 
 def _stores_at(name: str, endpoint: Endpoint | None) -> tuple[Store, ...]:

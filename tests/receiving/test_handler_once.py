@@ -141,3 +141,15 @@ def test_a_call_to_aws_ends_while_there_is_time_to_report_it(monkeypatch: pytest
     assert config.connect_timeout + config.read_timeout <= Deployment("", "", "").webhook_seconds
     assert config.connect_timeout + config.read_timeout <= TO_REPORT
     assert config.retries["total_max_attempts"] == 1, "what SES didn't answer may have been sent"
+
+
+def test_a_bucket_that_cannot_be_read_hides_no_other_place_of_the_message(
+    function: Function, site: Site, webhook: Server
+) -> None:
+    site.set_route(ALICE, endpoint("first", url=webhook.url))
+    site.routes[ALICE]["stores"] = [{"bucket": "theirs", "prefix": ""}, {"bucket": BUCKET, "prefix": "old/"}]
+    with pytest.raises(Undelivered, match="NoSuchBucket"):
+        function(event(ALICE))
+    function.store(f"old/{MESSAGE}", RAW)
+    function(event(ALICE))
+    assert (len(webhook.got), _of_alice(site)) == (1, ("delivered", "ep_first"))
