@@ -95,28 +95,30 @@ def test_no_failure_hides_a_virus(function: Function, site: Site, monkeypatch: p
 
 
 def test_all_waiting_mail_is_checked_in_the_end_if_one_check_has_no_time_for_it(function: Function, site: Site) -> None:
-    names = [f"a{number}@alice.com" for number in range(6)]
+    names = ("a1@alice.com", "a2@alice.com")
     for name in names:
         site.set_route(name, None, waits=True)
     function(event(*names))
     site.lookups.clear()
-    for _ in range(60):
+    for _ in range(20):
         left = iter([100.0, 1.0])
         Receiver(function.deployment, function.client, lambda left=left: next(left)).handle(  # type: ignore[misc]  # mypy infers no type for the default
             {"inboundAdmin": {"lookAgain": True}}
         )
-    assert len(site.lookups) == 60
+    assert len(site.lookups) == 20
     assert {name for (name,) in site.lookups} == set(names)
 
 
-def test_a_report_of_very_many_recipients_is_divided(function: Function, site: Site, webhook: Server) -> None:
-    names = [f"a{number}@alice.com" for number in range(site_calls.MOST_RECIPIENTS + 1)]
+def test_a_report_of_very_many_recipients_is_divided(
+    function: Function, site: Site, webhook: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("a1@alice.com", "a2@alice.com", "a3@alice.com")
     for name in names:
         site.set_route(name, endpoint("first", url=webhook.url, payload="standard"))
     function.store(MESSAGE, RAW)
+    monkeypatch.setattr(site_calls, "MOST_RECIPIENTS", 2)
     function(event(*names))
-    assert site.outcomes == dict.fromkeys(names, "delivered")
-    assert {len(each["recipients"]) for each in site.reports} == {site_calls.MOST_RECIPIENTS, 1}
+    assert [each["recipients"] for each in site.reports] == [["a1@alice.com", "a2@alice.com"], ["a3@alice.com"]]
     assert len(webhook.got) == 1
 
 
