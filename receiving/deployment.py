@@ -59,8 +59,11 @@ def client_of(service: str) -> Any:
 
     A call ends while there is time to report it. What SES didn't answer isn't sent again at once: it may have arrived.
     """
-    attempts = {"total_max_attempts": 1 if service == "ses" else 3, "mode": "standard"}
-    config = Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries=attempts)
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"total_max_attempts": 1 if service == "ses" else 3, "mode": "standard"},
+    )
     return boto3.client(service, config=config)  # type: ignore[call-overload]  # the stubs want each name written out
 
 

@@ -77,9 +77,10 @@ class _RecipientReport:
         return (self.report.message_id, self.route.recipient, self.customer_id)
 
     def repeats(self, stored: ReceivedMail | None) -> bool:
-        """Return whether an earlier attempt delivered it: this one, for another endpoint or rule, didn't read it."""
-        is_stored = stored is not None and stored.outcome == DeliveryOutcome.DELIVERED
-        return is_stored and self.report.outcome == DeliveryOutcome.DELIVERED and self.report.size is None
+        """Return whether an earlier attempt delivered it: this one, for another endpoint or rule, read nothing."""
+        is_stored, report = stored is not None and stored.outcome == DeliveryOutcome.DELIVERED, self.report
+        is_unread = report.outcome == DeliveryOutcome.DELIVERED and report.size is None
+        return is_stored and (is_unread or bool(report.storage_problem))
 
     @property
     def _domain_id(self) -> str | None:

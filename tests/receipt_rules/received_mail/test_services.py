@@ -80,6 +80,19 @@ def test_a_delivery_whose_first_report_was_lost_counts(alices: Customer) -> None
     assert outcomes() == {"a@shop.com": ("delivered", 2), "b@shop.com": ("delivered", 1)}
 
 
+def test_a_delivered_message_stays_so_when_the_storage_fails_at_a_retry(alices: Customer) -> None:
+    endpoint, now = make_endpoint(alices), timezone.now()
+    report(make_report("a@shop.com", endpoint=endpoint, message="m", at=now))
+    unread: dict[str, Any] = {
+        "outcome": "failed",
+        "problem": "It couldn't be read.",
+        "storage_problem": "SlowDown",
+        "size": None,
+    }
+    report(make_report("a@shop.com", "b@shop.com", message="m", at=now + timedelta(minutes=1), **unread))
+    assert outcomes() == {"a@shop.com": ("delivered", 1), "b@shop.com": ("failed", 1)}
+
+
 def test_one_batch_may_report_a_message_twice(alices: Customer) -> None:
     endpoint, now = make_endpoint(alices), timezone.now()
     first = make_report("A@shop.com", endpoint=endpoint, message="m", outcome="failed", at=now)
