@@ -6,7 +6,9 @@ from functools import cache
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
+CONNECT_SECONDS, READ_SECONDS = 5, 15  # of AWS
 Client = Callable[[str], Any]  # of the service's name
 
 
@@ -53,10 +55,18 @@ def read_deployment(environment: Mapping[str, str], client: Client) -> Deploymen
 
 @cache
 def client_of(service: str) -> Any:
-    """Return the service's client, created once: creating one takes longer than most calls."""
-    return boto3.client(service)  # type: ignore[call-overload]  # the stubs want each name written out
+    """Return the service's client, created once: creating one takes longer than most calls.
+
+    A call ends while there is time to report it. What SES didn't answer isn't sent again at once: it may have arrived.
+    """
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"total_max_attempts": 1 if service == "ses" else 3, "mode": "standard"},
+    )
+    return boto3.client(service, config=config)  # type: ignore[call-overload]  # the stubs want each name written out
 
 
 def _parameter(name: str, client: Client) -> str:
-    """Return the parameter's value. A replaced key is read when Lambda starts the next copy of the function."""
+    """Return the parameter's value, read for each event: a replaced key is used at once."""
     return str(client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])

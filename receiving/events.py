@@ -26,7 +26,7 @@ class Arrival:
     `stored`: bucket and key if the event has them. `is_again`: a person requested another delivery. `probe`: the token
     of a test message. `received_at`: when SES received it, not when a rule's action ran: SES retries that for hours,
     and the domain may change hands meanwhile. `event`: the digest of SES's notification, the same in each retry and
-    another for each rule; "" for a request of Inbound Admin.
+    another for each rule; of a request for another delivery its ID, "" from an older Inbound Admin.
     """
 
     message_id: str
@@ -117,12 +117,14 @@ def _asked(asked: Mapping[str, Any]) -> Arrival | LookAgain:
     if "deliver" not in asked:
         raise UnknownEvent(f"Unknown request from Inbound Admin: {sorted(asked)[:10]}")
     wanted = asked["deliver"]
+    is_again = bool(wanted.get("isAgain", True))
     return Arrival(
         message_id=str(wanted["messageId"]),
         recipients=_lower(wanted["recipients"]),
         received_at=str(wanted["receivedAt"]),
         verdicts=wanted.get("verdicts", {}),
-        is_again=bool(wanted.get("isAgain", True)),
+        is_again=is_again,
+        event=str(wanted.get("request", "")) if is_again else "",
     )
 
 

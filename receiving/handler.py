@@ -74,6 +74,9 @@ class Receiver:
     def _look_again(self) -> None:
         """Check waiting mail. The schedule retries: a failure keeps its note, is reported, and delays no other."""
         for arrival in self._markers.waiting():
+            if self._is_late():
+                log.warning("There was no time to check all waiting mail")
+                return
             try:
                 self._receive(arrival)
             except Exception:
@@ -88,7 +91,12 @@ class Receiver:
         return self._report_outcomes(mail, self._outcomes(mail))
 
     def _outcomes(self, mail: "_Mail") -> list[Outcome]:
-        """Return all outcomes. Whatever goes wrong for one endpoint or recipient fails that one alone."""
+        """Return all outcomes. Whatever goes wrong for one endpoint or recipient fails that one alone.
+
+        A virus comes first: no failure may hide it, because Inbound Admin knows of it by this report alone.
+        """
+        if mail.arrival.has_virus and not self._deployment.delivers_viruses:
+            return [Outcome("held", (each["recipient"],), _endpoint_id(each), VIRUS) for each in mail.routes]
         found: list[Outcome] = []
         for endpoint, recipients in mail.by_endpoint():
             deliver = partial(self._to_endpoint, mail, endpoint, recipients)
@@ -99,25 +107,24 @@ class Receiver:
         return found
 
     def _without_endpoint(self, mail: "_Mail", route: Route) -> list[Outcome]:
-        if mail.arrival.has_virus and not self._deployment.delivers_viruses:
-            return [Outcome("held", (route["recipient"],), problem=VIRUS)]
+        recipient = route["recipient"]
         if refusal := route.get("refusal"):
-            return [Outcome("failed", (route["recipient"],), problem=str(refusal))]
+            return [Outcome("failed", (recipient,), problem=str(refusal))]
+        if done := self._markers.delivered_to(mail.arrival, recipient):
+            return [Outcome("delivered", (recipient,), done, is_repeat=True)]
         if waits := bool(route["awaitsConfirmation"]):
-            self._markers.note_waiting(mail.arrival, route["recipient"])
-        return [Outcome("waiting" if waits else "unrouted", (route["recipient"],))]
+            self._markers.note_waiting(mail.arrival, recipient)
+        return [Outcome("waiting" if waits else "unrouted", (recipient,))]
 
     def _to_endpoint(self, mail: "_Mail", endpoint: Mapping[str, Any], recipients: Sequence[str]) -> list[Outcome]:
-        """Deliver to one endpoint. A failure doesn't affect the others."""
+        """Deliver to one endpoint what none accepted before. A failure doesn't affect the others."""
         arrival, name = mail.arrival, str(endpoint["id"])
-        done = [each for each in recipients if self._is_done(arrival, each, name)]
-        left = [each for each in recipients if each not in done and self._is_ours(mail, each)]
-        found = [Outcome("delivered", tuple(done), name, is_repeat=True)] if done else []
-        if left and arrival.has_virus and not self._deployment.delivers_viruses:
-            return [*found, Outcome("held", tuple(left), name, VIRUS)]
+        done = {each: self._markers.delivered_to(arrival, each, name) for each in recipients}
+        found = [Outcome("delivered", (each,), to, is_repeat=True) for each, to in done.items() if to]
+        left = [each for each, to in done.items() if not to and self._is_ours(mail, each)]
         deliver = self._to_webhook if endpoint["type"] == "webhook" else self._forward
         for some in webhooks.calls_for(endpoint, left) if left else ():
-            if self._seconds_left() < self._deployment.webhook_seconds + TO_REPORT:
+            if self._is_late():
                 found.append(Outcome("failed", some, problem=NO_TIME))
                 continue
             found += _or_failed(
@@ -125,8 +132,8 @@ class Receiver:
             )
         return found
 
-    def _is_done(self, arrival: Arrival, recipient: str, endpoint_id: str) -> bool:
-        return not arrival.is_again and self._markers.is_delivered(arrival.message_id, recipient, endpoint_id)
+    def _is_late(self) -> bool:
+        return self._seconds_left() < self._deployment.webhook_seconds + TO_REPORT
 
     def _is_ours(self, mail: "_Mail", recipient: str) -> bool:
         """Return False if the event of another rule delivers the message to this recipient."""
@@ -140,7 +147,7 @@ class Receiver:
         try:
             deliver()
             for recipient in recipients:
-                self._markers.mark_delivered(arrival.message_id, recipient, endpoint_id)
+                self._markers.mark_delivered(arrival, recipient, endpoint_id)
                 self._markers.forget_waiting(arrival, recipient)
         except forwards.NotForwarded as problem:
             return [Outcome("held", recipients, endpoint_id, str(problem))]
@@ -215,6 +222,10 @@ class Receiver:
         for each in problems:
             log.error("%s", each)
         return problems
+
+
+def _endpoint_id(route: Route) -> str:
+    return str(route["endpoint"]["id"]) if route["endpoint"] is not None else ""
 
 
 def _or_failed(act: Callable[[], list[Outcome]], recipients: Sequence[str], endpoint_id: str = "") -> list[Outcome]:
@@ -308,16 +319,22 @@ class _Mail:
         }
 
     def _fetched(self) -> bytes:
-        """Read it from the place in the event, else from wherever the rules store mail of these recipients."""
+        """Read it from the place in the event, else from wherever the rules store mail of these recipients.
+
+        A place that can't be read hides no other: the message may be there, or at the next.
+        """
+        refused: ClientError | None = None
         for bucket, key in self._places():
             try:
                 found: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") != "NoSuchKey":
-                    raise
+                is_missing = error.response.get("Error", {}).get("Code") == "NoSuchKey"
+                refused = refused or (None if is_missing else error)
                 continue
             self._place = (bucket, key)
             return found
+        if refused is not None:
+            raise refused
         looked = ", ".join(f"{bucket}/{key}" for bucket, key in self._places())
         raise NotStored(f"The message isn't in the bucket: {looked}")
 

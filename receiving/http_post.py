@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from threading import Timer
+from time import monotonic
 from urllib.parse import SplitResult, urlsplit
 
 EXCERPT = 300  # bytes of an answer that a person reads
@@ -93,8 +94,9 @@ def _parts(url: str) -> SplitResult:
 def _connected(
     host: str, port: int | None, is_tls: bool, seconds: float, *, may_be_private: bool
 ) -> Iterator[http.client.HTTPConnection]:
-    number = port or (443 if is_tls else 80)
-    plain = socket.create_connection((_address(host, number, may_be_private), number), timeout=seconds)
+    number, until = port or (443 if is_tls else 80), monotonic() + seconds
+    address = _address(host, number, may_be_private)
+    plain = socket.create_connection((address, number), timeout=_left(until))
     handle, over = plain.dup(), []
 
     def end() -> None:
@@ -102,7 +104,7 @@ def _connected(
         with suppress(OSError):  # it was closed meanwhile, which is what is wanted
             handle.shutdown(socket.SHUT_RDWR)
 
-    timer = Timer(seconds, end)
+    timer = Timer(max(until - monotonic(), 0), end)
     timer.daemon = True
     timer.start()
     kind = http.client.HTTPSConnection if is_tls else http.client.HTTPConnection  # the port that is usual is not named
@@ -122,6 +124,14 @@ def _connected(
         connection.close()
         plain.close()
         handle.close()
+
+
+def _left(until: float) -> float:
+    """Return the seconds that are left. Raises TimeoutError if none are: looking up the name takes time too."""
+    left = until - monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
 
 
 def _address(host: str, port: int, may_be_private: bool) -> str:

@@ -1,6 +1,7 @@
 """Markers of completed deliveries, as objects in the bucket that every copy of the function sees.
 
-A marker is written after an endpoint has accepted a message for a recipient. Whatever fails in between, mail is rather
+A marker is written after an endpoint has accepted a message for a recipient, and names the endpoint: the recipient may
+have another at the next attempt. Whatever fails in between, mail is rather
 sent twice than lost. A note says that a recipient's mail waits for a confirmation. A claim says which of two events
 delivers a message to a recipient. The bucket's lifecycle deletes them with their message.
 """
@@ -8,8 +9,9 @@ delivers a message to a recipient. The bucket's lifecycle deletes them with thei
 import hashlib
 import json
 import logging
+import secrets
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -28,21 +30,34 @@ class Markers:
     def __init__(self, s3: Any, bucket: str) -> None:
         self._s3, self._bucket = s3, bucket
 
-    def is_delivered(self, message_id: str, recipient: str, endpoint_id: str) -> bool:
-        """Return whether the marker exists.
+    def delivered_to(self, arrival: Arrival, recipient: str, endpoint_id: str = "") -> str:
+        """Return the endpoint (ID) that accepted the message for this recipient; "" if none did.
 
-        Raises S3's error for anything but "not found": unknown isn't "not delivered".
+        It may be another than the recipient's of now, `endpoint_id`. Of a redelivery only what the same request
+        delivered counts. Raises S3's error for anything but "not found": unknown isn't "not delivered".
         """
+        if arrival.is_again and not arrival.event:
+            return ""
+        found = self._read_if_any(_mark(arrival, recipient))
+        if found is not None or arrival.is_again or not endpoint_id:
+            return (found or b"").decode()
+        former = self._read_if_any(_former_mark(arrival.message_id, recipient, endpoint_id))
+        return "" if former is None else endpoint_id
+
+    def mark_delivered(self, arrival: Arrival, recipient: str, endpoint_id: str) -> None:
+        """Store which endpoint accepted it, also for a redelivery: of it, Lambda repeats the event as well."""
+        for key in {_mark(replace(arrival, is_again=False), recipient), _mark(arrival, recipient)}:
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=endpoint_id.encode())
+
+    def _read_if_any(self, key: str) -> bytes | None:
+        """Return the object; None if there is none."""
         try:
-            self._s3.head_object(Bucket=self._bucket, Key=_mark(message_id, recipient, endpoint_id))
+            found: bytes = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") not in _MISSING:
                 raise
-            return False
-        return True
-
-    def mark_delivered(self, message_id: str, recipient: str, endpoint_id: str) -> None:
-        self._s3.put_object(Bucket=self._bucket, Key=_mark(message_id, recipient, endpoint_id), Body=b"")
+            return None
+        return found
 
     def claim(self, arrival: Arrival, recipient: str) -> bool:
         """Return whether this event delivers the message to the recipient: the first that claims it, and its retries.
@@ -75,16 +90,19 @@ class Markers:
         self._s3.delete_object(Bucket=self._bucket, Key=_note(arrival.message_id, recipient))
 
     def waiting(self) -> Iterator[Arrival]:
-        """Yield the arrival of each note. One that can't be read is logged and delays no other."""
+        """Yield the arrival of each note, in another order each time: one check may have no time for all.
+
+        One that can't be read is logged and delays no other.
+        """
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{FOLDER}waiting/")
-        for page in pages:
-            for found in page.get("Contents", ()):
-                try:
-                    arrival = self._noted(found["Key"])
-                except (ClientError, LookupError, TypeError, ValueError) as error:
-                    log.error("The note %s can't be read: %r", found["Key"], error)
-                else:
-                    yield arrival
+        keys = [found["Key"] for page in pages for found in page.get("Contents", ())]
+        for key in secrets.SystemRandom().sample(keys, len(keys)):
+            try:
+                arrival = self._noted(key)
+            except (ClientError, LookupError, TypeError, ValueError) as error:
+                log.error("The note %s can't be read: %r", key, error)
+            else:
+                yield arrival
 
     def _noted(self, key: str) -> Arrival:
         content = json.loads(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
@@ -93,14 +111,23 @@ class Markers:
         return Arrival(**content)
 
 
-def _mark(message_id: str, recipient: str, endpoint_id: str) -> str:
-    name = hashlib.sha256(json.dumps([message_id, recipient, endpoint_id]).encode()).hexdigest()
-    return f"{FOLDER}delivered/{name[:2]}/{name}"
+def _mark(arrival: Arrival, recipient: str) -> str:
+    request = [arrival.event] if arrival.is_again and arrival.event else []
+    return f"{FOLDER}delivered/{_name(arrival.message_id, recipient, *request)}"
+
+
+def _former_mark(message_id: str, recipient: str, endpoint_id: str) -> str:
+    """Return the mark of an older function, which wrote one for each endpoint: its messages may still be retried."""
+    return f"{FOLDER}delivered/{_name(message_id, recipient, endpoint_id)}"
 
 
 def _claim(message_id: str, recipient: str) -> str:
-    name = hashlib.sha256(json.dumps([message_id, recipient]).encode()).hexdigest()
-    return f"{FOLDER}claimed/{name[:2]}/{name}"
+    return f"{FOLDER}claimed/{_name(message_id, recipient)}"
+
+
+def _name(*parts: str) -> str:
+    name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return f"{name[:2]}/{name}"
 
 
 def _note(message_id: str, recipient: str) -> str:

@@ -70,9 +70,10 @@ def _routes(deployment: Deployment, recipients: Sequence[str], received_at: str)
 
 def report(deployment: Deployment, deliveries: Sequence[Mapping[str, Any]]) -> None:
     """Report outcomes. Safe to repeat. One that Inbound Admin doesn't accept holds up no other. Raises SiteProblem."""
-    problems = [
-        problem for some in _batches(deliveries, MOST_REPORTS) for problem in _report_problems(deployment, some)
+    short = [
+        {**each, "recipients": some} for each in deliveries for some in _batches(each["recipients"], MOST_RECIPIENTS)
     ]
+    problems = [problem for some in _batches(short, MOST_REPORTS) for problem in _report_problems(deployment, some)]
     if problems:
         raise SiteProblem("; ".join(dict.fromkeys(problems)))
 

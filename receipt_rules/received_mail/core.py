@@ -42,11 +42,13 @@ def why_unrouted(because: str) -> str:
 
 
 def redelivery_event(
-    message_id: str, recipients: Sequence[str], received_at: datetime, *, problem: str = ""
+    message_id: str, recipients: Sequence[str], received_at: datetime, *, request: str, problem: str = ""
 ) -> dict[str, Any]:
-    """Return the event, in the format that receiving/events.py reads. `problem`: that of the last report: a message
-    with a virus keeps its verdict, so that the function holds it again.
+    """Return the event, in the format that receiving/events.py reads.
+
+    `request`: an ID of its own, so that a repeated event is delivered once. `problem`: that of the last report: a
+    message with a virus keeps its verdict, so that the function holds it again.
     """
     verdicts = {"verdicts": {"virus": "FAIL"}} if problem == VIRUS else {}
-    delivery = {"messageId": message_id, "recipients": list(recipients), "receivedAt": received_at.isoformat()}
-    return {"inboundAdmin": {"deliver": delivery | verdicts}}
+    asked = {"messageId": message_id, "recipients": list(recipients), "receivedAt": received_at.isoformat()}
+    return {"inboundAdmin": {"deliver": asked | {"request": request} | verdicts}}

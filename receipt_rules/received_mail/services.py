@@ -19,6 +19,7 @@ from accounts.people.selectors import owners_of
 from audit import services as audit_services
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.ids import new_id
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from receipt_rules.addresses.selectors import endpoint_subject
@@ -76,9 +77,10 @@ class _RecipientReport:
         return (self.report.message_id, self.route.recipient, self.customer_id)
 
     def repeats(self, stored: ReceivedMail | None) -> bool:
-        """Return whether an earlier attempt delivered it: this one, for another endpoint or rule, didn't read it."""
-        is_stored = stored is not None and stored.outcome == DeliveryOutcome.DELIVERED
-        return is_stored and self.report.outcome == DeliveryOutcome.DELIVERED and self.report.size is None
+        """Return whether an earlier attempt delivered it: this one, for another endpoint or rule, read nothing."""
+        is_stored, report = stored is not None and stored.outcome == DeliveryOutcome.DELIVERED, self.report
+        is_unread = report.outcome == DeliveryOutcome.DELIVERED and report.size is None
+        return is_stored and (is_unread or bool(report.storage_problem))
 
     @property
     def _domain_id(self) -> str | None:
@@ -252,7 +254,8 @@ def deliver_again(*, mail: ReceivedMail, actor: User, because: str = "") -> None
         before={"outcome": mail.outcome},
         after={"endpoint": str(goes_to)},
     )
-    gateway.invoke(arn, redelivery_event(mail.message_id, [mail.recipient], mail.received_at, problem=mail.problem))
+    asked = {"request": new_id("req"), "problem": mail.problem}
+    gateway.invoke(arn, redelivery_event(mail.message_id, [mail.recipient], mail.received_at, **asked))
 
 
 def redelivery_endpoint(mail: ReceivedMail) -> Endpoint:

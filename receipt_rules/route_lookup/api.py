@@ -1,6 +1,6 @@
 """API operation for the receiving function: the owner and the endpoint of each recipient of a message."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, JsonResponse
@@ -13,7 +13,7 @@ from inbound_admin.lib.api.answers import ERRORS
 from inbound_admin.lib.api.schemas import In, Out
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
-from receipt_rules.route_lookup.selectors import Route, route_lookup, stores_of
+from receipt_rules.route_lookup.selectors import Route, endpoints_with_stores, possible_stores, route_lookup
 from receipt_rules.route_lookup.services import note_function
 
 router = call_router("Receiving")
@@ -105,12 +105,14 @@ def look_up_route(request: HttpRequest, asked: RecipientsAsked) -> JsonResponse:
     """
     if request.headers.get(CLAIMS) == "1":
         note_function(key=request.auth.name, now=timezone.now())  # type: ignore[attr-defined]  # as in `caller`
-    routes = zip(asked.recipients, route_lookup(asked.recipients, received_at=asked.received_at), strict=True)
+    routes = route_lookup(asked.recipients, received_at=asked.received_at)
+    others = endpoints_with_stores({route.customer for route in routes if route.customer})
+    found = zip(asked.recipients, routes, strict=True)
     # No schema validation: it would take longer than the lookup. A test validates the response instead.
-    return JsonResponse({"data": [_route(recipient, route) for recipient, route in routes]})
+    return JsonResponse({"data": [_route(each, route, others.get(route.customer, ())) for each, route in found]})
 
 
-def _route(recipient: str, route: Route) -> dict[str, Any]:
+def _route(recipient: str, route: Route, others: Iterable[Endpoint]) -> dict[str, Any]:
     return {
         "recipient": recipient,
         "because": route.because,
@@ -119,7 +121,7 @@ def _route(recipient: str, route: Route) -> dict[str, Any]:
         "endpoint": _endpoint(route.endpoint, route.config) if route.endpoint else None,
         "awaitsConfirmation": route.waits_for is not None,
         "sharedName": route.has_shared_name,
-        "stores": [{"bucket": store.bucket, "prefix": store.prefix} for store in stores_of(route)],
+        "stores": [{"bucket": store.bucket, "prefix": store.prefix} for store in possible_stores(route, others)],
     }
 
 

@@ -75,3 +75,15 @@ def _returned(levels: Sequence[Sequence[Tenure]], at: datetime) -> Owner:
         is_same = before is not None and after is not None and before.customer == after.customer
         return Owner(after.customer, after) if is_same and after is not None else Owner()
     return Owner()
+
+
+def ended_in(tenure: Tenure | None, until: datetime) -> bool:
+    """Return whether a route that was kept until then is of this tenure; of an unknown tenure each may be."""
+    since, end = (tenure.since, tenure.until) if tenure else (None, None)
+    return (since is None or until >= since) and (end is None or until <= end)
+
+
+def without_label(recipient: str) -> str:
+    """Return user@example.com for user+label@example.com."""
+    local, at, name = recipient.rpartition("@")
+    return f"{local.partition('+')[0]}{at}{name}"

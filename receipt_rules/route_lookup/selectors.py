@@ -19,8 +19,9 @@ from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.planner.core.rules import domain_of
-from receipt_rules.route_lookup.core import CLOCKS_DIFFER, Owner, Tenure, owner_at
+from receipt_rules.route_lookup.core import CLOCKS_DIFFER, Owner, Tenure, ended_in, owner_at, without_label
 
+MOST_STORES = 50  # of the customers of one message, beside those of its endpoints
 RULES_UNCHANGED = timedelta(days=1)  # after a transfer, at most, as far as we look where mail is stored
 
 
@@ -72,6 +73,27 @@ def stores_of(route: Route) -> tuple[Store, ...]:
     if route.before:
         found += _stores_at(route.before.domain_name, route.before.endpoint)
     return tuple(dict.fromkeys(found))
+
+
+def possible_stores(route: Route, others: Iterable[Endpoint]) -> tuple[Store, ...]:
+    """Return `stores_of`, then the default store and those of `others`, the customer's endpoints.
+
+    After a change of the endpoint the rules store mail where the former one had it, until they are changed.
+    """
+    name = route.former.domain_name if route.former else route.row.domain.name if route.row else ""
+    found = stores_of(route)
+    for each in (None, *others):
+        found += _stores_at(name, each)
+    return tuple(dict.fromkeys(found))
+
+
+def endpoints_with_stores(customers: Collection[str]) -> dict[str, list[Endpoint]]:
+    """Return the endpoints with a store of their own, the newest first, by customer ID."""
+    rows = Endpoint.objects.filter(customer__in=customers).exclude(s3_bucket="", s3_prefix="")
+    found: dict[str, list[Endpoint]] = {}
+    for row in rows.only("customer", "s3_bucket", "s3_prefix").order_by("-created_at")[:MOST_STORES]:
+        found.setdefault(row.customer_id, []).append(row)
+    return found
 
 
 def _stores_at(name: str, endpoint: Endpoint | None) -> tuple[Store, ...]:
@@ -240,7 +262,7 @@ def _with_former_route(
     route: Route, owner: Owner, at: datetime, known: Mapping[tuple[str, str], Sequence[FormerRoute]]
 ) -> Route:
     for entry in _entries(route.recipient):
-        rows = [row for row in known.get((entry, route.customer), ()) if _is_of(row, owner.tenure)]
+        rows = [row for row in known.get((entry, route.customer), ()) if ended_in(owner.tenure, row.until)]
         later = [row for row in rows if row.until >= at - CLOCKS_DIFFER]
         row = min(later, key=lambda each: each.until) if later else max(rows, key=lambda each: each.until, default=None)
         if row is not None:
@@ -259,15 +281,10 @@ def _with_former_stores(routes: Sequence[Route], asked: Sequence[_Asked], known:
     return [replace(each, before=before.get(each.recipient)) if each.row else each for each in routes]
 
 
-def _is_of(row: FormerRoute, tenure: Tenure | None) -> bool:
-    since, until = (tenure.since, tenure.until) if tenure else (None, None)
-    return (since is None or row.until >= since) and (until is None or row.until <= until)
-
-
 def _entries(recipient: str) -> list[str]:
     """Return the recipients of rules that cover it, the one that wins first."""
     name, *above = name_and_parents(domain_of(recipient))
-    return [*dict.fromkeys((recipient, _without_label(recipient))), name, *(f".{each}" for each in above)]
+    return [*dict.fromkeys((recipient, without_label(recipient))), name, *(f".{each}" for each in above)]
 
 
 def _unless_stopped(route: Route, stopped: Mapping[str, datetime], received_at: datetime | None) -> Route:
@@ -294,7 +311,7 @@ def _with_allowed_recipients(route: Route, known: Forwardings) -> Route:
 def _read(asked: Sequence[_Asked]) -> _Known:
     recipients = {recipient for recipient, _ in asked}
     names = {name for recipient in recipients for name in name_and_parents(domain_of(recipient))}
-    spellings = {spelling for recipient in recipients for spelling in (recipient, _without_label(recipient))}
+    spellings = {spelling for recipient in recipients for spelling in (recipient, without_label(recipient))}
     addresses = _select_columns(Address.objects.filter(address__in=spellings), "address")
     catch_alls = _select_columns(CatchAll.objects.filter(domain__name__in=names, is_active=True), "subdomains")
     held = held_domains().filter(name__in=names).annotate(stopped_at=_stop("customer"))
@@ -360,7 +377,7 @@ def _select_columns(rows: QuerySet[Any], own: str) -> QuerySet[Any]:
 
 def _route(recipient: str, holder: str, known: _Known) -> Route:
     name = domain_of(recipient)
-    for spelling, because in ((recipient, "address"), (_without_label(recipient), "label")):
+    for spelling, because in ((recipient, "address"), (without_label(recipient), "label")):
         row = known.addresses.get((spelling, holder))
         if row is not None:
             if not row.is_active:
@@ -380,8 +397,3 @@ def _by_catch_all(recipient: str, name: str, holder: str, known: _Known) -> Rout
 
 def _usable(endpoint: Endpoint | None) -> Endpoint | None:
     return endpoint if endpoint is not None and endpoint.is_active else None
-
-
-def _without_label(recipient: str) -> str:
-    local, at, name = recipient.rpartition("@")
-    return f"{local.partition('+')[0]}{at}{name}"

@@ -168,12 +168,12 @@ def test_a_failed_report_is_repeated_without_a_second_delivery(
 def test_without_permission_to_list_the_bucket_nothing_is_delivered(
     function: Function, site: Site, webhook: Server, books: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    denied = ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
+    denied = ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "GetObject")
 
     def refuse(**_: Any) -> None:
         raise denied
 
-    monkeypatch.setattr(function.client("s3"), "head_object", refuse)
+    monkeypatch.setattr(function.client("s3"), "get_object", refuse)
     with pytest.raises(Undelivered, match="Forbidden"):
         function(event("billing@shop.com"))
     assert webhook.got == []
@@ -195,7 +195,9 @@ def test_a_message_with_a_virus_is_held_also_without_an_endpoint(function: Funct
     site.routes["billing@shop.com"]["awaitsConfirmation"] = awaits
     function(event("billing@shop.com", virus="FAIL"))
     assert [(each["outcome"], each["problem"]) for each in site.reports] == [("held", VIRUS)]
-    asked = redelivery_event(MESSAGE, ["billing@shop.com"], timezone.now(), problem=site.reports[0]["problem"])
+    asked = redelivery_event(
+        MESSAGE, ["billing@shop.com"], timezone.now(), request="r", problem=site.reports[0]["problem"]
+    )
     site.set_route("billing@shop.com", endpoint("books", url="https://a.example/"))
     function(asked)
     assert [(each["outcome"], each["problem"]) for each in site.reports[1:]] == [("held", VIRUS)]

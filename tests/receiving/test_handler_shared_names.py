@@ -32,7 +32,7 @@ def of_rule(milliseconds: int, *recipients: str) -> dict[str, Any]:
 @pytest.fixture
 def unmarked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let both events look before either has marked its delivery, as two functions at the same moment do."""
-    monkeypatch.setattr(Markers, "is_delivered", lambda *_: False)
+    monkeypatch.setattr(Markers, "delivered_to", lambda *_: "")
 
 
 def test_of_two_events_at_the_same_moment_the_first_delivers(

@@ -2,8 +2,10 @@
 
 import pytest
 from django.db import connection
+from django.test import Client
 from pytest_django import Settings
 
+from accounts.api_keys.services import create_api_key
 from accounts.models.people import User
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.planner.core.rules import S3
@@ -12,7 +14,7 @@ from receipt_rules.received_mail.selectors import ReceivedFilters, received_for
 from receipt_rules.route_lookup.selectors import route_lookup, stores_of
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
+from tests.receipt_rules.factories import make_address, make_endpoint, make_operator, make_verified
 
 pytestmark = pytest.mark.django_db
 ROWS = 20_000
@@ -77,3 +79,25 @@ def test_the_function_reads_where_the_plan_stores_mail(
         delivery = desired.entries[desired.covered.get(route.recipient, route.recipient)]
         (stored,) = (action for action in delivery.actions if isinstance(action, S3))
         assert (stored.bucket, stored.prefix) in [(each.bucket, each.prefix) for each in stores_of(route)]
+
+
+def test_mail_that_a_former_endpoint_stored_is_found_after_the_address_has_another(settings: Settings) -> None:
+    """The rules are changed later: within seconds, or once an operator approves it."""
+    settings.RECEIVING_BUCKET, settings.RECEIVING_PREFIX = "mail", "in/"
+    customer = make_customer()
+    own = make_endpoint(customer, name="Own", s3_bucket="their-mail", s3_prefix="a/")
+    make_endpoint(make_customer("Bob Ltd"), s3_bucket="bobs-mail")
+    row = make_address("a@shop.com", make_verified("shop.com", customer=customer), endpoint=own)
+    default, theirs = {"bucket": "mail", "prefix": "in/"}, {"bucket": "their-mail", "prefix": "a/"}
+    assert _stores("a@shop.com") == [theirs, default]
+    row.endpoint = make_endpoint(customer, name="Default")
+    row.save()
+    assert _stores("a@shop.com") == [default, theirs], "and never another customer's"
+
+
+def _stores(recipient: str) -> list[dict[str, str]]:
+    key = create_api_key(user=make_operator(), name="the function", scopes=["route"], actor=None).secret
+    asked, headers = {"recipients": [recipient]}, {"Authorization": f"Bearer {key}"}
+    answer = Client().post("/api/v2/route-lookup", asked, "application/json", headers=headers)
+    found: list[dict[str, str]] = answer.json()["data"][0]["stores"]
+    return found

@@ -80,6 +80,19 @@ def test_a_delivery_whose_first_report_was_lost_counts(alices: Customer) -> None
     assert outcomes() == {"a@shop.com": ("delivered", 2), "b@shop.com": ("delivered", 1)}
 
 
+def test_a_delivered_message_stays_so_when_the_storage_fails_at_a_retry(alices: Customer) -> None:
+    endpoint, now = make_endpoint(alices), timezone.now()
+    report(make_report("a@shop.com", endpoint=endpoint, message="m", at=now))
+    unread: dict[str, Any] = {
+        "outcome": "failed",
+        "problem": "It couldn't be read.",
+        "storage_problem": "SlowDown",
+        "size": None,
+    }
+    report(make_report("a@shop.com", "b@shop.com", message="m", at=now + timedelta(minutes=1), **unread))
+    assert outcomes() == {"a@shop.com": ("delivered", 1), "b@shop.com": ("failed", 1)}
+
+
 def test_one_batch_may_report_a_message_twice(alices: Customer) -> None:
     endpoint, now = make_endpoint(alices), timezone.now()
     first = make_report("A@shop.com", endpoint=endpoint, message="m", outcome="failed", at=now)
@@ -180,13 +193,16 @@ def test_deliver_again_invokes_the_function_for_that_message_only(alices: Custom
     with pytest.raises(RateLimited):
         deliver_again(mail=mail, actor=alice)
     cache.clear()
+    deliver_again(mail=mail, actor=alice)
+    assert len({job.event["inboundAdmin"]["deliver"]["request"] for job in WORLD.mail.jobs}) == 2, "each is carried out"
+    cache.clear()
     with pytest.raises(Refused, match="no active endpoint"):
         deliver_again(mail=ReceivedMail.objects.get(recipient="b@shop.com"), actor=alice)
     ReceivedMail.objects.filter(pk=mail.pk).update(customer=make_customer("Bob Ltd"))
     mail.refresh_from_db()
     with pytest.raises(Refused, match="another customer's when SES received"):
         deliver_again(mail=mail, actor=make_operator(), because="asked")
-    assert len(WORLD.mail.jobs) == 1
+    assert len(WORLD.mail.jobs) == 2
 
 
 def test_expired_rows_are_deleted_and_zero_days_keep_all(alices: Customer, settings: Settings) -> None:
