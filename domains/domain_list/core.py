@@ -45,6 +45,7 @@ class DomainColumns(Protocol):
     mx_facts: Any
     mail_rules: Any
     expectations: Any
+    mta_sts_block: Any
 
 
 def is_proven(domain: DomainColumns) -> bool:
@@ -87,6 +88,7 @@ def receiving_facts(domain: DomainColumns, name: str) -> ReceivingFacts:
         can_receive=can_receive(domain.region),
         is_unread=domain.routes_unchecked,
         is_elsewhere=name == domain.name and INBOUND_MX in domain.expectations,
+        policy=domain.mta_sts_block["sentence"] if domain.mta_sts_block and name == domain.name else "",
     )
 
 

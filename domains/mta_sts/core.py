@@ -1,11 +1,14 @@
 """Parses the MTA-STS policy that a domain serves over HTTPS, and says how it affects mail for us. Pure.
 
-See RFC 8461, sections 3.2 and 3.3. Senders that cannot fetch a valid policy ignore it. An enforced policy that does not
-name our host stops mail.
+See RFC 8461, sections 3.2, 3.3 and 5.1. Senders that cannot fetch a valid policy ignore it. An enforced policy that
+does not name our host stops mail, also that of senders that stored it, until its `max_age` is over or they replace it.
+They fetch a policy again if the id in the TXT record changes, so neither a removed record nor a removed policy ends it.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -78,6 +81,22 @@ class PolicyCheck:
         return cls(**{**stored, "effect": PolicyEffect(stored["effect"]), "mx": tuple(stored["mx"])})
 
 
+@dataclass(frozen=True)
+class Block:
+    """Senders that follow MTA-STS don't deliver here. `until`: when the last of them drops the policy with this id."""
+
+    sentence: str
+    until: datetime
+    policy_id: str
+
+    def as_json(self) -> dict[str, str]:
+        return {"sentence": self.sentence, "until": self.until.isoformat(), "policy_id": self.policy_id}
+
+    @classmethod
+    def of_json(cls, stored: Mapping[str, str]) -> "Block":
+        return cls(stored["sentence"], datetime.fromisoformat(stored["until"]), stored["policy_id"])
+
+
 def policy_host(name: str) -> str:
     return f"mta-sts.{name}"
 
@@ -142,6 +161,47 @@ def ignored_policy(sentence: str) -> PolicyCheck:
 def with_problem(known: PolicyCheck, why: str) -> PolicyCheck:
     """Return the known check with a problem: a failed fetch says nothing about the policy."""
     return replace(known, problem=why)
+
+
+_TAG = re.compile(r"(?:^|;)\s*id\s*=\s*([A-Za-z0-9]{1,32})\s*(?:;|$)")
+_BLOCKS = (
+    "Senders that follow MTA-STS don't deliver mail for {name}: its policy doesn't list {host}. Add the line "
+    "“mx: {host}” to the policy, then change the id in the TXT record {record}."
+)
+_STORED = (
+    "Some senders don't deliver mail for {name} until {until}: they keep an MTA-STS policy that doesn't list {host}."
+)
+_REPLACE = "Then they replace it."
+
+
+def id_of(texts: Iterable[str]) -> str:
+    """Return the id in the TXT record that announces a policy, "" if it has none."""
+    return next((found[1] for text in texts if (found := _TAG.search(text))), "")
+
+
+def block_after(
+    check: PolicyCheck | None, known: Block | None, *, name: str, host: str, policy_id: str, now: datetime
+) -> Block | None:
+    """Return whether senders refuse to deliver here, after a fetch that succeeded.
+
+    `check` is None if no policy is announced. `policy_id` is that of the TXT record, `known` what was stored before.
+    """
+    words = {"name": name, "host": host, "record": f"_mta-sts.{name}"}
+    if check is not None and check.loses_mail:
+        return Block(_BLOCKS.format(**words), now + timedelta(seconds=check.max_age or 0), policy_id)
+    is_valid = check is not None and bool(check.mode)
+    if known is None or known.until <= now or (is_valid and policy_id != known.policy_id):
+        return None
+    if is_valid:
+        what = "Change the id in the TXT record {record}."
+    elif check is None:
+        what = "Publish the TXT record {record} with a new id, and a policy that lists {host} or has the mode “none”."
+    else:
+        what = "Serve a policy that lists {host} or has the mode “none”, and change the id in the TXT record {record}."
+    sentence = f"{_STORED} {what} {_REPLACE}"
+    return replace(
+        known, sentence=sentence.format(**words, until=f"{known.until.astimezone(UTC):%-d %B %Y, %H:%M} UTC")
+    )
 
 
 def _refusal(fetched: Fetched) -> str:
