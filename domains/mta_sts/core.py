@@ -83,18 +83,26 @@ class PolicyCheck:
 
 @dataclass(frozen=True)
 class Block:
-    """Senders that follow MTA-STS don't deliver here. `until`: when the last of them drops the policy with this id."""
+    """Why senders that follow MTA-STS don't deliver here, and the step that ends it.
 
-    sentence: str
+    `until`: when the last of them drops the policy, which has this id.
+    """
+
+    why: str
+    step: str
     until: datetime
     policy_id: str
 
+    @property
+    def sentence(self) -> str:
+        return f"{self.why} {self.step}"
+
     def as_json(self) -> dict[str, str]:
-        return {"sentence": self.sentence, "until": self.until.isoformat(), "policy_id": self.policy_id}
+        return {**asdict(self), "until": self.until.isoformat()}
 
     @classmethod
     def of_json(cls, stored: Mapping[str, str]) -> "Block":
-        return cls(stored["sentence"], datetime.fromisoformat(stored["until"]), stored["policy_id"])
+        return cls(stored["why"], stored["step"], datetime.fromisoformat(stored["until"]), stored["policy_id"])
 
 
 def policy_host(name: str) -> str:
@@ -164,14 +172,12 @@ def with_problem(known: PolicyCheck, why: str) -> PolicyCheck:
 
 
 _TAG = re.compile(r"(?:^|;)\s*id\s*=\s*([A-Za-z0-9]{1,32})\s*(?:;|$)")
-_BLOCKS = (
-    "Senders that follow MTA-STS don't deliver mail for {name}: its policy doesn't list {host}. Add the line "
-    "“mx: {host}” to the policy, then change the id in the TXT record {record}."
-)
-_STORED = (
-    "Some senders don't deliver mail for {name} until {until}: they keep an MTA-STS policy that doesn't list {host}."
-)
-_REPLACE = "Then they replace it."
+_LISTS_OTHERS = "Senders that follow MTA-STS don't deliver mail for {name}: its policy doesn't list {host}."
+_ADD = "Add the line “mx: {host}” to the policy, then change the id in the TXT record {record}."
+_STORED = "Some senders don't deliver mail for {name} until {until}: they keep an MTA-STS policy without {host}."
+_NEW_ID = "Change the id in the TXT record {record}: then they read the policy again."
+_ANNOUNCE = "Publish the TXT record {record} with a new id, and a policy that lists {host} or has the mode “none”."
+_SERVE = "Serve a policy that lists {host} or has the mode “none”, then change the id in the TXT record {record}."
 
 
 def id_of(texts: Iterable[str]) -> str:
@@ -180,28 +186,32 @@ def id_of(texts: Iterable[str]) -> str:
 
 
 def block_after(
-    check: PolicyCheck | None, known: Block | None, *, name: str, host: str, policy_id: str, now: datetime
+    check: PolicyCheck | None,
+    before: PolicyCheck,
+    known: Block | None,
+    *,
+    name: str,
+    host: str,
+    policy_id: str,
+    now: datetime,
 ) -> Block | None:
     """Return whether senders refuse to deliver here, after a fetch that succeeded.
 
-    `check` is None if no policy is announced. `policy_id` is that of the TXT record, `known` what was stored before.
+    `check` is None if no policy is announced. `before` and `known` were stored before. `policy_id` is that of the TXT
+    record. A sender may have stored a policy at any moment until we see that it is gone.
     """
     words = {"name": name, "host": host, "record": f"_mta-sts.{name}"}
     if check is not None and check.loses_mail:
-        return Block(_BLOCKS.format(**words), now + timedelta(seconds=check.max_age or 0), policy_id)
+        until = now + timedelta(seconds=check.max_age or 0)
+        return Block(_LISTS_OTHERS.format(**words), _ADD.format(**words), until, policy_id)
+    if known is not None and before.loses_mail:
+        known = replace(known, until=now + timedelta(seconds=before.max_age or 0))
     is_valid = check is not None and bool(check.mode)
     if known is None or known.until <= now or (is_valid and policy_id != known.policy_id):
         return None
-    if is_valid:
-        what = "Change the id in the TXT record {record}."
-    elif check is None:
-        what = "Publish the TXT record {record} with a new id, and a policy that lists {host} or has the mode “none”."
-    else:
-        what = "Serve a policy that lists {host} or has the mode “none”, and change the id in the TXT record {record}."
-    sentence = f"{_STORED} {what} {_REPLACE}"
-    return replace(
-        known, sentence=sentence.format(**words, until=f"{known.until.astimezone(UTC):%-d %B %Y, %H:%M} UTC")
-    )
+    why = _STORED.format(**words, until=f"{known.until.astimezone(UTC):%-d %B %Y, %H:%M} UTC")
+    step = _NEW_ID if is_valid else _ANNOUNCE if check is None else _SERVE
+    return replace(known, why=why, step=step.format(**words))
 
 
 def _refusal(fetched: Fetched) -> str:

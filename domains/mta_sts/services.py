@@ -36,15 +36,17 @@ SEEN_BY_ALL = (Why.CERTIFICATE,)
 
 def record_announcement(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
     """Queue a fetch if one is due, or clear a policy that is no longer announced. The caller, a check, saves."""
-    state = next((judgement.state for judgement in judgements if judgement.key == KEY), State.WAITING)
-    block = _block(domain)
-    if state is State.VERIFIED:
+    seen = next((judgement for judgement in judgements if judgement.key == KEY), None)
+    state, block = seen.state if seen else State.WAITING, _block(domain)
+    if seen and state is State.VERIFIED:
+        if block and block.policy_id != core.id_of(seen.found):
+            domain.mta_sts_at = now - EVERY
         if domain.mta_sts_at is None or domain.mta_sts_at <= now - EVERY:
             queue_policy_fetch()
         if block and block.until <= now and not domain.mta_sts_check.loses_mail:
             block = None
     elif state in (State.WAITING, State.WRONG, State.AT_RISK):
-        block = core.block_after(None, block, name=domain.name, host=_host(domain), policy_id="", now=now)
+        block = _block_after(domain, None, "", now)
         domain.mta_sts, domain.mta_sts_at = {}, None
     _set_block(domain, block, now)
 
@@ -142,8 +144,7 @@ def _store(domain: Domain, check: PolicyCheck, now: datetime) -> None:
     found, before = {"mta_sts": check.as_json(), "mta_sts_at": now}, locked.mta_sts_block
     if not check.problem:
         texts = locked.record_checks.filter(key=KEY).values_list("found", flat=True).first() or ()
-        named = {"name": domain.name, "host": _host(locked), "policy_id": core.id_of(texts)}
-        _set_block(locked, core.block_after(check, _block(locked), **named, now=now), now)
+        _set_block(locked, _block_after(locked, check, core.id_of(texts), now), now)
     if locked.mta_sts_block != before:
         found |= {"mta_sts_block": locked.mta_sts_block, "next_check_at": now}  # the check judges what arrives
         queue_checks()
@@ -153,11 +154,16 @@ def _store(domain: Domain, check: PolicyCheck, now: datetime) -> None:
 
 
 def _block(domain: Domain) -> Block | None:
-    """Return what is stored. A version that stored no block stored a policy that loses mail."""
+    """Return what is stored. The version before stored no block, but the policy that loses mail."""
     if domain.mta_sts_block:
         return Block.of_json(domain.mta_sts_block)
     check, at = domain.mta_sts_check, domain.mta_sts_at
-    return Block(check.sentence, at + timedelta(seconds=check.max_age or 0), "") if check.loses_mail and at else None
+    return Block(check.sentence, "", at, "") if check.loses_mail and at else None
+
+
+def _block_after(domain: Domain, check: PolicyCheck | None, policy_id: str, now: datetime) -> Block | None:
+    named = {"name": domain.name, "host": _host(domain), "policy_id": policy_id}
+    return core.block_after(check, domain.mta_sts_check, _block(domain), **named, now=now)
 
 
 def _set_block(domain: Domain, block: Block | None, now: datetime) -> None:

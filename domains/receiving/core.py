@@ -314,10 +314,8 @@ _SEND_ONLY = "it's set to send only, but its MX record points here. Point the MX
 
 def _send_only(facts: ReceivingFacts) -> tuple[_Case, ...]:
     """No rule names it. A subdomain catch-all above may still receive its mail, or another receipt rule."""
-    (state, does), is_last = (
-        _first(_mx_here_cases(replace(facts, mx=MxFact.HERE, policy=""))),
-        facts.mx is MxFact.UNSEEN,
-    )
+    here = replace(facts, mx=MxFact.HERE, policy="")
+    (state, does), is_last = _first(_mx_here_cases(here)), facts.mx is MxFact.UNSEEN
     if state in (ReceivingState.REJECTED, ReceivingState.NOT_CHECKED):
         state, does = ReceivingState.REJECTED, "SES rejects all mail for {name}"
     elif facts.rules in (*DELIVERED, *_ACCEPTING):

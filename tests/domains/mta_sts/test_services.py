@@ -2,7 +2,7 @@
 is.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,11 +15,16 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
+from domains.diagnosis import services as diagnosis_services
+from domains.diagnosis.core.findings import as_reply
 from domains.models.domains import Domain
 from domains.mta_sts import services as mta_sts_services
 from domains.mta_sts.core import PolicyEffect
 from domains.receiving.core import ReceivingState
+from domains.sharing import services as sharing_services
+from domains.sharing.selectors import token_of
 from notifications.models.alerts import Alert
+from public_api.records import api as records_api
 from sandbox.process import Sandbox
 from sandbox.values import WEB_FAULTS
 from tests.api_client import api_of, ok
@@ -172,7 +177,7 @@ def test_a_policy_that_senders_stored_blocks_mail_after_the_record_was_removed_u
     domain = check(shop)
     assert (domain.mta_sts, domain.mta_sts_at) == ({}, None)
     assert domain.receiving.state is ReceivingState.MTA_STS
-    assert "they keep an MTA-STS policy that doesn't list" in domain.receiving.sentence
+    assert "they keep an MTA-STS policy without" in domain.receiving.sentence
     assert "Publish the TXT record _mta-sts.shop.com with a new id" in open_alert().why
     with time_machine.travel(timezone.now() + timedelta(seconds=86_401), tick=True):
         domain = check(shop)
@@ -190,7 +195,7 @@ def test_a_policy_that_was_corrected_under_the_same_id_blocks_mail_until_the_id_
     domain = check_again(shop)
     assert domain.mta_sts_check.effect is PolicyEffect.ENFORCED
     assert domain.receiving.sentence.endswith(
-        "Change the id in the TXT record _mta-sts.shop.com. Then they replace it."
+        "Change the id in the TXT record _mta-sts.shop.com: then they read the policy again."
     )
     assert is_alerted()
     unannounce(sandbox)
@@ -210,6 +215,25 @@ def test_a_policy_with_a_new_id_replaces_what_senders_stored(policy: str, sandbo
     assert check_again(shop).receiving.state is ReceivingState.LIVE
 
 
+def test_the_policy_is_fetched_at_once_if_its_id_changes_while_it_blocks_mail(sandbox: Sandbox, shop: Domain) -> None:
+    sandbox.control.host_policy("shop.com", OTHERS)
+    check(shop)
+    sandbox.control.host_policy("shop.com", ENFORCED)
+    unannounce(sandbox)
+    sandbox.control.add_record("shop.com", "_mta-sts.shop.com", "TXT", "v=STSv1; id=2")
+    assert check(shop).receiving.state is ReceivingState.LIVE
+
+
+def test_a_stored_policy_counts_from_the_moment_when_it_was_seen_to_be_gone(sandbox: Sandbox, shop: Domain) -> None:
+    sandbox.control.host_policy("shop.com", OTHERS)
+    check(shop)
+    later = timezone.now() + timedelta(hours=5)
+    with time_machine.travel(later, tick=True):
+        unannounce(sandbox)
+        block = check(shop).mta_sts_block or {}
+    assert datetime.fromisoformat(block["until"]) >= later + timedelta(seconds=86_400)
+
+
 def test_every_place_says_that_a_policy_blocks_mail(sandbox: Sandbox, shop: Domain, client: Client) -> None:
     sandbox.control.host_policy("shop.com", OTHERS)
     check(shop)
@@ -225,6 +249,10 @@ def test_every_place_says_that_a_policy_blocks_mail(sandbox: Sandbox, shop: Doma
     found = api.get("data", api)
     assert found["receiving"] == "mta_sts"
     assert found["attention"].startswith(blocked)
+    assert any(step.startswith(blocked) for step in records_api.next_steps(domain))
+    assert blocked in as_reply(diagnosis_services.diagnose(domain, now=timezone.now()))
+    link = sharing_services.create(domain=domain, actor=make_member(shop.customer, email="carol@alice.com"))
+    assert escape(blocked) in Client().get(reverse("domains:shared", args=[token_of(link)])).content.decode()
 
 
 def test_a_policy_that_lists_another_mail_service_alerts_nobody_while_the_mx_points_there(
@@ -286,4 +314,4 @@ def test_a_manual_check_shows_the_current_policy(sandbox: Sandbox, shop: Domain,
     client.post(reverse("domains:check", args=[shop.pk]))
     page = client.get(f"/domains/{shop.pk}/").content.decode()
     assert 'data-policy="loses_mail"' in page
-    assert "The MTA-STS policy blocks mail" in page
+    assert "Blocked by MTA-STS" in page
