@@ -66,7 +66,7 @@ PENDING_EVERY, VERIFIED_EVERY = timedelta(minutes=1), timedelta(hours=30)  # the
 
 SAVED_FIELDS = (
     *("state", "known_state", "state_since", "summary", "last_dns_check", "failed_checks", "verified_at", "proven_at"),
-    *("next_check_at", "policies", "mx_facts", "receiving_state", "mta_sts", "mta_sts_at"),
+    *("next_check_at", "policies", "mx_facts", "receiving_state", "mta_sts", "mta_sts_at", "mta_sts_block"),
 )
 
 
@@ -95,8 +95,11 @@ def _check_and_describe(domain: Domain, now: datetime) -> str:
         check([domain], now=now)
     if not domain.record_checks.filter(checked_at__gte=now).exists():
         return NOT_STORED
+    blocked = domain.mta_sts_block
     if mta_sts_services.is_announced(domain):
         mta_sts_services.fetch([domain], now=now)
+    if domain.mta_sts_block != blocked:  # the summary says so
+        check([domain], now=timezone.now(), read_ses=False)
     news = "" if domain.state != before else "Nothing has changed. "
     problem = "" if domain.is_gone else aws_sentence(domain.ses_problem, to=None)
     return f"Checked just now. {news}{domain.summary} {problem}".rstrip()
@@ -281,6 +284,7 @@ def _save_results(
     _record_proof(locked)
     domain.mx_facts = locked.mx_facts  # of the last check, for a lookup that fails now
     locked.mx_facts = domain.mx_facts = receiving_services.mx_facts(domain, seen)
+    mta_sts_services.record_announcement(locked, judgements, now)
     receiving_services.update_receiving_state(locked, now)
     known_before = locked.known_state
     identity = _with_cause(domain, seen, _overall(domain, judgements), judgements)
@@ -290,7 +294,6 @@ def _save_results(
         locked.verified_at = now
         announcements_services.send_notices(locked, now=now)
     _save_records(domain, judgements, known, now)
-    mta_sts_services.record_announcement(locked, judgements, now)
     _store_state(locked, result, now, is_due=locked.records != asked_before or has_unchecked(judgements))
     announcements_services.announce_domain(locked, known_before, identity, judgements, now)
 

@@ -33,7 +33,9 @@ from domains.jobs import queue_diagnosis
 from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain, Stage
 from domains.models.history import ObservedAnswer
+from domains.mta_sts.core import Block
 from domains.providers.core import provider_with_key
+from domains.receiving.core import ReceivingState
 from domains.records.core import IdentityFacts, Record
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.slow_work import TooManyAtOnce
@@ -144,6 +146,7 @@ def hash_of(domain: Domain) -> str:
         domain.ses_statuses,
         domain.ses_problem,
         domain.said_added_at,
+        domain.mta_sts_block,
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
@@ -174,7 +177,15 @@ def _history(domain: Domain, now: datetime) -> RecordHistory:
         said_added_at=domain.said_added_at,
         failed_checks=2 if is_checked else 0,
         sisters=tuple(sisters.values_list("name", flat=True)[:200]),
+        blocked=_blocked(domain),
     )
+
+
+def _blocked(domain: Domain) -> tuple[str, str] | None:
+    if domain.receiving.state is not ReceivingState.MTA_STS:
+        return None
+    block = Block.of_json(domain.mta_sts_block or {})
+    return block.why, block.step
 
 
 def _records_of_others(domain: Domain, observed: Observations) -> tuple[Record, ...]:

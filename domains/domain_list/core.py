@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from domains.checking.core.judgement import SesStatus, State
 from domains.identity.core import Stage
+from domains.mta_sts.core import Block
 from domains.names.core import DomainName
 from domains.ownership.core import BEING_REMOVED, TOO_LATE
 from domains.receiving.core import MxFact, Receiving, ReceivingFacts, RulesFact, judge
@@ -45,6 +46,7 @@ class DomainColumns(Protocol):
     mx_facts: Any
     mail_rules: Any
     expectations: Any
+    mta_sts_block: Any
 
 
 def is_proven(domain: DomainColumns) -> bool:
@@ -87,6 +89,7 @@ def receiving_facts(domain: DomainColumns, name: str) -> ReceivingFacts:
         can_receive=can_receive(domain.region),
         is_unread=domain.routes_unchecked,
         is_elsewhere=name == domain.name and INBOUND_MX in domain.expectations,
+        policy=Block.of_json(domain.mta_sts_block).sentence if domain.mta_sts_block and name == domain.name else "",
     )
 
 

@@ -137,7 +137,7 @@ _LISTED = (
     *("id", "name", "customer__name", "stage", "stage_problem", "routes_removed_at", "summary", "provider"),
     *("state", "override_state", "override_until", "held_at", "last_dns_check", "receiving_state"),
     *("region", "mx_facts", "mail_rules", "receives", "proven_at", "identity_status", "routes_unchecked"),
-    *("expectations", "verified_at", "created_at", "held_since"),
+    *("expectations", "mta_sts_block", "verified_at", "created_at", "held_since"),
 )
 
 

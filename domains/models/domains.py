@@ -133,6 +133,7 @@ class Domain(SesIdentity):
     said_added_at = models.DateTimeField(null=True, blank=True, help_text="Last press of “I’ve added the records”.")
     mta_sts = models.JSONField(default=dict, blank=True, help_text="What its MTA-STS policy does.")
     mta_sts_at = models.DateTimeField(null=True, blank=True, help_text="Last attempt to fetch the policy.")
+    mta_sts_block = models.JSONField(null=True, blank=True, help_text="Senders follow a policy that excludes us.")
 
     # receiving: stored by receipt_rules and by the check, judged in receiving/core.py
     mail_rules = models.JSONField(

@@ -1,11 +1,14 @@
 """Parses the MTA-STS policy that a domain serves over HTTPS, and says how it affects mail for us. Pure.
 
-See RFC 8461, sections 3.2 and 3.3. Senders that cannot fetch a valid policy ignore it. An enforced policy that does not
-name our host stops mail.
+See RFC 8461, sections 3.2, 3.3 and 5.1. Senders that cannot fetch a valid policy ignore it. An enforced policy that
+does not name our host stops mail, also that of senders that stored it, until its `max_age` is over or they replace it.
+They fetch a policy again if the id in the TXT record changes, so neither a removed record nor a removed policy ends it.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -78,6 +81,30 @@ class PolicyCheck:
         return cls(**{**stored, "effect": PolicyEffect(stored["effect"]), "mx": tuple(stored["mx"])})
 
 
+@dataclass(frozen=True)
+class Block:
+    """Why senders that follow MTA-STS don't deliver here, and the step that ends it.
+
+    `until`: when the last of them drops the policy, which has this id.
+    """
+
+    why: str
+    step: str
+    until: datetime
+    policy_id: str
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.why} {self.step}"
+
+    def as_json(self) -> dict[str, str]:
+        return {**asdict(self), "until": self.until.isoformat()}
+
+    @classmethod
+    def of_json(cls, stored: Mapping[str, str]) -> "Block":
+        return cls(stored["why"], stored["step"], datetime.fromisoformat(stored["until"]), stored["policy_id"])
+
+
 def policy_host(name: str) -> str:
     return f"mta-sts.{name}"
 
@@ -142,6 +169,49 @@ def ignored_policy(sentence: str) -> PolicyCheck:
 def with_problem(known: PolicyCheck, why: str) -> PolicyCheck:
     """Return the known check with a problem: a failed fetch says nothing about the policy."""
     return replace(known, problem=why)
+
+
+_TAG = re.compile(r"(?:^|;)\s*id\s*=\s*([A-Za-z0-9]{1,32})\s*(?:;|$)")
+_LISTS_OTHERS = "Senders that follow MTA-STS don't deliver mail for {name}: its policy doesn't list {host}."
+_ADD = "Add the line “mx: {host}” to the policy, then change the id in the TXT record {record}."
+_STORED = "Some senders don't deliver mail for {name} until {until}: they keep an MTA-STS policy without {host}."
+_NEW_ID = "Change the id in the TXT record {record}: then they read the policy again."
+_ANNOUNCE = "Publish the TXT record {record} with a new id, and a policy that lists {host} or has the mode “none”."
+_SERVE = "Serve a policy that lists {host} or has the mode “none”, then change the id in the TXT record {record}."
+
+
+def id_of(texts: Iterable[str]) -> str:
+    """Return the id in the TXT record that announces a policy, "" if it has none."""
+    return next((found[1] for text in texts if (found := _TAG.search(text))), "")
+
+
+def block_after(
+    check: PolicyCheck | None,
+    before: PolicyCheck,
+    known: Block | None,
+    *,
+    name: str,
+    host: str,
+    policy_id: str,
+    now: datetime,
+) -> Block | None:
+    """Return whether senders refuse to deliver here, after a fetch that succeeded.
+
+    `check` is None if no policy is announced. `before` and `known` were stored before. `policy_id` is that of the TXT
+    record. A sender may have stored a policy at any moment until we see that it is gone.
+    """
+    words = {"name": name, "host": host, "record": f"_mta-sts.{name}"}
+    if check is not None and check.loses_mail:
+        until = now + timedelta(seconds=check.max_age or 0)
+        return Block(_LISTS_OTHERS.format(**words), _ADD.format(**words), until, policy_id)
+    if known is not None and before.loses_mail:
+        known = replace(known, until=now + timedelta(seconds=before.max_age or 0))
+    is_valid = check is not None and bool(check.mode)
+    if known is None or known.until <= now or (is_valid and policy_id != known.policy_id):
+        return None
+    why = _STORED.format(**words, until=f"{known.until.astimezone(UTC):%-d %B %Y, %H:%M} UTC")
+    step = _NEW_ID if is_valid else _ANNOUNCE if check is None else _SERVE
+    return replace(known, why=why, step=step.format(**words))
 
 
 def _refusal(fetched: Fetched) -> str:

@@ -1,7 +1,7 @@
 """Fetches and stores the MTA-STS policies of domains whose TXT record announces one.
 
-A failed fetch keeps the known result and stores the reason. While an enforced policy stops mail to us, the owners are
-alerted (`domain.mta_sts`).
+A failed fetch keeps the known result and stores the reason. While an enforced policy, or one that senders stored, keeps
+mail from us, the domain is red (`domains/receiving`), and its owners are alerted (`domain.mta_sts`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,12 @@ from django.db.models import F, Q
 from domains.checking.core.judgement import Judgement, State
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.domain_list.selectors import domain_subject, domains_in_region
-from domains.jobs import queue_policy_fetch
+from domains.jobs import queue_checks, queue_policy_fetch
 from domains.models.domains import Domain, Stage
 from domains.mta_sts import core, gateway
-from domains.mta_sts.core import Fetched, PolicyCheck
+from domains.mta_sts.core import Block, Fetched, PolicyCheck
 from domains.nameservers import services as nameservers_services
+from domains.receiving.core import MX_POINTS_HERE
 from domains.records.core import INBOUND_MX
 from inbound_admin.lib import isolation, slow_work
 from inbound_admin.lib.public_http import NoAnswer, Why
@@ -35,13 +36,19 @@ SEEN_BY_ALL = (Why.CERTIFICATE,)
 
 def record_announcement(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
     """Queue a fetch if one is due, or clear a policy that is no longer announced. The caller, a check, saves."""
-    state = next((judgement.state for judgement in judgements if judgement.key == KEY), State.WAITING)
-    if state is State.VERIFIED:
+    seen = next((judgement for judgement in judgements if judgement.key == KEY), None)
+    state, block = seen.state if seen else State.WAITING, _block(domain)
+    if seen and state is State.VERIFIED:
+        if block and block.policy_id != core.id_of(seen.found):
+            domain.mta_sts_at = now - EVERY
         if domain.mta_sts_at is None or domain.mta_sts_at <= now - EVERY:
             queue_policy_fetch()
-    elif state in (State.WAITING, State.WRONG, State.AT_RISK) and domain.mta_sts_at is not None:
-        _update_alert(domain, PolicyCheck(), now)
+        if block and block.until <= now and not domain.mta_sts_check.loses_mail:
+            block = None
+    elif state in (State.WAITING, State.WRONG, State.AT_RISK):
+        block = _block_after(domain, None, "", now)
         domain.mta_sts, domain.mta_sts_at = {}, None
+    _set_block(domain, block, now)
 
 
 def fetch_due(*, now: datetime) -> int:
@@ -102,8 +109,12 @@ def _judge_response(domain: Domain, fetched: Fetched) -> PolicyCheck:
         failure = "broke off its answer"
     if failure:
         return core.with_problem(domain.mta_sts_check, f"{core.policy_host(domain.name)} {failure}.")
-    host = next((record.value for record in domain.records if record.key == INBOUND_MX), "")
-    return core.judge(domain.name, host, fetched)
+    return core.judge(domain.name, _host(domain), fetched)
+
+
+def _host(domain: Domain) -> str:
+    """Return where the domain's mail should go: here, or where staff recorded that it goes."""
+    return next((record.value for record in domain.records if record.key == INBOUND_MX), "")
 
 
 def _addresses(hosts: Sequence[str]) -> dict[str, Sequence[str] | str]:
@@ -130,21 +141,42 @@ def _store(domain: Domain, check: PolicyCheck, now: datetime) -> None:
         return
     if check.problem:
         check = core.with_problem(locked.mta_sts_check, check.problem)
-    Domain.objects.filter(pk=domain.pk).update(mta_sts=check.as_json(), mta_sts_at=now)
-    domain.mta_sts, domain.mta_sts_at = check.as_json(), now
+    found, before = {"mta_sts": check.as_json(), "mta_sts_at": now}, locked.mta_sts_block
     if not check.problem:
-        _update_alert(locked, check, now)
+        texts = locked.record_checks.filter(key=KEY).values_list("found", flat=True).first() or ()
+        _set_block(locked, _block_after(locked, check, core.id_of(texts), now), now)
+    if locked.mta_sts_block != before:
+        found |= {"mta_sts_block": locked.mta_sts_block, "next_check_at": now}  # the check judges what arrives
+        queue_checks()
+    Domain.objects.filter(pk=domain.pk).update(**found)
+    for name, value in found.items():
+        setattr(domain, name, value)
 
 
-def _update_alert(domain: Domain, check: PolicyCheck, now: datetime) -> None:
-    """Level-triggered: does nothing if no mail is or was lost."""
-    if not check.loses_mail and not domain.mta_sts_check.loses_mail:
+def _block(domain: Domain) -> Block | None:
+    """Return what is stored. The version before stored no block, but the policy that loses mail."""
+    if domain.mta_sts_block:
+        return Block.of_json(domain.mta_sts_block)
+    check, at = domain.mta_sts_check, domain.mta_sts_at
+    return Block(check.sentence, "", at, "") if check.loses_mail and at else None
+
+
+def _block_after(domain: Domain, check: PolicyCheck | None, policy_id: str, now: datetime) -> Block | None:
+    named = {"name": domain.name, "host": _host(domain), "policy_id": policy_id}
+    return core.block_after(check, domain.mta_sts_check, _block(domain), **named, now=now)
+
+
+def _set_block(domain: Domain, block: Block | None, now: datetime) -> None:
+    """Set it on the row, which the caller saves, and alert the owners while mail comes here. Level-triggered."""
+    if block is None and domain.mta_sts_block is None and not domain.mta_sts_check.loses_mail:
         return
+    domain.mta_sts_block = block.as_json() if block else None
+    facts = domain.receiving_facts(domain.name)
     alerts_services.observe(
         kind="domain.mta_sts",
         about=domain_subject(domain),
-        firing=check.loses_mail,
-        why=check.sentence,
+        firing=bool(facts.policy) and facts.mx in MX_POINTS_HERE and facts.is_wanted and not facts.is_elsewhere,
+        why=block.sentence if block else "",
         severity="high",
         now=now,
     )

@@ -66,6 +66,7 @@ class ReceivingState(StrEnum):
     TAKEN = "taken"
     UNDELIVERED = "undelivered"
     TLS_ONLY = "tls_only"
+    MTA_STS = "mta_sts"
     FOREIGN = "foreign"
     PUBLISH_MX = "publish_mx"
     ADD_ADDRESS = "add_address"
@@ -81,10 +82,6 @@ class ReceivingState(StrEnum):
     COULD_NOT_TELL = "could_not_tell"
 
 
-RED = (
-    *(ReceivingState.LOST, ReceivingState.PARTLY_LOST, ReceivingState.BOUNCED, ReceivingState.REJECTED),
-    *(ReceivingState.TAKEN, ReceivingState.UNDELIVERED, ReceivingState.TLS_ONLY, ReceivingState.HELD),
-)
 MX_POINTS_HERE = (MxFact.HERE, MxFact.SHARED, MxFact.UNSEEN)  # some mail arrives at SES, as far as we know
 DELIVERED = (RulesFact.CARRIED, RulesFact.COPIED)
 NOT_HERE = (RulesFact.NOTHING, RulesFact.ACCEPTED, RulesFact.CAUGHT)  # no address
@@ -101,6 +98,7 @@ _LABELS = {  # the most urgent first
     ReceivingState.UNDELIVERED: ("Not delivered", "bad", "x-circle"),
     ReceivingState.TAKEN: ("Caught by another rule", "bad", "x-circle"),
     ReceivingState.TLS_ONLY: ("Only with TLS", "bad", "x-circle"),
+    ReceivingState.MTA_STS: ("Blocked by MTA-STS", "bad", "x-circle"),
     ReceivingState.COPIED: ("Copied elsewhere", "warn", "exclamation-triangle"),
     ReceivingState.BLOCKED: ("Blocked", "warn", "exclamation-triangle"),
     ReceivingState.PUBLISH_MX: ("MX record missing", "todo", "clock"),
@@ -116,13 +114,12 @@ _LABELS = {  # the most urgent first
     ReceivingState.UNAVAILABLE: ("Not available", "mute", "no-symbol"),
     ReceivingState.OFF: ("Off", "mute", "pause"),
 }
+RED = tuple(state for state, (_, tone, _) in _LABELS.items() if tone == "bad")
 
 
 @dataclass(frozen=True)
 class ReceivingFacts:
-    """`name` is a host name, or "*.example.com" for every subdomain. `recipient` is the address or catch-all that
-    the facts are about; "" for the whole name.
-    """
+    """Of a host name or, as "*.example.com", of every subdomain, or of the `recipient` there: address or catch-all."""
 
     name: str
     mx: MxFact = MxFact.NOT_CHECKED
@@ -136,6 +133,7 @@ class ReceivingFacts:
     is_unread: bool = False  # the rules were not read since the customer changed
     recipient: str = ""
     is_off: bool = False
+    policy: str = ""  # why senders that follow its MTA-STS policy don't deliver here
     kept_by: str = "a subdomain catch-all above"  # what makes SES accept the mail that nobody gets
 
     @cached_property
@@ -316,7 +314,8 @@ _SEND_ONLY = "it's set to send only, but its MX record points here. Point the MX
 
 def _send_only(facts: ReceivingFacts) -> tuple[_Case, ...]:
     """No rule names it. A subdomain catch-all above may still receive its mail, or another receipt rule."""
-    (state, does), is_last = _first(_mx_here_cases(replace(facts, mx=MxFact.HERE))), facts.mx is MxFact.UNSEEN
+    here = replace(facts, mx=MxFact.HERE, policy="")
+    (state, does), is_last = _first(_mx_here_cases(here)), facts.mx is MxFact.UNSEEN
     if state in (ReceivingState.REJECTED, ReceivingState.NOT_CHECKED):
         state, does = ReceivingState.REJECTED, "SES rejects all mail for {name}"
     elif facts.rules in (*DELIVERED, *_ACCEPTING):
@@ -352,12 +351,14 @@ def _mx_here_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
         (rules in _REMOVED, states.REJECTED, _REMOVED.get(rules, "")),
         (bool(sentence), other, sentence),
         (facts.mx is MxFact.SHARED, states.PUBLISH_MX, _PART),
+        (bool(facts.policy), states.MTA_STS, facts.policy),
         (rules is RulesFact.COPIED, states.COPIED, "{Mail} arrives here. Another receipt rule also receives a copy."),
         (True, states.LIVE, f"{_CAUGHT}." if rules is RulesFact.CAUGHT else "{Mail} arrives here."),
     )
 
 
 _LAST_SEEN = " We couldn't look up the MX record; it pointed here at the last successful check."
+_ADD = " Before that, list its host in the MTA-STS policy and change the id: senders that follow it don't deliver here."
 
 
 def _mx_not_here_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
@@ -381,9 +382,8 @@ def _mx_elsewhere_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     region = "Inbound mail isn't set up in this region yet. Our team has been notified. Don't change the MX record yet."
     verified = "The addresses at {name} are ready. The MX record comes last, once SES has verified the domain."
     waits = "The addresses at {name} wait until SES has verified the domain. The MX record comes last."
-    rule = "We're setting up the addresses at {name}. The MX record comes after that."
     below = " A subdomain with DNS records needs its own MX record." if facts.name.startswith("*.") else ""
-    ready = f"Mail for {{name}} {goes}. Publish the MX record to receive it here.{below}"
+    ready = f"Mail for {{name}} {goes}. Publish the MX record to receive it here.{below}{_ADD if facts.policy else ''}"
     nothing = rules in (*NOT_HERE, RulesFact.FOREIGN)
     is_waiting = rules in (RulesFact.WAITING, RulesFact.UNSTORED)
     return (
@@ -392,7 +392,7 @@ def _mx_elsewhere_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
         (rules in _BLOCKED, states.BLOCKED, _BLOCKED.get(rules, "")),
         (rules is RulesFact.NOT_SET_UP, states.NOT_SET_UP, region),
         (is_waiting and not facts.is_verified, states.UNVERIFIED, waits),
-        (is_waiting, states.APPLYING, rule),
+        (is_waiting, states.APPLYING, "We're setting up the addresses at {name}. The MX record comes after that."),
         (not facts.is_verified, states.UNVERIFIED, verified),
         (facts.mx is MxFact.NOT_CHECKED, states.NOT_CHECKED, "The MX record of {name} hasn't been checked yet."),
         (facts.mx is MxFact.BEHIND, states.PUBLISH_MX, _BEHIND),

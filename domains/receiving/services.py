@@ -42,7 +42,7 @@ def update_receiving_state(domain: Domain, now: datetime) -> None:
     found = most_severe((domain.receiving, *domain.receiving_below)) if domain.stage == Stage.READY else None
     before = domain.receiving_state
     domain.receiving_state = found.state if found else ""
-    is_red = found is not None and found.is_red
+    is_red = found is not None and found.is_red and found.state is not ReceivingState.MTA_STS  # which has its own alert
     if found is not None and found.state is ReceivingState.COULD_NOT_TELL:
         return  # a failed lookup changes no alert
     if not is_red and before in ("", ReceivingState.LIVE):

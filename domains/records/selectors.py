@@ -18,7 +18,7 @@ from domains.mta_sts.core import PolicyCheck
 from domains.ownership import core as ownership_core
 from domains.providers.core import FormValues, form_values
 from domains.providers.selectors import DnsHost, dns_host
-from domains.receiving.core import Receiving, ReceivingState, most_severe
+from domains.receiving.core import RED, Receiving, ReceivingState, most_severe
 from domains.records.core import BY_DKIM, Need, Purpose, Record, RecordAction, action_of, is_inbound
 from notifications.alerts.selectors import open_since
 
@@ -303,7 +303,7 @@ def _next_action(domain: Domain, required: Sequence[RecordRow]) -> str:
     if domain.stage != Stage.READY or domain.is_held:
         return ""
     if required and all(row.counts_as_done for row in required):
-        if domain.receiving.asks_for_address or domain.receiving.is_red:
+        if domain.receiving.asks_for_address or domain.receiving.state in (set(RED) - {ReceivingState.MTA_STS}):
             return "address"
         return "" if domain.state == State.VERIFIED else "check"
     if any(row.known and row.known.state in (State.WRONG, State.AT_RISK) for row in required):

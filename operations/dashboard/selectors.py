@@ -279,6 +279,7 @@ LOSING = {
     ReceivingState.TAKEN: "another rule catches it",
     ReceivingState.UNDELIVERED: "the receipt rule stores it without delivering it",
     ReceivingState.TLS_ONLY: "SES rejects what comes without TLS",
+    ReceivingState.MTA_STS: "an MTA-STS policy doesn't list our host",
     ReceivingState.BOUNCED: "another rule bounces it",
     ReceivingState.REJECTED: "SES rejects it",
 }

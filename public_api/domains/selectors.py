@@ -45,7 +45,7 @@ VERIFIED = BY_AMAZON | (_ONCE & ~FAILED)
 STATUS = {"verified": VERIFIED, "failed": FAILED, "pending": ~VERIFIED & ~FAILED}
 MX = "inbound-mx"
 # A lookup that failed takes nothing away: where we can't tell now, mail arrived when we last could.
-ARRIVING = (ReceivingState.LIVE, ReceivingState.COPIED)
+ARRIVING = (ReceivingState.LIVE, ReceivingState.COPIED, ReceivingState.MTA_STS)
 
 Checks = Mapping[str, RecordCheck]
 

@@ -374,3 +374,11 @@ def _public(record: Record, case: Case) -> tuple[LinkState, tuple[Cause, ...]]:
         return LinkState.OK, ()
     errors = tuple(dict.fromkeys(answer.error for answer in answers))
     return LinkState.UNKNOWN, (Cause("dns.lookup_failed", record, errors),)
+
+
+def transport_causes(case: Case) -> tuple[Cause, ...]:
+    """Return why senders that follow MTA-STS don't deliver here: no DNS answer says it, the stored policy does."""
+    if case.history.blocked is None:
+        return ()
+    why, step = case.history.blocked
+    return (Cause("dns.rival.mta_sts", data=(("policy_why", why), ("policy_step", step))),)

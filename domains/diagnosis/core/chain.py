@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from domains.checking.core import sentences
 from domains.checking.core.judgement import Aspect, SesStatus
 from domains.checking.core.nearness import is_close
-from domains.diagnosis.core.causes import JudgedRecord, judge
+from domains.diagnosis.core.causes import JudgedRecord, judge, transport_causes
 from domains.diagnosis.core.findings import (
     LANES,
     LINKS,
@@ -355,7 +355,7 @@ def _findings(case: Case, judged: tuple[JudgedRecord, ...]) -> tuple[DiagnosisFi
         records = tuple(cause for cause in records if cause.code != "dns.lookup_failed")
     by_key = {(cause.code, cause.record): cause for cause in (*zone, *records)}
     found = [finding_of(cause, case) for cause in by_key.values()]
-    return (*found, *_ses_findings(case, found))
+    return (*found, *_ses_findings(case, found), *(finding_of(cause, case) for cause in transport_causes(case)))
 
 
 def _is_certainly_gone(cause: Cause, case: Case) -> bool:

@@ -144,7 +144,7 @@ class RecordHistory:
     `serial` and `serial_since` are the zone's SOA serial and when we first saw it. `said_added_at` is when the customer
     said that the records were added. `failed_checks` counts consecutive checks that found something missing. `sisters`
     are the customer's other domains. `others` are the records that other domains, of any customer, require at names
-    that were asked.
+    that were asked. `blocked`: why an MTA-STS policy keeps senders from us, and the step that ends it.
     """
 
     verified: tuple[tuple[str, datetime], ...] = ()
@@ -155,6 +155,7 @@ class RecordHistory:
     failed_checks: int = 0
     sisters: tuple[str, ...] = ()
     others: tuple[Record, ...] = ()
+    blocked: tuple[str, str] | None = None
 
     def verified_at(self, key: str) -> datetime | None:
         return dict(self.verified).get(key)

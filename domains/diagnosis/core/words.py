@@ -148,7 +148,8 @@ def _severity(cause: Cause, case: Case) -> Severity:
 def _blocks(cause: Cause, case: Case, severity: Severity) -> tuple[str, ...]:
     if severity in (Severity.NOTE, Severity.WAIT, Severity.UNKNOWN):
         return ()
-    blocked = _BLOCKS.get(cause.record.purpose, ()) if cause.record else ("sending", "receiving")
+    everything = ("receiving",) if cause.code == "dns.rival.mta_sts" else ("sending", "receiving")
+    blocked = _BLOCKS.get(cause.record.purpose, ()) if cause.record else everything
     return tuple(what for what in blocked if what != "receiving" or case.facts.receiving)
 
 

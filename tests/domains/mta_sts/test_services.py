@@ -2,22 +2,32 @@
 is.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from domains.checking import services as checking_services
+from domains.checking.core.judgement import State
+from domains.diagnosis import services as diagnosis_services
+from domains.diagnosis.core.findings import as_reply
 from domains.models.domains import Domain
 from domains.mta_sts import services as mta_sts_services
 from domains.mta_sts.core import PolicyEffect
+from domains.receiving.core import ReceivingState
+from domains.sharing import services as sharing_services
+from domains.sharing.selectors import token_of
 from notifications.models.alerts import Alert
+from public_api.records import api as records_api
 from sandbox.process import Sandbox
 from sandbox.values import WEB_FAULTS
+from tests.api_client import api_of, ok
 from tests.domains.factories import mark_as_receiving, publish, set_up_domain
 from tests.factories import make_member
 
@@ -133,15 +143,15 @@ def test_a_host_without_an_address_differs_from_a_failed_lookup(sandbox: Sandbox
 def test_an_enforced_policy_without_our_host_opens_an_alert_that_ends(sandbox: Sandbox, shop: Domain) -> None:
     sandbox.control.host_policy("shop.com", OTHERS)
     assert check(shop).mta_sts_check.loses_mail
-    assert "does not name inbound-smtp" in Alert.objects.get(kind="domain.mta_sts", state="open").why
+    assert "doesn't list inbound-smtp" in open_alert().why
     sandbox.control.host_policy("shop.com", OTHERS, "error")
     check_again(shop)
-    assert Alert.objects.filter(
-        kind="domain.mta_sts", state="open"
-    ).exists()  # the fetch failed, so the alert stays open
+    assert is_alerted()  # the fetch failed
+    unannounce(sandbox)
+    sandbox.control.add_record("shop.com", "_mta-sts.shop.com", "TXT", "v=STSv1; id=2")
     sandbox.control.host_policy("shop.com", ENFORCED)
     check_again(shop)
-    assert not Alert.objects.filter(kind="domain.mta_sts", state="open").exists()
+    assert not is_alerted()
 
 
 @pytest.mark.parametrize("host", ["", "mx.elsewhere.net"])
@@ -155,17 +165,129 @@ def test_a_policy_is_no_concern_where_support_recorded_that_mail_is_received_els
     domain = check_again(Domain.objects.get(pk=shop.pk))
     assert "mta-sts" not in {record.key for record in domain.records}
     assert (domain.mta_sts, domain.mta_sts_at) == ({}, None)
-    assert not Alert.objects.filter(kind="domain.mta_sts", state="open").exists()
+    assert not is_alerted()
 
 
-def test_removing_the_record_ends_the_check_and_the_alert(sandbox: Sandbox, shop: Domain) -> None:
+def test_a_policy_that_senders_stored_blocks_mail_after_the_record_was_removed_until_its_age_is_over(
+    sandbox: Sandbox, shop: Domain
+) -> None:
     sandbox.control.host_policy("shop.com", OTHERS)
     check(shop)
-    (record,) = [each for each in sandbox.control.records("shop.com") if each.name == "_mta-sts.shop.com"]
-    sandbox.control.remove_record("shop.com", record.id)
+    unannounce(sandbox)
     domain = check(shop)
     assert (domain.mta_sts, domain.mta_sts_at) == ({}, None)
-    assert not Alert.objects.filter(kind="domain.mta_sts", state="open").exists()
+    assert domain.receiving.state is ReceivingState.MTA_STS
+    assert "they keep an MTA-STS policy without" in domain.receiving.sentence
+    assert "Publish the TXT record _mta-sts.shop.com with a new id" in open_alert().why
+    with time_machine.travel(timezone.now() + timedelta(seconds=86_401), tick=True):
+        domain = check(shop)
+    assert (domain.mta_sts_block, domain.receiving.state) == (None, ReceivingState.LIVE)
+    assert not is_alerted()
+
+
+def test_a_policy_that_was_corrected_under_the_same_id_blocks_mail_until_the_id_changes(
+    sandbox: Sandbox, shop: Domain
+) -> None:
+    """A sender fetches a policy again only if the id changes (RFC 8461, 3.1)."""
+    sandbox.control.host_policy("shop.com", OTHERS)
+    check(shop)
+    sandbox.control.host_policy("shop.com", ENFORCED)
+    domain = check_again(shop)
+    assert domain.mta_sts_check.effect is PolicyEffect.ENFORCED
+    assert domain.receiving.sentence.endswith(
+        "Change the id in the TXT record _mta-sts.shop.com: then they read the policy again."
+    )
+    assert is_alerted()
+    unannounce(sandbox)
+    sandbox.control.add_record("shop.com", "_mta-sts.shop.com", "TXT", "v=STSv1; id=2")
+    domain = check_again(shop)
+    assert (domain.mta_sts_block, domain.receiving.state) == (None, ReceivingState.LIVE)
+    assert not is_alerted()
+
+
+@pytest.mark.parametrize("policy", ["version: STSv1\nmode: none\nmax_age: 60\n", ENFORCED])
+def test_a_policy_with_a_new_id_replaces_what_senders_stored(policy: str, sandbox: Sandbox, shop: Domain) -> None:
+    sandbox.control.host_policy("shop.com", OTHERS)
+    check(shop)
+    sandbox.control.host_policy("shop.com", policy)
+    unannounce(sandbox)
+    sandbox.control.add_record("shop.com", "_mta-sts.shop.com", "TXT", "v=STSv1; id=2")
+    assert check_again(shop).receiving.state is ReceivingState.LIVE
+
+
+def test_the_policy_is_fetched_at_once_if_its_id_changes_while_it_blocks_mail(sandbox: Sandbox, shop: Domain) -> None:
+    sandbox.control.host_policy("shop.com", OTHERS)
+    check(shop)
+    sandbox.control.host_policy("shop.com", ENFORCED)
+    unannounce(sandbox)
+    sandbox.control.add_record("shop.com", "_mta-sts.shop.com", "TXT", "v=STSv1; id=2")
+    assert check(shop).receiving.state is ReceivingState.LIVE
+
+
+def test_a_stored_policy_counts_from_the_moment_when_it_was_seen_to_be_gone(sandbox: Sandbox, shop: Domain) -> None:
+    sandbox.control.host_policy("shop.com", OTHERS)
+    check(shop)
+    later = timezone.now() + timedelta(hours=5)
+    with time_machine.travel(later, tick=True):
+        unannounce(sandbox)
+        block = check(shop).mta_sts_block or {}
+    assert datetime.fromisoformat(block["until"]) >= later + timedelta(seconds=86_400)
+
+
+def test_every_place_says_that_a_policy_blocks_mail(sandbox: Sandbox, shop: Domain, client: Client) -> None:
+    sandbox.control.host_policy("shop.com", OTHERS)
+    check(shop)
+    domain = check(shop)
+    blocked = "Senders that follow MTA-STS don't deliver mail for shop.com"
+    assert domain.state == State.WRONG
+    assert domain.receiving_state == "mta_sts"
+    assert domain.summary.startswith(blocked)
+    client.force_login(make_member(shop.customer, email="alice@alice.com"))
+    for url in (reverse("domains:list"), reverse("domains:detail", args=[shop.pk])):
+        assert escape(blocked) in client.get(url).content.decode()
+    api = ok(api_of(make_member(shop.customer, email="bob@alice.com")).get(f"/api/v2/domains/{shop.pk}"))
+    found = api.get("data", api)
+    assert found["receiving"] == "mta_sts"
+    assert found["attention"].startswith(blocked)
+    assert any(step.startswith(blocked) for step in records_api.next_steps(domain))
+    assert blocked in as_reply(diagnosis_services.diagnose(domain, now=timezone.now()))
+    link = sharing_services.create(domain=domain, actor=make_member(shop.customer, email="carol@alice.com"))
+    assert escape(blocked) in Client().get(reverse("domains:shared", args=[token_of(link)])).content.decode()
+
+
+def test_a_policy_that_lists_another_mail_service_alerts_nobody_while_the_mx_points_there(
+    sandbox: Sandbox, shop: Domain
+) -> None:
+    (mx,) = [each for each in sandbox.control.records("shop.com") if (each.name, each.type) == ("shop.com", "MX")]
+    sandbox.control.remove_record("shop.com", mx.id)
+    sandbox.control.add_record("shop.com", "shop.com", "MX", "10 aspmx.l.google.com")
+    sandbox.control.host_policy("shop.com", OTHERS)
+    domain = check(shop)
+    assert domain.receiving.state is ReceivingState.PUBLISH_MX
+    assert "list its host in the MTA-STS policy" in domain.receiving.sentence
+    assert not is_alerted()
+
+
+def test_a_version_before_stored_no_block_and_its_alert_ends(sandbox: Sandbox, shop: Domain) -> None:
+    sandbox.control.host_policy("shop.com", OTHERS)
+    check(shop)
+    Domain.objects.filter(pk=shop.pk).update(mta_sts_block=None)
+    sandbox.control.host_policy("shop.com", ENFORCED)
+    check_again(shop)
+    assert not is_alerted()
+
+
+def unannounce(sandbox: Sandbox) -> None:
+    (record,) = [each for each in sandbox.control.records("shop.com") if each.name == "_mta-sts.shop.com"]
+    sandbox.control.remove_record("shop.com", record.id)
+
+
+def open_alert() -> Alert:
+    return Alert.objects.get(kind="domain.mta_sts", state="open")
+
+
+def is_alerted() -> bool:
+    return Alert.objects.filter(kind="domain.mta_sts", state="open").exists()
 
 
 def test_a_failed_zone_lookup_keeps_the_known_effect(sandbox: Sandbox, shop: Domain) -> None:
@@ -192,4 +314,4 @@ def test_a_manual_check_shows_the_current_policy(sandbox: Sandbox, shop: Domain,
     client.post(reverse("domains:check", args=[shop.pk]))
     page = client.get(f"/domains/{shop.pk}/").content.decode()
     assert 'data-policy="loses_mail"' in page
-    assert "The MTA-STS policy blocks mail" in page
+    assert "Blocked by MTA-STS" in page
