@@ -189,9 +189,10 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
     replaced = {d.pk for d in domains if d.dkim_tokens != keys[d.pk]}  # nobody ever published the new keys
     before = {(pk, key): at for (pk, key), at in before.items() if pk not in replaced or not key.startswith("dkim-")}
     history_services.record_answers(domains, seen.all, now=now)
+    proofs = wildcards_services.proofs_by_ses(domains)
     for domain in domains:  # judged again: SES's answer changes which records are required
         judgements = conflicts.judge(domain, _judge(domain, seen, further, before, now))
-        _save(domain, judgements, now, seen, wildcards_services.proof_by_ses(domain))
+        _save(domain, judgements, now, seen, proofs.get(domain.pk))
 
 
 def _query_records(domains: Sequence[Domain], before: dict[tuple[str, str], datetime | None]) -> HostLookup:

@@ -26,7 +26,7 @@ from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.ownership import services as ownership_services
-from domains.ownership.core import BEING_REMOVED, PUBLIC_REASONS, TOO_LATE, WHY, ClaimReason
+from domains.ownership.core import BEING_REMOVED, FOUND_UNCHECKED, PUBLIC_REASONS, TOO_LATE, WHY, ClaimReason
 from domains.ownership.services import notify_owners
 from domains.records.core import Record, mail_from_candidates
 from domains.wildcards import services as wildcards_services
@@ -60,14 +60,24 @@ def check_claims(domains: Sequence[Domain]) -> set[str]:
     asked_at = timezone.now()
     for answer in look_up(questions):
         seen.setdefault(answer.question, []).append(answer)
-    return {domain.pk for domain in domains if _check_answers(domain, records[domain.pk], seen, asked_at)}
+    found = {d: records[d.pk] for d in domains if _is_found(d, seen.get(question_for(records[d.pk]), []))}
+    standings = wildcards_services.standings_of_challenges(found)
+    return {d.pk for d in domains if _check_answers(d, records[d.pk], seen, standings.get(d.pk), asked_at)}
 
 
-def _check_answers(domain: Domain, record: Record, seen: Mapping[Question, list[Answer]], asked_at: datetime) -> bool:
-    answers = seen.get(question_for(record), [])
-    is_found = ownership_core.is_proven(domain.parsed, domain.claim_token, answers)
-    standing = wildcards_services.standing_of_challenge(domain, record) if is_found else None
+def _is_found(domain: Domain, answers: Sequence[Answer]) -> bool:
+    return ownership_core.is_proven(domain.parsed, domain.claim_token, answers)
+
+
+def _check_answers(
+    domain: Domain,
+    record: Record,
+    seen: Mapping[Question, list[Answer]],
+    standing: Standing | None,
+    asked_at: datetime,
+) -> bool:
     further = [a for question in further_questions(record, domain.parsed) for a in seen.get(question, [])]
+    answers = seen.get(question_for(record), [])
     found = judge(record, answers, verified_before=None, now=asked_at, further=further)
     _store_check(domain, _by_standing(found, record, standing), asked_at)
     if standing is not Standing.OWN:
@@ -81,7 +91,8 @@ def _by_standing(found: Judgement, record: Record, standing: Standing | None) ->
         return found
     is_shared = standing is Standing.SHARED
     state, code = (State.WRONG, WILDCARD_CODE) if is_shared else (State.COULD_NOT_CHECK, FAILED_CODE)
-    return replace(found, state=state, code=code, sentence=describe(code, record, found.found), last_verified=None)
+    said = FOUND_UNCHECKED if standing is Standing.UNKNOWN else describe(code, record, found.found)
+    return replace(found, state=state, code=code, sentence=said, last_verified=None)
 
 
 @transaction.atomic
@@ -91,7 +102,8 @@ def _store_check(domain: Domain, found: Judgement, now: datetime) -> None:
     Store nothing if a newer check has begun: it stores its own result.
     """
     claim = Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM)
-    shown = {FAILED_CODE: UNCHECKED, WILDCARD_CODE: found.sentence}
+    unchecked = FOUND_UNCHECKED if found.sentence == FOUND_UNCHECKED else UNCHECKED
+    shown = {FAILED_CODE: unchecked, WILDCARD_CODE: found.sentence}
     domain.summary = shown.get(found.code, "")
     if not claim.filter(not_newer("last_dns_check", now)).update(last_dns_check=now, summary=domain.summary):
         return

@@ -3,6 +3,7 @@
 A wildcard (RFC 4592) answers at every name that doesn't exist, and a DNAME (RFC 6672) redirects every name below it. If
 either leads to another zone, the owner of that zone chooses what DNS says at these names. So an answer proves who
 controls a domain only if a sibling name that nobody published, chosen anew each time, isn't answered in the same way.
+A zone below the domain that is delegated (`_domainkey`, for a provider's keys) is somebody else's choice too.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +15,9 @@ from domains.names.core import DomainName
 
 
 class Standing(StrEnum):
-    """SHARED: the value is there by a wildcard, a DNAME or a CNAME that doesn't count. UNKNOWN: a lookup failed."""
+    """SHARED: the value is there by a wildcard, a DNAME, a delegation or a CNAME that doesn't count. UNKNOWN: a lookup
+    failed.
+    """
 
     OWN = "own"
     SHARED = "shared"
@@ -50,13 +53,23 @@ def has_sibling(question: Question, domain: DomainName) -> bool:
     return question.name != domain.zone
 
 
-def answers_for_zone(answers: Iterable[Answer]) -> list[Answer]:
-    """Return a nameserver's answers for its zone. A CNAME out of the zone isn't followed there, but is seen."""
-    return [a for a in answers if _is_redirected(a) or (a.authoritative and a.status is not LookupStatus.FAILED)]
+def answers_for_zone(answers: Iterable[Answer], domain: DomainName) -> list[Answer]:
+    """Return nameservers' answers for the domain's zone: their own, a CNAME that they don't follow, and a referral to a
+    zone below the domain. One to the domain itself says nothing: they aren't its nameservers.
+    """
+    return [
+        answer
+        for answer in answers
+        if answer.aliases
+        or answer.dname
+        or answer.cut.endswith(f".{domain.ascii}")
+        or (answer.authoritative and answer.status is not LookupStatus.FAILED)
+    ]
 
 
 def judge_standing(is_right: Callable[[Answer], bool], seen: Seen, *, may_be_alias: bool = False) -> Standing:
-    """Judge one name. `may_be_alias`: a CNAME counts that was placed at exactly this name, where no sibling has one.
+    """Judge one name. `may_be_alias`: a CNAME or delegation counts that was placed at exactly this name, where no
+    sibling has one.
 
     Where a sibling has any CNAME, none counts: a DNS host may choose the target of a wildcard at random. That the CNAME
     is still there, the zone's own nameservers must say: resolvers keep the answer of a wildcard that was removed.
@@ -69,7 +82,8 @@ def judge_standing(is_right: Callable[[Answer], bool], seen: Seen, *, may_be_ali
         is_coming = any(is_right(answer) and not _is_redirected(answer) for answer in seen.own_at_host)
         return Standing.ABSENT if answered and not is_coming else Standing.UNKNOWN
     siblings = (*seen.siblings, *seen.siblings_at_host)
-    if any(map(is_right, siblings)) or any(answer.dname for answer in (*answered, *seen.own_at_host)):
+    is_shared = any(map(is_right, siblings)) or any(answer.cut for answer in seen.siblings_at_host)
+    if is_shared or any(answer.dname for answer in (*answered, *seen.own_at_host)):
         return Standing.SHARED
     if any(map(_is_redirected, answered)):
         if not may_be_alias or any(map(_is_redirected, siblings)):
@@ -106,4 +120,4 @@ def has_dkim_key(answer: Answer) -> bool:
 
 
 def _is_redirected(answer: Answer) -> bool:
-    return bool(answer.aliases or answer.dname)
+    return bool(answer.aliases or answer.dname or answer.cut)

@@ -25,26 +25,32 @@ from domains.wildcards.core import (
     judge_standing,
     sibling_of,
 )
+from domains.zone_cut import services as zone_cut_services
 
 
-def standing_of_challenge(domain: Domain, record: Record) -> Standing:
-    """Return whether the challenge's value stands at its own name."""
-    evidence = Evidence(question_for(record), has_text(record.value))
-    seen = _look_at(domain, [evidence.question])[evidence.question]
-    return judge_standing(evidence.is_right, seen, may_be_alias=True)
+def standings_of_challenges(claims: Mapping[Domain, Record]) -> dict[str, Standing]:
+    """Return by id whether the challenge's value stands at its own name."""
+    zone_cut_services.update_zones(list(claims))
+    proofs = {each.pk: Evidence(question_for(record), has_text(record.value)) for each, record in claims.items()}
+    seen = _look_at({domain: [proofs[domain.pk].question] for domain in claims})
+    return {pk: judge_standing(each.is_right, seen[each.question], may_be_alias=True) for pk, each in proofs.items()}
 
 
-def proof_by_ses(domain: Domain) -> Standing | None:
-    """Return whether the records by which SES verified an unproven domain stand at their own names: its TXT record or
-    all DKIM records. None if there is nothing to decide.
+def proofs_by_ses(domains: Sequence[Domain]) -> dict[str, Standing]:
+    """Return by id whether the records by which SES verified an unproven domain stand at their own names: its TXT
+    record or all DKIM records. Domains for which there is nothing to decide are left out.
 
     SES follows a CNAME. It was placed for SES, for whatever account, so it says nothing about who asks here.
     """
-    roads = _roads(domain) if domain.proven_at is None else []
-    if not roads:
-        return None
-    seen = _look_at(domain, [each.question for road in roads for each in road])
-    return any_of([all_of([judge_standing(each.is_right, seen[each.question]) for each in road]) for road in roads])
+    roads = {each: some for each in domains if each.proven_at is None and (some := _roads(each))}
+    seen = _look_at({domain: [each.question for road in some for each in road] for domain, some in roads.items()})
+    return {domain.pk: _proof(domain, some, seen) for domain, some in roads.items()}
+
+
+def _proof(domain: Domain, roads: Sequence[Sequence[Evidence]], seen: Mapping[Question, Seen]) -> Standing:
+    found = [all_of([judge_standing(each.is_right, seen[each.question]) for each in road]) for road in roads]
+    unread = [Standing.UNKNOWN] if domain.dkim_status == SesStatus.UNKNOWN else []  # they may have verified it
+    return any_of([*found, *unread])
 
 
 def _roads(domain: Domain) -> list[list[Evidence]]:
@@ -67,21 +73,35 @@ def _dkim(domain: Domain) -> list[Evidence]:
     return [Evidence(question_for(record), is_alias_to(record.value)) for record in records]
 
 
-def _look_at(domain: Domain, questions: Sequence[Question]) -> Mapping[Question, Seen]:
+def _look_at(wanted: Mapping[Domain, Sequence[Question]]) -> dict[Question, Seen]:
+    """Ask for the names and their siblings, of all domains together."""
+    if not wanted:
+        return {}
     label = f"_inbound-admin-{secrets.token_hex(8)}"
-    beside = {q: sibling_of(q, label) for q in questions if has_sibling(q, domain.parsed)}
-    asked = [*questions, *beside.values()]
-    public = nameservers_services.query_resolvers(asked)
-    host: dict[Question, list[Answer]] = {}
-    for answer in answers_for_zone(nameservers_services.query_nameservers_raw((domain.hosted.zone, q) for q in asked)):
-        host.setdefault(answer.question, []).append(answer)
+    beside = {q: sibling_of(q, label) for d, some in wanted.items() for q in some if has_sibling(q, d.parsed)}
+    asked = {d: [*some, *(beside[q] for q in some if q in beside)] for d, some in wanted.items()}
+    public = nameservers_services.query_resolvers([q for some in asked.values() for q in some])
+    host = _answers_of_hosts(asked)
     return {
         question: Seen(
             public.get(question, []),
             public.get(beside[question], []) if question in beside else [],
-            host.get(question, []),
-            host.get(beside[question], []) if question in beside else [],
+            host.get((domain, question), []),
+            host.get((domain, beside[question]), []) if question in beside else [],
             has_sibling=question in beside,
         )
-        for question in questions
+        for domain, some in wanted.items()
+        for question in some
+    }
+
+
+def _answers_of_hosts(asked: Mapping[Domain, Sequence[Question]]) -> dict[tuple[Domain, Question], list[Answer]]:
+    by_question: dict[Question, list[Answer]] = {}
+    zones = dict.fromkeys((domain.hosted.zone, question) for domain, some in asked.items() for question in some)
+    for answer in nameservers_services.query_nameservers_raw(zones):
+        by_question.setdefault(answer.question, []).append(answer)
+    return {
+        (domain, question): answers_for_zone(by_question.get(question, []), domain.parsed)
+        for domain, some in asked.items()
+        for question in some
     }
