@@ -27,6 +27,7 @@ Add = Callable[..., None]
 def at_dns(sandbox: Sandbox) -> Add:
     sandbox.control.add_zone(NAME, SERVERS)
     sandbox.control.add_zone("bobs-hosting.com", ["ns1.bobs-host.test"])
+    sandbox.control.add_record(NAME, f"www.{NAME}", "A", "203.0.113.7")
 
     def add(name: str, type: str, value: str, zone: str = NAME) -> None:  # noqa: A002 - the record's own word for it
         sandbox.control.add_record(zone, name, type, value)
@@ -68,8 +69,8 @@ def test_a_wildcard_of_any_type_hinders_no_challenge_and_no_setup(
     assert ownership_claims_services.check_claim(claim)
 
 
-@pytest.mark.parametrize("fault", ["refused", "servfail", "silent"])
-def test_records_prove_a_domain_whose_nameservers_do_not_answer_us(
+@pytest.mark.parametrize("fault", ["servfail", "silent"])
+def test_records_prove_a_domain_whose_nameservers_cannot_be_asked(
     sandbox: Sandbox, settings: Any, alice: Customer, at_dns: Add, fault: str
 ) -> None:
     settings.DNS_TIMEOUT_SECONDS = 0.2
@@ -79,7 +80,7 @@ def test_records_prove_a_domain_whose_nameservers_do_not_answer_us(
     publish_proof(sandbox, claim)
     sandbox.control.tick()
     for server in SERVERS:
-        sandbox.control.set_dns_fault(NAME, fault, server)
+        sandbox.control.set_dns_fault(server, fault)
     check(hers)
     assert hers.is_proven
     assert ownership_claims_services.check_claim(claim)
