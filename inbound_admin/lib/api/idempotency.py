@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
@@ -63,7 +64,7 @@ def begin(request: HttpRequest, caller: str, access: Callable[[], Collection[str
     sent = _hash(request.method or "", request.get_full_path(), same_json(request.body))
     before_upgrade = _hash(request.method or "", request.get_full_path(), request.body)
     now = sorted(access())
-    stored = {"caller": caller, "key": call.key, "digest": sent, "access": now, "dead": DEAD_AFTER}
+    stored: dict[str, Any] = {"caller": caller, "key": call.key, "digest": sent, "access": now, "dead": DEAD_AFTER}
     with connection.cursor() as cursor:
         cursor.execute(FORGET, [caller, KEPT_HOURS])
         cursor.execute(BEGIN, stored)

@@ -8,12 +8,15 @@ import pytest
 from accounts.models.people import Customer
 from domains.checking import services as checking_services
 from domains.deletion import services as deletion_services
+from domains.dns.core import Question
 from domains.identity import services as identity_services
 from domains.models.domains import Domain, Stage
 from domains.ownership import core as ownership_core
 from domains.ownership.core import ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
 from domains.preflight import services as preflight_services
+from domains.wildcards import services as wildcards_services
+from domains.wildcards.core import sibling_of
 from sandbox.process import Sandbox
 from tests.domains.factories import (
     identity_at_ses,
@@ -151,12 +154,12 @@ def test_the_sibling_is_another_one_each_time(
     sandbox: Sandbox, bobs_claim: Domain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[str] = []
-    from domains.wildcards import services as wildcards_services
 
-    plain = wildcards_services.sibling_of
-    monkeypatch.setattr(
-        wildcards_services, "sibling_of", lambda question, label: (drawn.append(label), plain(question, label))[1]
-    )
+    def draw(question: Question, label: str) -> Question:
+        drawn.append(label)
+        return sibling_of(question, label)
+
+    monkeypatch.setattr(wildcards_services, "sibling_of", draw)
     record = ownership_core.challenge(bobs_claim.parsed, bobs_claim.claim_token)
     for _ in range(2):
         wildcards_services.standings_of_challenges({bobs_claim: record})

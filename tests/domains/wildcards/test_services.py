@@ -1,6 +1,6 @@
-"""Honest domains are proven beside wildcards, delegated names and nameservers that don't answer; others' zones aren't."""
+"""Honest domains are proven beside wildcards, delegated names and lost nameservers; what is elsewhere proves none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -8,8 +8,10 @@ import pytest
 from accounts.models.people import Customer
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import SesStatus
+from domains.dns.core import Question
 from domains.models.domains import Domain, Stage
 from domains.nameservers import services as nameservers_services
+from domains.nameservers.services import AnswersByQuestion
 from domains.ownership import core as ownership_core
 from domains.ownership.core import ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
@@ -149,11 +151,12 @@ def test_all_claims_of_a_batch_are_looked_at_together_and_only_those_whose_value
         publish_proof(sandbox, claim)
     asked: list[str] = []
     plain = nameservers_services.query_resolvers
-    monkeypatch.setattr(
-        wildcards_services.nameservers_services,
-        "query_resolvers",
-        lambda questions: (asked.append(" ".join(q.name for q in questions)), plain(questions))[1],
-    )
+
+    def query(questions: Sequence[Question]) -> AnswersByQuestion:
+        asked.append(" ".join(question.name for question in questions))
+        return plain(questions)
+
+    monkeypatch.setattr(nameservers_services, "query_resolvers", query)
     assert ownership_claims_services.check_claims(claims) == {claim.pk for claim in claims[:4]}
     (looked,) = [names for names in asked if "_inbound-admin-" in names]
     assert len(looked.split()) == 8
