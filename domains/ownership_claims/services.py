@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.models.people import User
 from audit import services as audit_services
 from domains.checking.core.comparison import FAILED_CODE
-from domains.checking.core.judgement import WILDCARD_CODE, Judgement, State, judge
+from domains.checking.core.judgement import Judgement, State, judge
 from domains.checking.core.sentences import describe
 from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for
 from domains.dns.services import look_up
@@ -30,7 +30,7 @@ from domains.ownership.core import BEING_REMOVED, FOUND_UNCHECKED, PUBLIC_REASON
 from domains.ownership.services import notify_owners
 from domains.records.core import Record, mail_from_candidates
 from domains.wildcards import services as wildcards_services
-from domains.wildcards.core import Standing
+from domains.wildcards.core import WILDCARD_CODE, Standing
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
 from inbound_admin.lib.freshness import not_newer

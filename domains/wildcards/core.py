@@ -13,6 +13,8 @@ from enum import StrEnum
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.names.core import DomainName
 
+WILDCARD_CODE = "dns.rival.wildcard"
+
 
 class Standing(StrEnum):
     """SHARED: the value is there by a wildcard, a DNAME, a delegation or a CNAME that doesn't count. UNKNOWN: a lookup

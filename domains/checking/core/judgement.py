@@ -346,8 +346,6 @@ def _counts(judgements: Sequence[Judgement]) -> str:
     return f"Of {len(judgements)} records: {', '.join(parts)}. {harm}".rstrip() if len(parts) > 1 else ""
 
 
-WILDCARD_CODE = "dns.rival.wildcard"  # the value was found, but it isn't the name's own
-
 FRESH_FOR = timedelta(minutes=15)
 WATCHED_FOR = timedelta(hours=1)
 HOURLY_FOR = timedelta(days=1)
