@@ -6,19 +6,20 @@ from enum import Enum
 from typing import Any, get_args
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
 from pydantic import BaseModel
 from pytest_django import Settings
 
 from accounts.models.api_keys import ApiKey
-from accounts.models.people import Customer, User
+from accounts.models.people import Customer, MemberRole, Membership, User
 from accounts.roles import Role
 from audit.models import ActorKind, Change
 from inbound_admin.lib.api.schemas import In, Out
 from public_api.domains import selectors as domains_selectors
 from receipt_rules.models.endpoints import Endpoint
-from tests.api_client import Api, api_of, description, ok, refused
+from tests.api_client import EVERYTHING, Api, api_of, description, ok, refused
 from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.factories import make_endpoint, make_verified
 
@@ -141,6 +142,46 @@ def test_two_callers_can_use_the_same_idempotency_key(alice: Api, owner: User) -
     ok(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 201)
     ok(bob.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 201)
     refused(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k" * 256), 400, "BAD_IDEMPOTENCY_KEY")
+
+
+def test_a_response_is_not_repeated_to_a_former_member(alice: Api, owner: User) -> None:
+    ok(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 201)
+    Membership.objects.get(user=owner).delete()
+    said = refused(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 403, "ACCESS_CHANGED")
+    assert not {"id", "config", "data"} & set(said)
+    Membership.objects.create(user=owner, customer=make_customer("Other Ltd"))
+    refused(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 403, "ACCESS_CHANGED")
+    assert Endpoint.objects.count() == 1
+
+
+def test_a_response_is_not_repeated_to_a_former_owner_or_to_staff_without_the_permission(
+    alice: Api, owner: User
+) -> None:
+    olga = make_staff(Role.OPERATOR)
+    staff = api_of(olga, *EVERYTHING, "staff")
+    wanted = EMAIL | {"customerId": str(Membership.objects.get(user=owner).customer_id)}
+    ok(staff.post(ENDPOINTS, wanted, Idempotency_Key="k", Reason="asked"), 201)
+    ok(alice.post(ENDPOINTS, EMAIL | {"name": "you"}, Idempotency_Key="k"), 201)
+    Membership.objects.filter(user=owner).update(role=MemberRole.MEMBER)
+    olga.groups.set([Group.objects.get(name=Role.SUPPORT)])
+    refused(alice.post(ENDPOINTS, EMAIL | {"name": "you"}, Idempotency_Key="k"), 403, "ACCESS_CHANGED")
+    refused(staff.post(ENDPOINTS, wanted, Idempotency_Key="k", Reason="asked"), 403, "ACCESS_CHANGED")
+
+
+def test_more_access_than_before_still_gets_the_first_response(owner: User, alice: Api) -> None:
+    Membership.objects.filter(user=owner).update(role=MemberRole.MEMBER)
+    first = ok(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 201)
+    Membership.objects.filter(user=owner).update(role=MemberRole.OWNER)
+    Membership.objects.create(user=owner, customer=make_customer("Other Ltd"))
+    assert ok(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 201) == first
+    with connection.cursor() as cursor:  # as the version before stored it
+        cursor.execute("UPDATE api_calls SET access = NULL")
+    assert ok(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 201) == first
+
+
+def test_another_key_of_the_same_person_gets_no_stored_response(owner: User, alice: Api) -> None:
+    ok(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 201)
+    refused(api_of(owner).post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 409, "ENDPOINT_NAME_TAKEN")
 
 
 def test_a_call_that_failed_with_500_can_be_retried(alice: Api, broken: None) -> None:

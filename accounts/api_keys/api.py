@@ -4,7 +4,7 @@ import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from allauth.account.internal.flows.reauthentication import is_reauthentication_required
@@ -18,7 +18,13 @@ from ninja.security import APIKeyCookie, HttpBearer
 from accounts.api_keys.core import FUNCTION_SCOPES, Scope
 from accounts.api_keys.services import BadKey, use_api_key
 from accounts.models.people import Customer, User
-from accounts.people.selectors import NO_ORGANISATION, customers_for, lacks_second_factor, supports_everyone
+from accounts.people.selectors import (
+    NO_ORGANISATION,
+    access_of,
+    customers_for,
+    lacks_second_factor,
+    supports_everyone,
+)
 from inbound_admin.lib.api import idempotency
 from inbound_admin.lib.api.answers import ERRORS, problem_response, with_etag
 from inbound_admin.lib.api.rate_limit import check_rate_limit
@@ -176,7 +182,7 @@ def _with_conventions(
         def called(request: HttpRequest, *args: Any, **values: Any) -> Any:
             _refuse_parameters(request, values)
             on_members(request, _unread_members(request))
-            begun = idempotency.begin(request, request.auth.name) if request.method == "POST" else None  # type: ignore[attr-defined]
+            begun = _begin(request) if request.method == "POST" else None
             if isinstance(begun, HttpResponse):
                 return begun
             request.begun = begun  # type: ignore[attr-defined]
@@ -186,6 +192,11 @@ def _with_conventions(
         return called
 
     return decorate
+
+
+def _begin(request: HttpRequest) -> idempotency.Begun | HttpResponse | None:
+    asked_by: Caller = request.auth  # type: ignore[attr-defined]  # as in `caller`
+    return idempotency.begin(request, asked_by.name, partial(access_of, asked_by.user))
 
 
 def keep_answer(request: HttpRequest, answer: HttpResponse) -> HttpResponse:

@@ -58,6 +58,13 @@ def find_customers(*, viewer: Viewer, text: str) -> QuerySet[Customer]:
     return counted.order_by(Lower("name"), "pk")
 
 
+def access_of(user: User) -> set[str]:
+    """Return the user's memberships and staff permissions, as texts to compare. An owner has a member's access too."""
+    roles = Membership.objects.filter(user=user).order_by().values_list("customer_id", "role")
+    member = {f"{customer}:{MemberRole.MEMBER}" for customer, _ in roles}
+    return member | {f"{customer}:{role}" for customer, role in roles} | user.get_all_permissions()
+
+
 MOST_OFFERED = 20
 _ID = re.compile(r"(?:^|\()(cus_[0-9a-z]+)\)?$")
 

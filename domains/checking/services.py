@@ -17,7 +17,6 @@ from domains.checking.core.judgement import (
     Judgement,
     NextActor,
     Overall,
-    SesStatus,
     State,
     has_unchecked,
     is_signed,
@@ -42,12 +41,14 @@ from domains.models.record_checks import RecordCheck
 from domains.mta_sts import services as mta_sts_services
 from domains.nameservers import services as nameservers_services
 from domains.nameservers.services import AnswersByQuestion, HostLookup
-from domains.ownership import core as ownership_core
 from domains.ownership import services as ownership_services
+from domains.ownership.core import KEY, PROOF_UNCHECKED
 from domains.ownership_claims import services as ownership_claims_services
 from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
 from domains.records.core import Need, is_inbound
+from domains.wildcards import services as wildcards_services
+from domains.wildcards.core import Standing
 from inbound_admin.lib import aws, isolation, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused, aws_sentence
 from inbound_admin.lib.freshness import is_outdated
@@ -108,7 +109,7 @@ def _check_and_describe(domain: Domain, now: datetime) -> str:
 def _check_claim_and_describe(domain: Domain) -> str:
     if ownership_claims_services.check_claim(domain):
         return "Ownership is proven. The domain is being set up."
-    seen = domain.record_checks.filter(key=ownership_core.KEY).first()
+    seen = domain.record_checks.filter(key=KEY).first()
     return f"Checked just now. {seen.sentence if seen else ''}".rstrip()
 
 
@@ -193,8 +194,10 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
     replaced = {d.pk for d in domains if d.dkim_tokens != keys[d.pk]}  # nobody ever published the new keys
     before = {(pk, key): at for (pk, key), at in before.items() if pk not in replaced or not key.startswith("dkim-")}
     history_services.record_answers(domains, seen.all, now=now)
+    proofs = wildcards_services.proofs_by_ses(domains)
     for domain in domains:  # judged again: SES's answer changes which records are required
-        _save(domain, conflicts.judge(domain, _judge(domain, seen, further, before, now)), now, seen)
+        judgements = conflicts.judge(domain, _judge(domain, seen, further, before, now))
+        _save(domain, judgements, now, seen, proofs.get(domain.pk))
 
 
 def _query_records(domains: Sequence[Domain], before: dict[tuple[str, str], datetime | None]) -> HostLookup:
@@ -254,7 +257,9 @@ def _judge(
 
 
 @transaction.atomic
-def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, seen: HostLookup) -> None:
+def _save(
+    domain: Domain, judgements: Sequence[Judgement], now: datetime, seen: HostLookup, proof: Standing | None
+) -> None:
     """Save nothing if the domain was deleted, held or changed during the check, or if a newer check has been saved."""
     if domain.proven_at is None:
         ownership_services.lock_zone(domain.parsed)
@@ -267,7 +272,11 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, seen: 
         locked.policies = domain.policies
         if locked.checked_records != domain.checked_records:
             return
-        _save_results(locked, domain, judgements, known, now, seen)
+        if proof is Standing.SHARED and locked.proven_at is None:
+            ownership_claims_services.ask_for_challenge(locked)
+            domain.stage = locked.stage
+        else:
+            _save_results(locked, domain, judgements, known, now, seen, proof)
     for name in SAVED_FIELDS:
         setattr(domain, name, getattr(locked, name))
 
@@ -279,18 +288,20 @@ def _save_results(
     known: Mapping[str, RecordCheck],
     now: datetime,
     seen: HostLookup,
+    proof: Standing | None,
 ) -> None:
     asked_before = locked.records
-    _record_proof(locked)
+    if proof is Standing.OWN and locked.proven_at is None:
+        ownership_claims_services.record_proof(locked)
     domain.mx_facts = locked.mx_facts  # of the last check, for a lookup that fails now
     locked.mx_facts = domain.mx_facts = receiving_services.mx_facts(domain, seen)
     mta_sts_services.record_announcement(locked, judgements, now)
     receiving_services.update_receiving_state(locked, now)
-    known_before = locked.known_state
-    identity = _with_cause(domain, seen, _overall(domain, judgements), judgements)
+    known_before, is_proven = locked.known_state, locked.proven_at is not None
+    identity = _with_cause(domain, seen, _overall(domain, judgements, is_proven=is_proven), judgements)
     result = with_receiving(identity, (locked.receiving, *locked.receiving_below))
     own = [each for each in judgements if not is_inbound(each.key)]  # the inbound MX does not count for verification
-    if locked.verified_at is None and _overall(domain, own).state is State.VERIFIED:
+    if locked.verified_at is None and _overall(domain, own, is_proven=is_proven).state is State.VERIFIED:
         locked.verified_at = now
         announcements_services.send_notices(locked, now=now)
     _save_records(domain, judgements, known, now)
@@ -298,12 +309,14 @@ def _save_results(
     announcements_services.announce_domain(locked, known_before, identity, judgements, now)
 
 
-def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
+def _overall(domain: Domain, judgements: Sequence[Judgement], *, is_proven: bool) -> Overall:
     """An identity that was deleted in SES needs action, whatever DNS shows."""
     judged = judge_domain(judge_aspects(judgements, domain.ses_statuses), judgements)
     causes = {each.key for each in judgements if each.need is Need.REQUIRED and each.state is judged.state}
     receiving = [each.name if is_inbound(each.key) else "" for each in domain.records if each.key in causes]
     result = replace(judged, sentence=naming_subdomains(judged.sentence, receiving, domain.name))
+    if result.state is State.VERIFIED and not is_proven:
+        return replace(result, state=State.COULD_NOT_CHECK, next_actor=NextActor.US, sentence=PROOF_UNCHECKED)
     if not domain.is_gone:
         return result
     return replace(result, state=State.WRONG, next_actor=NextActor.YOU, sentence=domain.ses_problem)
@@ -354,13 +367,6 @@ def _row(domain: Domain, judgement: Judgement, before: RecordCheck | None, now: 
         last_known=before.known_after(judgement.state) if before else None,
         conflict=judgement.conflict,
     )
-
-
-def _record_proof(domain: Domain) -> None:
-    if domain.proven_at is None and SesStatus.SUCCESS in (domain.identity_status, domain.dkim_status):
-        ownership_services.prove(domain)
-        audit_services.record("domain.proven", about=domain_subject(domain), actor=None)
-        ownership_services.resolve_alerts(domain)
 
 
 def _failures(domain: Domain, result: Overall, now: datetime) -> int:

@@ -18,6 +18,13 @@ KEY = "challenge"
 TOO_LATE = "Another account has proven ownership of this domain. If that's wrong, contact support."
 BEING_REMOVED = "An earlier entry for this domain is being removed. Yours will be set up as soon as that's finished."
 
+FOUND_UNCHECKED = (
+    "The TXT record was found. We couldn't check whether a wildcard record (*) answers for it; we'll try again shortly."
+)
+PROOF_UNCHECKED = (
+    "Your records are correct. We couldn't check whether a wildcard record (*) answers for them; we'll try again."
+)
+
 
 class ClaimReason(StrEnum):
     RELATED = "related"
@@ -26,6 +33,7 @@ class ClaimReason(StrEnum):
     RIVAL = "rival"
     MOVED_IN = "moved_in"
     GONE = "gone"
+    WILDCARD = "wildcard"
 
 
 _MAY_BE_IN_USE = "This domain, a subdomain or its parent domain may have been set up before."
@@ -35,6 +43,8 @@ WHY = {  # one sentence for all reasons that would reveal other customers' domai
     ClaimReason.RIVAL: _MAY_BE_IN_USE,
     ClaimReason.RECORDS_ANSWER: "Records of an earlier setup are still published for this domain.",
     ClaimReason.GONE: "Amazon SES no longer has this domain, so it has to be set up again.",
+    ClaimReason.WILDCARD: "A wildcard record (*), an alias or a delegated zone answered Amazon SES, which doesn't "
+    "show who owns the domain.",
     ClaimReason.MOVED_IN: "This domain was imported from a previous system, but Amazon SES doesn't have it.",
 }
 

@@ -142,7 +142,7 @@ def displace(name: DomainName, *, winner: Customer) -> None:
     nearby = Q(name=name.ascii) | (below_or_above(name) & ~Q(stage=Stage.CLAIM))
     for rival in _locked(rivals.filter(nearby)):
         if rival.stage != Stage.CLAIM:
-            _revert_to_claim(rival, is_taken_over=rival.name == name.ascii)
+            revert_to_claim(rival, ClaimReason.RIVAL if rival.name == name.ascii else ClaimReason.RELATED)
         if rival.name == name.ascii:
             _notify_displaced(rival, name)
         else:
@@ -153,14 +153,15 @@ def _locked(rows: QuerySet[Domain]) -> Iterable[Domain]:
     return list(rows.select_for_update(of=("self",)).select_related("customer").order_by("pk"))
 
 
-def _revert_to_claim(rival: Domain, *, is_taken_over: bool) -> None:
-    """Delete its identity, unless the new owner creates it again: then our deletion job would delete theirs."""
+def revert_to_claim(rival: Domain, reason: ClaimReason) -> None:
+    """Delete its identity, unless a new owner creates it again: then our deletion job would delete theirs."""
+    is_taken_over = reason is ClaimReason.RIVAL
     Domain.objects.filter(pk=rival.pk).update(**CLEARED, identity_deletion_wanted=not is_taken_over)
     rival.record_checks.all().delete()
     rival.refresh_from_db()
     resources_services.release_identity(name=rival.name, customer=rival.customer)
     sub_identities_services.leave_tenants(rival, rival.customer)
-    open_claim(rival, ClaimReason.RIVAL if is_taken_over else ClaimReason.RELATED)
+    open_claim(rival, reason)
     if not is_taken_over:
         queue_identity_deletion(rival)
 

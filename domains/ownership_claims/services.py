@@ -6,6 +6,7 @@ the same tokens for the same domain again, so such records would verify it for a
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from django.conf import settings
@@ -14,7 +15,9 @@ from django.utils import timezone
 
 from accounts.models.people import User
 from audit import services as audit_services
-from domains.checking.core.judgement import State, judge
+from domains.checking.core.comparison import FAILED_CODE
+from domains.checking.core.judgement import Judgement, State, judge
+from domains.checking.core.sentences import describe
 from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for
 from domains.dns.services import look_up
 from domains.domain_list.selectors import domain_subject
@@ -23,9 +26,11 @@ from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.ownership import services as ownership_services
-from domains.ownership.core import BEING_REMOVED, PUBLIC_REASONS, TOO_LATE, ClaimReason
+from domains.ownership.core import BEING_REMOVED, FOUND_UNCHECKED, PUBLIC_REASONS, TOO_LATE, WHY, ClaimReason
 from domains.ownership.services import notify_owners
 from domains.records.core import Record, mail_from_candidates
+from domains.wildcards import services as wildcards_services
+from domains.wildcards.core import WILDCARD_CODE, Standing
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
 from inbound_admin.lib.freshness import not_newer
@@ -55,38 +60,74 @@ def check_claims(domains: Sequence[Domain]) -> set[str]:
     asked_at = timezone.now()
     for answer in look_up(questions):
         seen.setdefault(answer.question, []).append(answer)
-    return {domain.pk for domain in domains if _check_answers(domain, records[domain.pk], seen, asked_at)}
+    found = {d: records[d.pk] for d in domains if _is_found(d, seen.get(question_for(records[d.pk]), []))}
+    standings = wildcards_services.standings_of_challenges(found)
+    return {d.pk for d in domains if _check_answers(d, records[d.pk], seen, standings.get(d.pk), asked_at)}
 
 
-def _check_answers(domain: Domain, record: Record, seen: Mapping[Question, list[Answer]], asked_at: datetime) -> bool:
+def _is_found(domain: Domain, answers: Sequence[Answer]) -> bool:
+    return ownership_core.is_proven(domain.parsed, domain.claim_token, answers)
+
+
+def _check_answers(
+    domain: Domain,
+    record: Record,
+    seen: Mapping[Question, list[Answer]],
+    standing: Standing | None,
+    asked_at: datetime,
+) -> bool:
+    further = [a for question in further_questions(record, domain.parsed) for a in seen.get(question, [])]
     answers = seen.get(question_for(record), [])
-    _store_check(domain, record, answers, seen, asked_at)
-    if not ownership_core.is_proven(domain.parsed, domain.claim_token, answers):
+    found = judge(record, answers, verified_before=None, now=asked_at, further=further)
+    _store_check(domain, _by_standing(found, record, standing), asked_at)
+    if standing is not Standing.OWN:
         return False
     return _accept(domain, what="domain.claim_proven", actor=None, because="")
 
 
+def _by_standing(found: Judgement, record: Record, standing: Standing | None) -> Judgement:
+    """A value that was found proves nothing unless it stands at its own name."""
+    if standing in (None, Standing.OWN):
+        return found
+    is_shared = standing is Standing.SHARED
+    state, code = (State.WRONG, WILDCARD_CODE) if is_shared else (State.COULD_NOT_CHECK, FAILED_CODE)
+    said = FOUND_UNCHECKED if standing is Standing.UNKNOWN else describe(code, record, found.found)
+    return replace(found, state=state, code=code, sentence=said, last_verified=None)
+
+
 @transaction.atomic
-def _store_check(
-    domain: Domain, record: Record, answers: Sequence[Answer], seen: Mapping[Question, list[Answer]], now: datetime
-) -> None:
+def _store_check(domain: Domain, found: Judgement, now: datetime) -> None:
     """Store what the page shows about the proof: missing, wrong, or check failed. A free name is no longer "held".
 
     Store nothing if a newer check has begun: it stores its own result.
     """
-    further = [a for question in further_questions(record, domain.parsed) for a in seen.get(question, [])]
-    found = judge(record, answers, verified_before=None, now=now, further=further)
     claim = Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM)
-    domain.summary = UNCHECKED if found.state is State.COULD_NOT_CHECK else ""
+    unchecked = FOUND_UNCHECKED if found.sentence == FOUND_UNCHECKED else UNCHECKED
+    shown = {FAILED_CODE: unchecked, WILDCARD_CODE: found.sentence}
+    domain.summary = shown.get(found.code, "")
     if not claim.filter(not_newer("last_dns_check", now)).update(last_dns_check=now, summary=domain.summary):
         return
     if domain.is_held_by_another and not ownership_services.is_held_by_another(domain):
         claim.filter(stage_problem=TOO_LATE).update(stage_problem="")
         domain.stage_problem = ""
     known = {"state": found.state, "found": list(found.found), "code": found.code, "sentence": found.sentence}
-    before = RecordCheck.objects.filter(domain=domain, key=record.key).first()
+    before = RecordCheck.objects.filter(domain=domain, key=found.key).first()
     moment = {"checked_at": now, "last_known": before.known_after(found.state) if before else None}
-    RecordCheck.objects.update_or_create(domain=domain, key=record.key, defaults=known | moment)
+    RecordCheck.objects.update_or_create(domain=domain, key=found.key, defaults=known | moment)
+
+
+def record_proof(domain: Domain) -> None:
+    """Prove a domain by the records that SES confirmed. The caller has locked row and zone, and saves the row."""
+    ownership_services.prove(domain)
+    audit_services.record("domain.proven", about=domain_subject(domain), actor=None)
+    ownership_services.resolve_alerts(domain)
+
+
+def ask_for_challenge(domain: Domain) -> None:
+    """Take back the setup: a wildcard or an alias answered SES, so whoever controls its target would be verified."""
+    ownership_services.revert_to_claim(domain, ClaimReason.WILDCARD)
+    domain.summary = WHY[ClaimReason.WILDCARD]
+    domain.save(update_fields=("summary",))
 
 
 def approve_claim(*, domain: Domain, because: str, actor: User) -> None:

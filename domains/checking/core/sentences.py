@@ -156,6 +156,11 @@ _SENTENCES = {
     "dns.rival.spf": "There are {number} SPF records at {record.name}, which makes all of them invalid. {one_spf}",
     "dns.rival.dmarc": "There are two DMARC records at {record.name}, which makes both invalid. "
     "Replace both with the value shown. It is no stricter than what applies now.",
+    "dns.rival.wildcard": (
+        "A wildcard record (*), or a CNAME or DNAME that other names have too, answers at {record.name}, so the value "
+        "found there proves nothing. Add the {record.type} record itself at exactly this name. The wildcard then no "
+        "longer answers there."
+    ),
     "dns.rival.other_type": (
         "{record.name} has another record: {found}. A name with a CNAME can't have other records, so delete that one "
         "first. If it comes from a wildcard record (*), add our record; it overrides the wildcard."

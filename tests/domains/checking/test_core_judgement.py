@@ -15,6 +15,7 @@ from domains.checking.core.judgement import (
     judge,
 )
 from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for
+from domains.wildcards import core as wildcards_core
 from tests.domains.checking.judged_records import BEFORE, DOMAIN, NOW, RECORDS, TOKEN
 
 OURS = "10 inbound-smtp.eu-west-1.amazonaws.com"
@@ -133,7 +134,7 @@ def test_an_answer_is_judged_by_its_values(key: str, values: tuple[str, ...], st
 
 
 def test_every_code_has_a_sentence_and_every_sentence_is_used() -> None:
-    modules = (comparison, judgement, nearness)
+    modules = (comparison, judgement, nearness, wildcards_core)
     source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in modules)
     assert set(re.findall(r'"(dns\.[a-z_.]+)"', source)) == sentences.CODES - {""}
 
