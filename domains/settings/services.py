@@ -29,7 +29,7 @@ from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.models.ses_settings import OnMxFailure
 from domains.names.core import is_label, parse_mail_from_label
-from domains.ownership.selectors import held_domains
+from domains.ownership.selectors import held_domains, refuse_moved
 from domains.receiving import services as receiving_services
 from domains.receiving.core import names_with_mx_here
 from inbound_admin.lib import aws
@@ -290,6 +290,7 @@ def _ready(domain: Domain) -> Domain:
     locked = Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.READY).first()
     if locked is None:
         raise Refused("The domain isn't set up yet. You can change its settings after setup.")
+    refuse_moved(locked, domain)
     if locked.region != settings.AWS_REGION:
         raise Refused(f"{locked} belongs to the region {locked.region}, which is managed separately.")
     return locked

@@ -20,6 +20,7 @@ from domains.diagnosis import services as diagnosis_services
 from domains.domain_list.selectors import domain_subject
 from domains.models.domains import Domain, Stage
 from domains.models.sharing import ShareLink, ShareVisit
+from domains.ownership.selectors import refuse_moved
 from domains.providers.core import provider_with_key
 from domains.records.selectors import records_page
 from domains.sharing import selectors
@@ -42,6 +43,7 @@ MOST_VISITS = 200  # rows per link; later visitors are counted in one shared row
 def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None = None) -> ShareLink:
     """Create a link that is valid for so many days. Raises Refused."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
+    refuse_moved(locked, domain)
     link = _create_link(locked, actor, days, meant_for=meant_for)
     after = {"link": str(link), "until": link.expires_at.isoformat(timespec="seconds")}
     audit_services.record("domain.share_created", about=domain_subject(locked), actor=actor, after=after)
@@ -52,6 +54,7 @@ def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None
 def link_to_mail(*, domain: Domain, actor: User, to: str) -> ShareLink:
     """Return the link to email to this recipient: their open one, or a new one. Raises Refused."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
+    refuse_moved(locked, domain)
     link = selectors.open_links(locked, timezone.now()).filter(mailed_to=to).first()
     link = _extend(link) if link else _create_link(locked, actor, None, meant_for=to[:100], mailed_to=to)
     after = {"to": to, "until": link.expires_at.isoformat(timespec="seconds")}

@@ -221,10 +221,10 @@ def change_address(
 
 def remove_address(*, address: Address, actor: User | None) -> None:
     """Remove the address; no effect if it is already removed. Raises NotAllowed."""
-    require_routing(actor, address.domain.customer_id)
     with transaction.atomic():
         if Address.objects.filter(pk=address.pk).exists():
-            _remove(_locked(address), actor)
+            require_routing(actor, (locked := _locked(address)).domain.customer_id)
+            _remove(locked, actor)
 
 
 def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
@@ -299,7 +299,7 @@ def _locked(address: Address) -> Address:
 
 def shown_values(row: Address | CatchAll | None) -> dict[str, Any]:
     """Return what a form shows of it."""
-    return {"is_active": row.is_active, "endpoint": row.endpoint_id} if row else {}
+    return {"is_active": row.is_active, "endpoint": row.endpoint_id, "whose": row.domain.customer_id} if row else {}
 
 
 def _log(address: Address) -> dict[str, Any]:
