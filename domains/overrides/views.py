@@ -56,7 +56,7 @@ ACTIONS = {
         "{domain} now belongs to {customer}. The owners of both customers are notified by email.",
     ),
     "approve": SupportAction(
-        "domains.approve_claim", BecauseForm, approve_claim, "Claim approved. {domain} is being set up."
+        "domains.approve_claim", SupportForm, approve_claim, "Claim approved. {domain} is being set up."
     ),
     "override": SupportAction(
         OVERRIDE,
