@@ -99,8 +99,15 @@ def set_receives(*, domain: Domain, receives: bool, actor: User) -> bool:
     return True
 
 
-def rotate_dkim(*, domain: Domain, actor: User, because: str) -> None:
-    """Request new DKIM keys. A reason is required, since the published keys become invalid. Raises Refused."""
+def shown_keys(domain: Domain) -> dict[str, Any]:
+    return {"tokens": domain.dkim_tokens}
+
+
+def rotate_dkim(*, domain: Domain, actor: User, because: str, seen: str = "") -> None:
+    """Request new DKIM keys. A reason is required, since the published keys become invalid. `seen`: of the form.
+
+    Raises Refused and ChangedMeanwhile.
+    """
     if not because.strip():
         raise Refused("Enter the reason for rotating the DKIM keys.")
     with transaction.atomic():
@@ -111,6 +118,7 @@ def rotate_dkim(*, domain: Domain, actor: User, because: str) -> None:
             )
         if locked.replica_of:
             raise Refused(f"{domain} {locked.replica_of}. Rotate the keys in that region.", code="DKIM_REPLICA")
+        refuse_if_changed(seen, shown_keys(locked))
         audit_services.record_staff_request(
             "domain.keys_asked", about=domain_subject(locked), actor=actor, because=because
         )
