@@ -28,6 +28,7 @@ from domains.ownership.services import handover_shown, holder_changed, lock_zone
 from domains.records.core import EXPECTABLE, parse_expected_host
 from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
+from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.seen import refuse_if_changed
 from notifications.alerts import services as alerts_services
@@ -334,7 +335,7 @@ def _record(what: str, domain: Domain, actor: User | None, because: str = "", bu
 
 
 def _locked(domain: Domain) -> Domain:
-    return Domain.objects.select_for_update(of=("self",)).select_related("customer").get(pk=domain.pk)
+    return lock_row(Domain.objects.select_for_update(of=("self",)).select_related("customer"), domain.pk)
 
 
 @transaction.atomic

@@ -129,10 +129,11 @@ def request_removal(
     Without `despite_mx`, also while its MX points here: SES would reject the mail that still arrives. Raises
     ChangedMeanwhile if it belongs to another customer now, or is not as a page showed it (`seen`).
     """
-    locked = Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
+    locked = Domain.objects.select_for_update(of=("self",)).filter(pk=domain.pk).first()
+    if locked is None:  # a claim that another request has just deleted
+        return RequestedRemoval(0, 0, is_gone=True)
     refuse_moved(locked, domain)
-    if locked.stage != Stage.DELETING:
-        refuse_if_changed(seen, shown_values(locked))
+    _refuse_unseen(locked, seen)
     deletion_services.refuse_deletion(domain=locked, typed_name=typed_name)
     if not despite_mx and (leads := mx_pointing_here(locked)):
         text = f"The MX record of {leads[0]} still leads here. Point it elsewhere first, or say that mail may be lost."
@@ -146,6 +147,11 @@ def request_removal(
     DomainRemoval.objects.get_or_create(domain=locked, defaults={"by": actor, "bulk_id": bulk_id})
     queue_removals()
     return RequestedRemoval(addresses, records, is_gone=False)
+
+
+def _refuse_unseen(locked: Domain, seen: str) -> None:
+    if locked.stage != Stage.DELETING:
+        refuse_if_changed(seen, shown_values(locked))
 
 
 def mx_pointing_here(domain: Domain) -> tuple[str, ...]:
