@@ -153,7 +153,9 @@ def test_a_button_of_a_page_that_is_up_to_date_works(
     assert stored() != known
 
 
-@pytest.mark.parametrize(("kind", "form"), [("transfer", {"customer": "Bob", "because": WHY}), ("delete", {"typed": "1"})])
+@pytest.mark.parametrize(
+    ("kind", "form"), [("transfer", {"customer": "Bob", "because": WHY}), ("delete", {"typed": "1"})]
+)
 def test_a_bulk_action_of_a_preview_that_is_out_of_date_starts_nothing(
     client: Client, olga: User, kind: str, form: dict[str, str]
 ) -> None:

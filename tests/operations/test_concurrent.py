@@ -20,8 +20,8 @@ from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
 from notifications.models.alerts import LIVE, Alert, NotificationPreference
 from notifications.preferences.services import set_preference
-from operations.drift.core import STATUS, TENANTS_AREA, FoundDifference
 from operations.domain_removal.services import request_removal
+from operations.drift.core import STATUS, TENANTS_AREA, FoundDifference
 from operations.drift_store import services as drift_store_services
 from operations.models import Difference, ItemState, MigrationItem
 from operations.pause import services as operations_pause_services
