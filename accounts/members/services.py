@@ -33,7 +33,6 @@ from accounts.people.selectors import (
     people_by_email,
 )
 from audit import services as audit_services
-from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import NotAllowed, RateLimited, Refused
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
 from inbound_admin.lib.mail_names import LONGEST_NAME, mail_name, plain_name, require_email
@@ -94,7 +93,7 @@ def _end(what: str, member: Membership, actor: User | None) -> None:
 
 def _locked(membership: Membership) -> Membership:
     """Lock the customer's row, so that two owners can't leave at the same time."""
-    lock_row(Customer.objects.select_for_update(no_key=True), membership.customer_id)
+    Customer.objects.select_for_update(no_key=True).get(pk=membership.customer_id)
     try:
         return Membership.objects.select_related("customer", "user").get(pk=membership.pk)
     except Membership.DoesNotExist as error:
@@ -164,7 +163,7 @@ def _revoke(locked: Invitation, actor: User | None) -> None:
 
 @transaction.atomic
 def _store(customer: Customer, email: str, role: MemberRole, actor: User, token: str) -> Invitation:
-    locked = lock_row(Customer.objects.select_for_update(no_key=True), customer.pk)
+    locked = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     require_manager(locked, actor)
     replaced = pending_invitations(locked).filter(email=email).update(revoked_at=timezone.now())
     _may_be_invited(locked, email)

@@ -21,7 +21,6 @@ from domains.spf.core.grammar import AMAZON
 from domains.spf.core.merger import DEFAULT_RECORD
 from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import aws
-from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import AwsMissing, AwsProblem, Refused
 from notifications.alerts import services as alerts_services
 from tenants.resources import services as resources_services
@@ -82,7 +81,7 @@ def mark_for_deletion(
     Raises Refused for a wrong name, while subdomains exist, while the domain is on hold, and while something receives
     mail.
     """
-    locked = lock_row(Domain.objects.select_for_update(), domain.pk)
+    locked = Domain.objects.select_for_update().get(pk=domain.pk)
     refuse_deletion(domain=locked, typed_name=typed_name)
     if locked.stage == Stage.DELETING:
         return True

@@ -259,6 +259,13 @@ def _clear_own_wishes(locked: Domain) -> None:
         RecordCheck.objects.filter(domain=locked, key__startswith="dmarc").delete()  # it quotes the address
 
 
+def _withdraw_notices(locked: Domain) -> None:
+    announcements_services.delete_notices(locked)
+    alerts_services.resolve_for_former(about=domain_subject(locked))
+    if locked.former_dkim_key:
+        announcements_services.update_former_key_alert(locked)
+
+
 def handover_sentence(domain: Domain) -> str:
     """Return what happens to the holder's mail that isn't delivered yet, for staff; "" if nobody holds the name."""
     told = handover_shown.send(sender=Domain, domain=domain)
@@ -290,10 +297,7 @@ def transfer(
         locked.former_dkim_key = locked.own_dkim_key
         clear_override(locked)
         locked.save(update_fields=TRANSFER_FIELDS)
-        announcements_services.delete_notices(locked)
-        alerts_services.resolve_for_former(about=domain_subject(locked))
-        if locked.former_dkim_key:
-            announcements_services.update_former_key_alert(locked)
+        _withdraw_notices(locked)
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
         _end_tenure(locked, before)

@@ -15,7 +15,6 @@ from accounts.people.selectors import customer_subject, owners_of, supports_ever
 from audit import services as audit_services
 from domains.names.core import is_look_alike
 from domains.sharing import services as sharing_services
-from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import NotAllowed, Refused
 from inbound_admin.lib.mail_names import plain_name
 from inbound_admin.lib.seen import refuse_if_changed
@@ -48,7 +47,7 @@ def create_customer(*, name: str, owner: User | None, actor: User | None, custom
 def rename_customer(*, customer: Customer, name: str, actor: User | None, seen: str = "") -> None:
     """Rename it. `seen`: of the form that shows the name. Raises Refused and ChangedMeanwhile."""
     require_manager(customer, actor)
-    locked = lock_row(Customer.objects.select_for_update(no_key=True), customer.pk)
+    locked = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     before, locked.name = locked.name, _name(name)
     if locked.name != before:
         refuse_if_changed(seen, {"name": before})

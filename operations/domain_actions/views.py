@@ -84,9 +84,7 @@ def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> Http
             form.add_error(None, str(refused))
         else:
             return redirect("operations:bulk", started.pk)
-    context = {
-        "kind": kind,
-        "rows": rows,
+    context = {"kind": kind, "rows": rows} | {
         "works": works,
         "form": form,
         "names": names.lines,

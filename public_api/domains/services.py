@@ -17,13 +17,11 @@ from accounts.models.people import User
 from domains.checking import services as checking_services
 from domains.models.domains import Domain, Stage
 from domains.names.core import parse_mail_from_label
-from domains.ownership.selectors import refuse_moved
 from domains.ownership_claims import services as ownership_claims_services
 from domains.records.core import INBOUND_MX, mail_from_candidates
 from domains.settings import services as settings_services
 from domains.settings.services import wait_until_applied
 from inbound_admin.lib import aws, isolation, slow_work
-from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import AwsUnreachable, Conflict, Malformed, Refused, aws_sentence
 from public_api.domains.selectors import ses_answered
 from receipt_rules.addresses.selectors import address_at_domain, addresses_named, refuse_unproven
@@ -80,8 +78,7 @@ def configure_mail_from(*, domain: Domain, name: str | None, actor: User) -> Dom
     if not label:
         raise Refused("Enter one label for the MAIL FROM domain, such as bounce.")
     with transaction.atomic():
-        locked = lock_row(Domain.objects.select_for_update(), domain.pk)
-        refuse_moved(locked, domain)
+        locked = Domain.objects.select_for_update().get(pk=domain.pk)
         if locked.mail_from_label not in ("", label):
             raise Conflict(f"{domain} already uses {locked.mail_from}.", code="MAIL_FROM_SET")
         settings_services.change(domain=locked, actor=actor, mail_from_label=label)

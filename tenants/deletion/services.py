@@ -11,7 +11,6 @@ from accounts.models.people import User
 from accounts.roles import require
 from audit import services as audit_services
 from inbound_admin.lib import aws
-from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import AwsMissing, AwsProblem, Refused
 from notifications.alerts import services as alerts_services
 from tenants.jobs import queue_read, queue_removal
@@ -44,7 +43,7 @@ def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
     if typed_name.strip() != tenant.name:
         raise Refused(f"To delete the tenant, type its name: {tenant.name}.", code="NAME_NOT_TYPED")
     with transaction.atomic():
-        locked = lock_row(Tenant.objects.select_for_update(), tenant.pk)
+        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
         if locked.stage == TenantStage.DELETING:
             return
         if held := _held_by_stop(locked):
