@@ -1,6 +1,6 @@
 """Staff overrides in Django admin: every action calls a service and reports the result for each row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -24,6 +24,7 @@ from domains.records.core import EXPECTABLE
 from domains.settings import services as settings_services
 from inbound_admin.lib.admin import ReadOnly
 from inbound_admin.lib.errors import Problem
+from inbound_admin.lib.seen import fingerprint
 
 
 class AdminOverrideForm(ActionForm):
@@ -56,6 +57,7 @@ class ActionInput:
     host: str
     actor: User
     bulk_id: str
+    seen: Mapping[str, str]  # by domain: what the page that asked to confirm showed of it
 
     @property
     def why(self) -> dict[str, Any]:
@@ -91,7 +93,7 @@ class Action:
             **page.admin_site.each_context(request),
             "title": self.description.partition(" (")[0],
             "warning": self.warning,
-            "domains": domains.select_related("customer"),
+            "domains": [(each, fingerprint(_shown(each))) for each in domains.select_related("customer")],
             "given": [(name, value) for name, all_ in request.POST.lists() for value in all_ if name[:4] != "csrf"],
             "opts": page.opts,
         }
@@ -132,7 +134,9 @@ ACTIONS = {
     "transfer": Action(
         "Transfer to another customer (reason)",
         "domains.transfer_domain",
-        lambda domain, given: overrides_services.transfer(domain=domain, to=given.customer, **given.why),
+        lambda domain, given: overrides_services.transfer(
+            domain=domain, to=given.customer, seen=given.seen.get(domain.pk, ""), **given.why
+        ),
         "The former customers lose access at once. Addresses and catch-alls move with a domain, but their endpoints "
         "don't: mail is only stored until the new customer chooses endpoints. Mail received before stays the former "
         "customers'. The owners of both customers are notified by email.",
@@ -225,4 +229,9 @@ def _read(request: HttpRequest) -> ActionInput | str:
     except forms.ValidationError as error:
         return f"Until: {' '.join(error.messages)}"
     given = {name: data[name] for name in ("because", "customer", "shown_as", "record", "host")}
-    return ActionInput(**given, until=until, actor=cast("User", request.user), bulk_id=new_change_id())
+    seen = dict(each.split(" ", 1) for each in request.POST.getlist("shown") if " " in each)
+    return ActionInput(**given, until=until, actor=cast("User", request.user), bulk_id=new_change_id(), seen=seen)
+
+
+def _shown(domain: Domain) -> Mapping[str, Any]:
+    return overrides_services.shown_values(domain, "transfer")

@@ -9,7 +9,13 @@ from inbound_admin.lib.fields import AS_TYPED, BecauseForm
 from inbound_admin.lib.seen import SeenField, fingerprint
 
 
-class ReleaseForm(BecauseForm):
+class SupportForm(BecauseForm):
+    """Of one button, which acts on the domain as the page showed it."""
+
+    seen = SeenField()
+
+
+class ReleaseForm(SupportForm):
     """Releasing a hold needs no reason."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -17,7 +23,7 @@ class ReleaseForm(BecauseForm):
         self.fields["because"].required = False
 
 
-class HoldForm(BecauseForm):
+class HoldForm(SupportForm):
     until = forms.DateTimeField(
         label="Until",
         required=False,
@@ -26,7 +32,7 @@ class HoldForm(BecauseForm):
     )
 
 
-class OverrideForm(BecauseForm):
+class OverrideForm(SupportForm):
     """The status to show, for a limited time."""
 
     state = forms.ChoiceField(label="Status", choices=[(each.value, each.label) for each in State])
@@ -37,7 +43,7 @@ class OverrideForm(BecauseForm):
     )
 
 
-class ExpectForm(BecauseForm):
+class ExpectForm(SupportForm):
     key = forms.ChoiceField(label="Record", choices=list(EXPECTABLE.items()))
     host = forms.CharField(
         label="Expected host",
@@ -52,7 +58,7 @@ class ExpectNoMoreForm(ReleaseForm):
     key = forms.ChoiceField(choices=list(EXPECTABLE.items()), widget=forms.HiddenInput)
 
 
-class TransferForm(BecauseForm):
+class TransferForm(SupportForm):
     customer = CustomerChoice(label="New customer", empty_label="Choose a customer")
 
 

@@ -28,6 +28,7 @@ from domains.ownership.services import handover_shown, holder_changed, lock_zone
 from domains.records.core import EXPECTABLE, parse_expected_host
 from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
+from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.seen import refuse_if_changed
 from notifications.alerts import services as alerts_services
@@ -37,13 +38,44 @@ from tenants.resources import services as resources_services
 LONGEST = timedelta(days=92)
 NO_EXCEPTIONS = "Only support can change record exceptions."
 FIELDS = ("override_state", "override_until", "override_at", "override_by", "override_because")
+_HOLD = ("held_at", "held_because", "held_until")
+_OVERRIDE = ("override_state", "override_until", "override_because")
+SHOWN = {  # what the support page shows of a domain beside each button, besides its customer
+    "hold": _HOLD,
+    "release": _HOLD,
+    "transfer": (),
+    "override": _OVERRIDE,
+    "end_override": _OVERRIDE,
+    "expect": ("expectations",),
+    "expect_no_more": ("expectations",),
+}
+
+
+def shown_values(domain: Domain, button: str) -> dict[str, Any]:
+    """Return what the support page shows beside the button, for `inbound_admin.lib.seen`."""
+    return {name: getattr(domain, name) for name in ("customer_id", *SHOWN[button])}
+
+
+def _refuse_unseen(locked: Domain, button: str, seen: str) -> None:
+    """Raise ChangedMeanwhile if the page with the button showed another customer or state."""
+    refuse_if_changed(seen, shown_values(locked, button))
 
 
 @transaction.atomic
 def override_state(
-    *, domain: Domain, state: str, because: str, until: datetime | None, actor: User, bulk_id: str = ""
+    *,
+    domain: Domain,
+    state: str,
+    because: str,
+    until: datetime | None,
+    actor: User,
+    bulk_id: str = "",
+    seen: str = "",
 ) -> None:
-    """Raises Refused without permission, without a reason, or if the end is missing or too far away."""
+    """Raises Refused without permission, without a reason, or if the end is missing or too far away.
+
+    `seen`: of the form, here and below. Raises ChangedMeanwhile.
+    """
     require(actor, "domains.override_state", "Only operators can override a status.")
     if state not in set(State):
         raise Refused("Choose the status to show.", code="STATE_MISSING")
@@ -54,6 +86,9 @@ def override_state(
     locked = _locked(domain)
     if locked.stage != Stage.READY:
         raise Refused(f"{domain} isn't set up yet, so its status can't be overridden.")
+    if (locked.override_state, locked.override_until, locked.override_because) == (state, until, because):
+        return
+    _refuse_unseen(locked, "override", seen)
     before = _override_values(locked)
     locked.override_state, locked.override_until = state, until
     locked.override_at, locked.override_by, locked.override_because = now, actor, because
@@ -61,12 +96,13 @@ def override_state(
 
 
 @transaction.atomic
-def end_override(*, domain: Domain, actor: User, because: str = "", bulk_id: str = "") -> None:
+def end_override(*, domain: Domain, actor: User, because: str = "", bulk_id: str = "", seen: str = "") -> None:
     """Show the checked status again. Raises Refused if there is no override."""
     require(actor, "domains.override_state", "Only operators can override a status.")
     locked = _locked(domain)
     if not locked.override_state:
         raise Refused(f"The status of {domain} isn't overridden.")
+    _refuse_unseen(locked, "end_override", seen)
     _end(locked, actor, because.strip(), bulk_id)
 
 
@@ -131,7 +167,9 @@ TRANSFER_FIELDS = (
 
 
 @transaction.atomic
-def hold(*, domain: Domain, because: str, actor: User, until: datetime | None = None, bulk_id: str = "") -> None:
+def hold(
+    *, domain: Domain, because: str, actor: User, until: datetime | None = None, bulk_id: str = "", seen: str = ""
+) -> None:
     """Stop checks until released, or until the given time. Raises Refused without a reason or if already on hold."""
     locked = _locked(domain)
     if locked.is_held:
@@ -139,6 +177,7 @@ def hold(*, domain: Domain, because: str, actor: User, until: datetime | None = 
     because = require_reason(because, "Enter the reason for the hold.")
     if until is not None and until <= timezone.now():
         raise Refused("That time is in the past. Choose a later time, or leave the field blank.")
+    _refuse_unseen(locked, "hold", seen)
     locked.held_at, locked.held_by = timezone.now(), actor
     locked.held_because, locked.held_until = because, until
     locked.save(update_fields=("held_at", "held_by", "held_because", "held_until"))
@@ -147,11 +186,12 @@ def hold(*, domain: Domain, because: str, actor: User, until: datetime | None = 
 
 
 @transaction.atomic
-def release(*, domain: Domain, actor: User | None, because: str = "", bulk_id: str = "") -> None:
+def release(*, domain: Domain, actor: User | None, because: str = "", bulk_id: str = "", seen: str = "") -> None:
     """Resume checks. Raises Refused if the domain is not on hold."""
     locked = _locked(domain)
     if not locked.is_held:
         raise Refused(f"{domain} isn't on hold.")
+    _refuse_unseen(locked, "release", seen)
     _release(locked, actor, because.strip(), bulk_id)
 
 
@@ -219,14 +259,23 @@ def _clear_own_wishes(locked: Domain) -> None:
         RecordCheck.objects.filter(domain=locked, key__startswith="dmarc").delete()  # it quotes the address
 
 
+def _withdraw_notices(locked: Domain) -> None:
+    announcements_services.delete_notices(locked)
+    alerts_services.resolve_for_former(about=domain_subject(locked))
+    if locked.former_dkim_key:
+        announcements_services.update_former_key_alert(locked)
+
+
 def handover_sentence(domain: Domain) -> str:
     """Return what happens to the holder's mail that isn't delivered yet, for staff; "" if nobody holds the name."""
     told = handover_shown.send(sender=Domain, domain=domain)
     return " ".join(sentence for _, sentence in told if sentence)
 
 
-def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, bulk_id: str = "") -> None:
-    """Move the domain to another customer; both customers' owners are notified. Raises Refused."""
+def transfer(
+    *, domain: Domain, to: Customer | None, because: str, actor: User, bulk_id: str = "", seen: str = ""
+) -> None:
+    """Move the domain to another customer; both customers' owners are notified. Raises Refused, ChangedMeanwhile."""
     if to is None:
         raise Refused("Choose the new customer.", code="CUSTOMER_MISSING")
     because = require_reason(because, "Enter the reason for the transfer.")
@@ -236,6 +285,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         locked = _locked(domain)
         before = locked.customer
         _refuse_transfer(locked, to)
+        _refuse_unseen(locked, "transfer", seen)
         locked.customer = to
         sub_identities_services.leave_tenants(locked, before)
         identity_services.move_to_tenant(locked, arn, resources_services.tenant_to_join(to))
@@ -247,10 +297,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         locked.former_dkim_key = locked.own_dkim_key
         clear_override(locked)
         locked.save(update_fields=TRANSFER_FIELDS)
-        announcements_services.delete_notices(locked)
-        alerts_services.resolve_for_former(about=domain_subject(locked))
-        if locked.former_dkim_key:
-            announcements_services.update_former_key_alert(locked)
+        _withdraw_notices(locked)
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
         _end_tenure(locked, before)
@@ -292,11 +339,13 @@ def _record(what: str, domain: Domain, actor: User | None, because: str = "", bu
 
 
 def _locked(domain: Domain) -> Domain:
-    return Domain.objects.select_for_update(of=("self",)).select_related("customer").get(pk=domain.pk)
+    return lock_row(Domain.objects.select_for_update(of=("self",)).select_related("customer"), domain.pk)
 
 
 @transaction.atomic
-def expect_record(*, domain: Domain, key: str, value: str, because: str, actor: User, bulk_id: str = "") -> None:
+def expect_record(
+    *, domain: Domain, key: str, value: str, because: str, actor: User, bulk_id: str = "", seen: str = ""
+) -> None:
     """Store an exception. An empty `value` means that the record is not required. Raises Refused."""
     require(actor, "domains.expect_record", NO_EXCEPTIONS)
     because = require_reason(because, "Enter the reason for the exception.")
@@ -305,17 +354,21 @@ def expect_record(*, domain: Domain, key: str, value: str, because: str, actor: 
     known = locked.expectations.get(key, {})
     if {name: known.get(name) for name in fields} == fields:
         raise Refused("That exception already exists.")
+    _refuse_unseen(locked, "expect", seen)
     stamped = {**fields, "by": actor.get_username(), "at": timezone.now().isoformat(timespec="seconds")}
     _store(locked, {**locked.expectations, key: stamped}, key, actor, because, bulk_id)
 
 
 @transaction.atomic
-def stop_expecting(*, domain: Domain, key: str, actor: User, because: str = "", bulk_id: str = "") -> None:
+def stop_expecting(
+    *, domain: Domain, key: str, actor: User, because: str = "", bulk_id: str = "", seen: str = ""
+) -> None:
     """Require the standard record again. Raises Refused if there is no exception."""
     require(actor, "domains.expect_record", NO_EXCEPTIONS)
     locked = _locked(domain)
     if key not in locked.expectations:
         raise Refused(f"This record of {domain} has no exception.")
+    _refuse_unseen(locked, "expect_no_more", seen)
     left = {other: expectation for other, expectation in locked.expectations.items() if other != key}
     _store(locked, left, key, actor, because.strip(), bulk_id)
 

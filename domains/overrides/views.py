@@ -21,13 +21,14 @@ from domains.overrides.forms import (
     NoteForm,
     OverrideForm,
     ReleaseForm,
+    SupportForm,
     TransferForm,
 )
-from domains.ownership_claims.services import approve_claim
+from domains.ownership_claims.services import approve_claim, shown_claim
 from domains.records.views import domain_for
 from inbound_admin.lib.errors import ChangedMeanwhile, Refused
-from inbound_admin.lib.fields import BecauseForm
 from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.seen import fingerprint
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ ACTIONS = {
         "{domain} now belongs to {customer}. The owners of both customers are notified by email.",
     ),
     "approve": SupportAction(
-        "domains.approve_claim", BecauseForm, approve_claim, "Claim approved. {domain} is being set up."
+        "domains.approve_claim", SupportForm, approve_claim, "Claim approved. {domain} is being set up."
     ),
     "override": SupportAction(
         OVERRIDE,
@@ -84,7 +85,7 @@ def support(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     if not supports_everyone(request.user):
         raise PermissionDenied
-    shown = {name: action.form(prefix=name) for name, action in ACTIONS.items()}
+    shown = {name: action.form(prefix=name, initial=_seen(domain, name)) for name, action in ACTIONS.items()}
     shown["note"] = NoteForm.showing(domain.note)
     done, status = request.POST.get("do", ""), 200
     if request.method == "POST" and done in ACTIONS:
@@ -99,6 +100,13 @@ def support(request: SignedIn, domain_id: str) -> HttpResponse:
     context = {"domain": domain, "forms": shown, "tab": "support", "can": can}
     context["handover"] = services.handover_sentence(domain)
     return TemplateResponse(request, "domains/overrides/support.html", context, status=status)
+
+
+def _seen(domain: Domain, name: str) -> dict[str, str]:
+    if name == "note":
+        return {}
+    values = shown_claim(domain) if name == "approve" else services.shown_values(domain, name)
+    return {"seen": fingerprint(values)}
 
 
 def _try_action(action: SupportAction, domain: Domain, form: forms.Form, request: SignedIn) -> bool:

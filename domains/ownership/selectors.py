@@ -16,10 +16,17 @@ from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName
 from domains.ownership.core import OUR_REASONS
 from inbound_admin.lib.database import in_values
+from inbound_admin.lib.errors import ChangedMeanwhile
 
 
 def held_domains() -> QuerySet[Domain]:
     return Domain.objects.exclude(stage=Stage.CLAIM).filter(proven_at__isnull=False)
+
+
+def refuse_moved(locked: Domain, domain: Domain) -> None:
+    """Raise ChangedMeanwhile if it belongs to another customer than when it was found for its viewer."""
+    if locked.customer_id != domain.customer_id:
+        raise ChangedMeanwhile
 
 
 def unproven_domains() -> QuerySet[Domain]:

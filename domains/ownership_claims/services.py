@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -34,6 +35,7 @@ from domains.wildcards.core import WILDCARD_CODE, Standing
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
 from inbound_admin.lib.freshness import not_newer
+from inbound_admin.lib.seen import refuse_if_changed
 
 UNCHECKED = "We couldn't check the TXT record. It may be published already; we'll try again shortly."
 PROVEN = ("stage", "stage_problem", "claim_proven_at", "proven_at", "identity_deletion_wanted")
@@ -130,22 +132,30 @@ def ask_for_challenge(domain: Domain) -> None:
     domain.save(update_fields=("summary",))
 
 
-def approve_claim(*, domain: Domain, because: str, actor: User) -> None:
-    """Approve an unproven domain. Raises Refused without a reason or if it is already proven."""
+def shown_claim(domain: Domain) -> dict[str, Any]:
+    """Return what the page shows beside the button that approves it, for `inbound_admin.lib.seen`."""
+    return {"customer_id": domain.customer_id, "claim_token": domain.claim_token}
+
+
+def approve_claim(*, domain: Domain, because: str, actor: User, seen: str = "") -> None:
+    """Approve an unproven domain. `seen`: of the form.
+
+    Raises Refused without a reason or if it is already proven, and ChangedMeanwhile.
+    """
     if domain.stage != Stage.CLAIM and (domain.proven_at or domain.stage == Stage.DELETING):
         raise Refused("There is no claim to approve. This domain isn't waiting for proof of ownership.")
     if not because.strip():
         raise Refused("Enter the reason for approving the claim without the record. It's kept in the change log.")
-    if not _accept(domain, what="domain.claim_approved", actor=actor, because=because.strip()):
+    if not _accept(domain, what="domain.claim_approved", actor=actor, because=because.strip(), seen=seen):
         raise Refused(
             "The claim is already settled, another account has proven ownership, or the domain is being deleted."
         )
 
 
-def _accept(domain: Domain, *, what: str, actor: User | None, because: str) -> bool:
+def _accept(domain: Domain, *, what: str, actor: User | None, because: str, seen: str = "") -> bool:
     """Return False if the row has changed since it was read, or somebody else proved the name first."""
     try:
-        return _settle(domain, what=what, actor=actor, because=because)
+        return _settle(domain, what=what, actor=actor, because=because, seen=seen)
     except IntegrityError:
         late = ownership_services.is_held_by_another(domain)
         problem = TOO_LATE if late else BEING_REMOVED
@@ -154,7 +164,7 @@ def _accept(domain: Domain, *, what: str, actor: User | None, because: str) -> b
 
 
 @transaction.atomic
-def _settle(domain: Domain, *, what: str, actor: User | None, because: str) -> bool:
+def _settle(domain: Domain, *, what: str, actor: User | None, because: str, seen: str) -> bool:
     """Mark it as proven, so that it can't be displaced and doesn't expire. A claim is set up now. Another domain is set
     up already, or waits for its records.
     """
@@ -166,6 +176,7 @@ def _settle(domain: Domain, *, what: str, actor: User | None, because: str) -> b
     locked = rows.select_for_update(of=("self",)).select_related("customer").first()
     if locked is None:
         return False
+    refuse_if_changed(seen, shown_claim(locked))
     ownership_services.prove(locked)
     if is_claim:
         locked.stage, locked.claim_proven_at = Stage.STARTING, locked.proven_at

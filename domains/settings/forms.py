@@ -3,11 +3,20 @@ from typing import Any
 from django import forms
 
 from domains.models.domains import Domain
-from domains.settings.services import DesiredSettings, shown_values
-from inbound_admin.lib.fields import AddressField
+from domains.settings.services import DesiredSettings, shown_keys, shown_values
+from inbound_admin.lib.fields import AddressField, BecauseForm
 from inbound_admin.lib.seen import SeenField, fingerprint
 
 _SPECIAL = frozenset('!"#%,;?\\ ')  # in a record, "!" begins a size limit, "," the next address, ";" the next tag
+
+
+class KeysForm(BecauseForm):
+    """Rotates the keys that the page was opened with, and no later ones."""
+
+    seen = SeenField()
+
+    def __init__(self, data: Any = None, *, domain: Domain) -> None:
+        super().__init__(data, prefix="keys", initial={"seen": fingerprint(shown_keys(domain))})
 
 
 class SettingsForm(forms.Form):

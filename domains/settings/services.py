@@ -28,7 +28,7 @@ from domains.jobs import queue_checks, queue_configuration, queue_set_up
 from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.names.core import is_label, parse_mail_from_label
-from domains.ownership.selectors import held_domains
+from domains.ownership.selectors import held_domains, refuse_moved
 from domains.receiving import services as receiving_services
 from domains.receiving.core import names_with_mx_here
 from inbound_admin.lib import aws
@@ -98,8 +98,15 @@ def set_receives(*, domain: Domain, receives: bool, actor: User) -> bool:
     return True
 
 
-def rotate_dkim(*, domain: Domain, actor: User, because: str) -> None:
-    """Request new DKIM keys. A reason is required, since the published keys become invalid. Raises Refused."""
+def shown_keys(domain: Domain) -> dict[str, Any]:
+    return {"tokens": domain.dkim_tokens}
+
+
+def rotate_dkim(*, domain: Domain, actor: User, because: str, seen: str = "") -> None:
+    """Request new DKIM keys. A reason is required, since the published keys become invalid. `seen`: of the form.
+
+    Raises Refused and ChangedMeanwhile.
+    """
     if not because.strip():
         raise Refused("Enter the reason for rotating the DKIM keys.")
     with transaction.atomic():
@@ -110,6 +117,7 @@ def rotate_dkim(*, domain: Domain, actor: User, because: str) -> None:
             )
         if locked.replica_of:
             raise Refused(f"{domain} {locked.replica_of}. Rotate the keys in that region.", code="DKIM_REPLICA")
+        refuse_if_changed(seen, shown_keys(locked))
         audit_services.record_staff_request(
             "domain.keys_asked", about=domain_subject(locked), actor=actor, because=because
         )
@@ -288,6 +296,7 @@ def _ready(domain: Domain) -> Domain:
     locked = Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.READY).first()
     if locked is None:
         raise Refused("The domain isn't set up yet. You can change its settings after setup.")
+    refuse_moved(locked, domain)
     if locked.region != settings.AWS_REGION:
         raise Refused(f"{locked} belongs to the region {locked.region}, which is managed separately.")
     return locked

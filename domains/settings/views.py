@@ -11,9 +11,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from domains.records.views import domain_for
 from domains.sending_status.selectors import sending_in
 from domains.settings import services
-from domains.settings.forms import SettingsForm
+from domains.settings.forms import KeysForm, SettingsForm
 from inbound_admin.lib.errors import ChangedMeanwhile, Refused
-from inbound_admin.lib.fields import BecauseForm
 from inbound_admin.lib.http import SignedIn
 from tenants.lifecycle.selectors import banner_for, identity_in, sees_tenants, sending_words, tenant_of
 from tenants.models.tenants import Tenant, TenantResource
@@ -37,7 +36,7 @@ def settings(request: SignedIn, domain_id: str) -> HttpResponse:
         else:
             messages.success(request, _saved(form))
             return redirect("domains:settings", domain.id)
-    context = {"domain": domain, "form": form, "keys_form": BecauseForm(prefix="keys"), "tab": "settings"}
+    context = {"domain": domain, "form": form, "keys_form": KeysForm(domain=domain), "tab": "settings"}
     status = 422 if form.errors else status
     return TemplateResponse(request, PAGE, context, status=status)
 
@@ -45,11 +44,15 @@ def settings(request: SignedIn, domain_id: str) -> HttpResponse:
 @require_POST
 def new_keys(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
-    form = BecauseForm(request.POST, prefix="keys")
+    form = KeysForm(request.POST, domain=domain)
     if not form.is_valid():
         context = {"domain": domain, "form": SettingsForm(domain=domain), "keys_form": form, "tab": "settings"}
         return TemplateResponse(request, PAGE, context, status=422)
-    services.rotate_dkim(domain=domain, actor=request.user, because=form.because_text)
+    try:
+        services.rotate_dkim(domain=domain, actor=request.user, **form.cleaned_data)
+    except ChangedMeanwhile as changed:
+        messages.error(request, str(changed))
+        return redirect("domains:settings", domain.id)
     messages.success(request, "Rotating the DKIM keys. The new records will appear here in a few seconds.")
     return redirect("domains:detail", domain.id)
 

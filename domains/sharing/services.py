@@ -20,12 +20,14 @@ from domains.diagnosis import services as diagnosis_services
 from domains.domain_list.selectors import domain_subject
 from domains.models.domains import Domain, Stage
 from domains.models.sharing import ShareLink, ShareVisit
+from domains.ownership.selectors import refuse_moved
 from domains.providers.core import provider_with_key
 from domains.records.selectors import records_page
 from domains.sharing import selectors
 from domains.sharing.core import MailedRecord, RecordsLetter, ShareLinkState, browser_of, network_of
 from domains.sharing.selectors import SharedPage, links_made_by, requester_of, shared_page, token_of
 from inbound_admin.lib import slow_work
+from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
 from inbound_admin.lib.mail_addresses import plain_address
 from inbound_admin.lib.mail_limits import take_turn, take_unsolicited_turn
@@ -41,7 +43,8 @@ MOST_VISITS = 200  # rows per link; later visitors are counted in one shared row
 @transaction.atomic
 def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None = None) -> ShareLink:
     """Create a link that is valid for so many days. Raises Refused."""
-    locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
+    locked = lock_row(Domain.objects.select_for_update(no_key=True), domain.pk)
+    refuse_moved(locked, domain)
     link = _create_link(locked, actor, days, meant_for=meant_for)
     after = {"link": str(link), "until": link.expires_at.isoformat(timespec="seconds")}
     audit_services.record("domain.share_created", about=domain_subject(locked), actor=actor, after=after)
@@ -51,7 +54,8 @@ def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None
 @transaction.atomic
 def link_to_mail(*, domain: Domain, actor: User, to: str) -> ShareLink:
     """Return the link to email to this recipient: their open one, or a new one. Raises Refused."""
-    locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
+    locked = lock_row(Domain.objects.select_for_update(no_key=True), domain.pk)
+    refuse_moved(locked, domain)
     link = selectors.open_links(locked, timezone.now()).filter(mailed_to=to).first()
     link = _extend(link) if link else _create_link(locked, actor, None, meant_for=to[:100], mailed_to=to)
     after = {"to": to, "until": link.expires_at.isoformat(timespec="seconds")}
@@ -80,7 +84,7 @@ def _create_link(locked: Domain, actor: User, days: int | None, **fields: str) -
 @transaction.atomic
 def revoke(*, link: ShareLink, actor: User) -> None:
     """Withdraw the link at once. No effect if it is already withdrawn."""
-    locked = ShareLink.objects.select_for_update(of=("self",)).select_related("domain").get(pk=link.pk)
+    locked = lock_row(ShareLink.objects.select_for_update(of=("self",)).select_related("domain"), link.pk)
     if locked.revoked_at is not None:
         return
     locked.revoked_at = timezone.now()

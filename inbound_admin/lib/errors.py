@@ -66,6 +66,16 @@ class ChangedMeanwhile(Refused):
         )
 
 
+class DeletedMeanwhile(Refused):
+    """Somebody else deleted the row after it was found."""
+
+    code = "DELETED_MEANWHILE"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("Nothing was saved: somebody else has just deleted it.")
+
+
 class RateLimited(Refused):
     """Too many requests. `retry_after` is in seconds."""
 

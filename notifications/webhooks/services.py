@@ -61,6 +61,7 @@ def new_secret() -> str:
 
 MOST_TARGETS = 10  # of one owner: each event makes a row and a job for every one
 OLD_SECRET_FOR = timedelta(hours=24)
+SAME_ROTATION = timedelta(minutes=5)
 TEST_EVERY = timedelta(seconds=10)
 
 
@@ -133,13 +134,19 @@ def change_target(
 
 
 @transaction.atomic
-def make_new_secret(*, target: WebhookTarget, actor: Any) -> str:
-    """Rotate the secret and return the new one. Both sign for a day. Raises Refused."""
+def make_new_secret(*, target: WebhookTarget, actor: Any, seen: str = "") -> str:
+    """Rotate the secret and return the new one. Both sign for a day. `seen`: of the page with the button.
+
+    Another rotation within minutes replaces the new secret, and the one before goes on signing: nobody has had time to
+    change the receiver. Raises Refused and ChangedMeanwhile.
+    """
     locked = _locked(target, actor)
     if locked.form != Format.STANDARD:
         raise Refused("Slack messages aren't signed, so there is no secret.", code="WEBHOOK_UNSIGNED")
-    secret = new_secret()
-    locked.old_secret, locked.old_secret_until = locked.secret, timezone.now() + OLD_SECRET_FOR
+    refuse_if_changed(seen, shown_secret(locked))
+    secret, now = new_secret(), timezone.now()
+    if locked.old_secret_until is None or locked.old_secret_until < now + OLD_SECRET_FOR - SAME_ROTATION:
+        locked.old_secret, locked.old_secret_until = locked.secret, now + OLD_SECRET_FOR
     locked.secret = sealed.seal(secret)
     locked.save(update_fields=("secret", "old_secret", "old_secret_until"))
     after = {"old_secret_signs_until": f"{locked.old_secret_until:%-d %B %Y, %H:%M} UTC"}
@@ -285,6 +292,11 @@ def _siblings(target: WebhookTarget) -> Any:
 def shown_values(target: WebhookTarget) -> dict[str, Any]:
     """Return what its form shows."""
     return {"name": target.name, "url": target.url, "events": list(target.events), "is_on": target.is_on}
+
+
+def shown_secret(target: WebhookTarget) -> dict[str, Any]:
+    """Return which secret the button of its page replaces."""
+    return {"secret": target.secret}
 
 
 def _logged_target(target: WebhookTarget) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from accounts.people.selectors import customer_names
 from inbound_admin.lib import errors
 from inbound_admin.lib.errors import ChangedMeanwhile, Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
+from inbound_admin.lib.seen import fingerprint
 from notifications.models.webhooks import DeliveryState, WebhookTarget
 from notifications.webhooks import services
 from notifications.webhooks.forms import AddTargetForm, ChangeTargetForm
@@ -91,7 +92,12 @@ def detail(request: SignedIn, target_id: str) -> HttpResponse:
 @require_POST
 def new_secret(request: SignedIn, target_id: str) -> HttpResponse:
     target = _target(request, target_id)
-    secret = services.make_new_secret(target=target, actor=request.user)
+    try:
+        secret = services.make_new_secret(target=target, actor=request.user, seen=request.POST.get("seen", ""))
+    except ChangedMeanwhile as changed:  # or the page that shows the secret was reloaded
+        messages.error(request, str(changed))
+        return redirect("notifications:webhook", target.pk)
+    target = _target(request, target_id)
     return _page(
         request, target, secret=secret, said="Secret rotated. Messages are signed with both secrets for a day."
     )
@@ -147,6 +153,7 @@ def _page(
         "target": target,
         "manages": may_manage(request.user, target),
         "form": form or ChangeTargetForm(target=target),
+        "secret_seen": fingerprint(services.shown_secret(target)),
         "secret": secret,
         "said": said,
         "page": page_of(deliveries_for(request.user).filter(target=target), request, 20),

@@ -52,13 +52,14 @@ URGENT_KINDS = (BatchKind.PAUSE, BatchKind.RESUME)
 # doesn't answer, imports wait and no other batch does.
 IMPORT_KINDS = (BatchKind.LEGACY_IMPORT,)
 ORDINARY_KINDS = tuple(kind for kind in BatchKind if kind not in (*URGENT_KINDS, *IMPORT_KINDS))
+_HELD = (("domain.held", "domain.released", "domain.transferred"), "held, released or transferred")
 # What a person may have decided about an item since its batch began: (what in the change log, its verb).
 LATER_DECISIONS: Mapping[BatchKind, tuple[tuple[str, ...], str]] = {
     **dict.fromkeys(
         URGENT_KINDS,
         (("tenant.pause_asked", "tenant.resume_asked", "tenant.pause_kept"), "paused, resumed or reviewed"),
     ),
-    **dict.fromkeys((BatchKind.HOLD, BatchKind.RELEASE), (("domain.held", "domain.released"), "held or released")),
+    **dict.fromkeys((BatchKind.HOLD, BatchKind.RELEASE), _HELD),
     **dict.fromkeys((BatchKind.TRANSFER, BatchKind.DELETE), (("domain.transferred",), "transferred")),
 }
 BY_COMMAND = "by_command"  # the key of `Batch.words` that says that the command line started it

@@ -1,5 +1,8 @@
 """Pages of a bulk action on domains: selection, then a preview of each."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpResponse, QueryDict
@@ -12,12 +15,13 @@ from domains.domain_list.selectors import DomainListFilters, domains_for
 from domains.models.domains import Domain
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, form_page, require_password
+from inbound_admin.lib.seen import fingerprint, refuse_if_changed
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.domain_actions import services
 from operations.domain_actions.core import MOST
 from operations.domain_actions.forms import NamesForm, WordsForm
-from operations.domain_actions.selectors import kinds_for, predict
+from operations.domain_actions.selectors import PredictedResult, kinds_for, predict
 from operations.pause.services import MOST_TENANTS
 from tenants.lifecycle.selectors import sees_tenants, tenants_for_staff
 
@@ -72,6 +76,7 @@ def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> Http
     form = WordsForm(request.POST if going else None, kind=kind, number=len(works))
     if going and form.is_valid():
         try:
+            refuse_if_changed(request.POST.get("seen", ""), _shown(kind, works))
             started = batches_services.start(
                 kind=kind, items=services.items_of(works), words=form.words, actor=request.user
             )
@@ -79,15 +84,22 @@ def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> Http
             form.add_error(None, str(refused))
         else:
             return redirect("operations:bulk", started.pk)
-    context = {
-        "kind": kind,
-        "rows": rows,
+    context = {"kind": kind, "rows": rows} | {
         "works": works,
         "form": form,
         "names": names.lines,
         "repeated": names.repeated,
+        "seen": fingerprint(_shown(kind, works)),
     }
     return form_page(request, "operations/domain_actions/bulk_preview.html", context)
+
+
+def _shown(kind: BatchKind, works: Sequence[PredictedResult]) -> dict[str, Any]:
+    """Return what the preview shows of the domains that the button acts on. A check harms none."""
+    rows = [] if kind is BatchKind.CHECK else works
+    found = [(row.named.name, row.domain, row.customer, row.sentence) for row in rows]
+    keys = [(name, domain and domain.pk, customer and customer.pk, text) for name, domain, customer, text in found]
+    return {"rows": sorted(keys)}
 
 
 def _pause_their_tenants(request: SignedIn) -> HttpResponse:

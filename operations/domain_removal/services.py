@@ -27,9 +27,11 @@ from domains.deletion import services as deletion_services
 from domains.domain_list.selectors import domain_subject
 from domains.domain_list.services import record_deletion_blocked
 from domains.models.domains import Domain, Stage
+from domains.ownership.selectors import refuse_moved
 from domains.receiving.core import names_with_mx_here
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, Refused
+from inbound_admin.lib.seen import refuse_if_changed
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from operations.jobs import queue_removals
@@ -106,16 +108,32 @@ def may_delete(domain: Domain, recipients: Sequence[str], viewer: User) -> bool:
     return not (domain.is_proven and recipients) or may_route(viewer, domain.customer_id)
 
 
+def shown_values(domain: Domain) -> dict[str, object]:
+    """Return whose it is and what receives mail at it, as the page shows it, for `inbound_admin.lib.seen`."""
+    return {"customer": domain.customer_id, "recipients": sorted(domain_removal_services.recipients_of_domain(domain))}
+
+
 @transaction.atomic
 def request_removal(
-    *, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "", despite_mx: bool = True
+    *,
+    domain: Domain,
+    typed_name: str,
+    actor: User | None,
+    bulk_id: str = "",
+    despite_mx: bool = True,
+    seen: str = "",
 ) -> RequestedRemoval:
     """Request the removal. Repeatable. Raises Refused for a wrong name, while subdomains exist, or while staff hold it,
     and NotAllowed for staff who may not change where its mail is delivered.
 
-    Without `despite_mx`, also while its MX points here: SES would reject the mail that still arrives.
+    Without `despite_mx`, also while its MX points here: SES would reject the mail that still arrives. Raises
+    ChangedMeanwhile if it belongs to another customer now, or is not as a page showed it (`seen`).
     """
-    locked = Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
+    locked = Domain.objects.select_for_update(of=("self",)).filter(pk=domain.pk).first()
+    if locked is None:  # a claim that another request has just deleted
+        return RequestedRemoval(0, 0, is_gone=True)
+    refuse_moved(locked, domain)
+    _refuse_unseen(locked, seen)
     deletion_services.refuse_deletion(domain=locked, typed_name=typed_name)
     if not despite_mx and (leads := mx_pointing_here(locked)):
         text = f"The MX record of {leads[0]} still leads here. Point it elsewhere first, or say that mail may be lost."
@@ -129,6 +147,11 @@ def request_removal(
     DomainRemoval.objects.get_or_create(domain=locked, defaults={"by": actor, "bulk_id": bulk_id})
     queue_removals()
     return RequestedRemoval(addresses, records, is_gone=False)
+
+
+def _refuse_unseen(locked: Domain, seen: str) -> None:
+    if locked.stage != Stage.DELETING:
+        refuse_if_changed(seen, shown_values(locked))
 
 
 def mx_pointing_here(domain: Domain) -> tuple[str, ...]:

@@ -11,9 +11,10 @@ from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
 from domains.domain_list.selectors import domains_for
-from domains.models.domains import Stage
-from inbound_admin.lib.errors import Refused
+from domains.models.domains import Domain, Stage
+from inbound_admin.lib.errors import ChangedMeanwhile, Refused
 from inbound_admin.lib.http import SignedIn, requires_password
+from inbound_admin.lib.seen import fingerprint
 from operations.audit_log.selectors import name_of_deleted
 from operations.domain_removal import services
 
@@ -31,12 +32,10 @@ def domain(request: SignedIn, domain_id: str) -> HttpResponse:
     context: dict[str, Any] = {"domain": found, "error": "", "removal": services.removal_of(found)}
     if request.method == "POST" and context["removal"] is None:
         try:
-            requested = services.request_removal(
-                domain=found,
-                typed_name=request.POST.get("name", ""),
-                actor=request.user,
-                despite_mx="despite_mx" in request.POST,
-            )
+            requested = _request_removal(request, found)
+        except ChangedMeanwhile as changed:
+            messages.error(request, str(changed))
+            return redirect("operations:delete_domain", found.pk)
         except Refused as refused:
             context |= {"error": str(refused), "typed": request.POST.get("name", "")}
         else:
@@ -46,10 +45,21 @@ def domain(request: SignedIn, domain_id: str) -> HttpResponse:
         context["poll_seconds"] = POLL_SECONDS
         part = "#live" if request.htmx and not request.htmx.boosted else ""
         return TemplateResponse(request, f"operations/domain_removal/removal_progress.html{part}", context)
+    context["seen"] = fingerprint(services.shown_values(found))  # read before what it stands for
     context |= {"consequences": services.consequences(found), "leads_here": services.mx_pointing_here(found)}
     context["may_delete"] = services.may_delete(found, context["consequences"].recipients, request.user)
     return TemplateResponse(
         request, "operations/domain_removal/delete_domain.html", context, status=422 if context["error"] else 200
+    )
+
+
+def _request_removal(request: SignedIn, found: Domain) -> services.RequestedRemoval:
+    return services.request_removal(
+        domain=found,
+        typed_name=request.POST.get("name", ""),
+        actor=request.user,
+        despite_mx="despite_mx" in request.POST,
+        seen=request.POST.get("seen", ""),
     )
 
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from inbound_admin.lib.errors import AwsProblem, ChangedMeanwhile, Refused
 from inbound_admin.lib.http import SignedIn, form_page, page_of, template
-from inbound_admin.lib.seen import refuse_if_changed
+from inbound_admin.lib.seen import fingerprint, refuse_if_changed
 from operations.batches import services as batches_services
 from operations.drift import services
 from operations.drift.core import TENANTS_AREA, UNKNOWN, UNOWNED, Decision
@@ -131,6 +131,7 @@ def decide_many(request: SignedIn) -> HttpResponse:
         return redirect("operations:bulk", batch.pk)
     context = {
         "chosen": chosen,
+        "seen": fingerprint(_shown(chosen)),
         "total": chosen.rows.count(),
         "page": page_of(chosen.rows, request, per_page=PER_PAGE),
         "kind_words": KIND_WORDS.get(chosen.kind, ""),
@@ -144,10 +145,16 @@ def decide_many(request: SignedIn) -> HttpResponse:
 def _started(request: SignedIn, chosen: ChosenDifferences, form: DecideManyForm) -> Batch | None:
     items = services.items_of(chosen, Decision(form.cleaned_data["decision"]), request.user)
     try:
+        refuse_if_changed(request.POST.get("seen", ""), _shown(chosen))
         return batches_services.start(kind=BatchKind.DECIDE, items=items, words=form.words, actor=request.user)
     except Refused as refused:
         form.add_error(None, str(refused))
         return None
+
+
+def _shown(chosen: ChosenDifferences) -> dict[str, object]:
+    """Return which differences the page stands for. One whose value in SES changes is another one."""
+    return {"rows": sorted(chosen.rows.order_by().values_list("pk", flat=True)[: services.MOST_IN_BATCH + 1])}
 
 
 def _chosen(given: QueryDict) -> ChosenDifferences:

@@ -253,14 +253,13 @@ def change_address(
 
 def remove_address(*, address: Address, actor: User | None) -> None:
     """Remove the address; no effect if it is already removed. Raises NotAllowed."""
-    require_routing(actor, address.domain.customer_id)
     with transaction.atomic():
         if Address.objects.filter(pk=address.pk).exists():
-            _delete(locked := _locked(address), actor)
+            require_routing(actor, (locked := _locked(address)).domain.customer_id)
+            _delete(locked, actor)
             update_name_facts(locked.domain)
-            queue_customer_change(
-                locked.domain.customer, actor, recipients=[locked.recipient], domains=[locked.domain_id]
-            )
+            named = {"recipients": [locked.recipient], "domains": [locked.domain_id]}
+            queue_customer_change(locked.domain.customer, actor, **named)
 
 
 def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
@@ -320,7 +319,7 @@ def _locked(address: Address) -> Address:
 
 def shown_values(row: Address | CatchAll | None) -> dict[str, Any]:
     """Return what a form shows of it."""
-    return {"is_active": row.is_active, "endpoint": row.endpoint_id} if row else {}
+    return {"is_active": row.is_active, "endpoint": row.endpoint_id, "whose": row.domain.customer_id} if row else {}
 
 
 def _clear_refusal_alert(row: Address | CatchAll, about: audit_services.Subject) -> None:

@@ -201,12 +201,12 @@ def change_endpoint(
     return EndpointChange(locked, dropped)
 
 
-def make_signing_secret(*, endpoint: Endpoint, actor: User | None) -> str:
-    """Replace the signing secret and return the new one, which can't be read again. Raises NotAllowed, Refused."""
+def make_signing_secret(*, endpoint: Endpoint, actor: User | None, seen: str = "") -> str:
+    """Replace the signing secret and return the new one, which can't be read again. Raises as `change_endpoint`."""
     if endpoint.type != EndpointType.WEBHOOK:
         raise Refused("Only webhook endpoints have a signing secret.", code="ENDPOINT_TYPE")
     secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
-    change_endpoint(endpoint=endpoint, actor=actor, config={SIGNING_SECRET: secret})
+    change_endpoint(endpoint=endpoint, actor=actor, config={SIGNING_SECRET: secret}, seen=seen)
     return secret
 
 

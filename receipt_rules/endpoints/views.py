@@ -81,7 +81,11 @@ def _add(form: EndpointForm, request: SignedIn) -> Endpoint:
 def signing_secret(request: SignedIn, endpoint_id: str) -> HttpResponse:
     """Show the new secret. It is shown only this once."""
     endpoint = get_object_or_404(endpoints_for(request.user), pk=endpoint_id)
-    secret = make_signing_secret(endpoint=endpoint, actor=request.user)
+    try:
+        secret = make_signing_secret(endpoint=endpoint, actor=request.user, seen=request.POST.get("seen", ""))
+    except ChangedMeanwhile as changed:  # or the page that shows the secret was reloaded
+        messages.error(request, str(changed))
+        return redirect("receipt_rules:endpoint", endpoint.pk)
     context = {"endpoint": endpoint, "secret": secret}
     return TemplateResponse(request, "receipt_rules/endpoints/signing_secret.html", context)
 

@@ -39,6 +39,16 @@
     fetch(form.action, { method: "POST", body: new FormData(form, event.submitter), redirect: "manual" });
   });
 
+  // A second press within seconds sends nothing: it would be refused, or done twice, and hide the first answer.
+  const SAME_PRESS = 3000;
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
+    if (Date.now() - (form.sentAt ?? 0) < SAME_PRESS) event.preventDefault();
+    else form.sentAt = Date.now();
+  });
+  window.addEventListener("pageshow", () => [...document.forms].forEach((form) => { form.sentAt = 0; }));
+
   // A pause that the server enforces; here it is shown. Without JavaScript the button stays and the server answers.
   const tick = () => document.querySelectorAll("[data-countdown]").forEach((button) => {
     button.until ??= Date.now() + Number(button.dataset.countdown) * 1000;

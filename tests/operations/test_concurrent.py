@@ -13,26 +13,36 @@ from accounts.models.people import Customer, User
 from accounts.people.services import store_person
 from accounts.roles import Role
 from audit import services as audit_services
-from domains.models.domains import Domain
+from audit.models import Change
+from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
 from notifications.models.alerts import LIVE, Alert, NotificationPreference
 from notifications.preferences.services import set_preference
+from operations.domain_removal.services import request_removal
 from operations.drift.core import STATUS, TENANTS_AREA, FoundDifference
 from operations.drift_store import services as drift_store_services
 from operations.models import Difference, ItemState, MigrationItem
 from operations.pause import services as operations_pause_services
 from operations.tenant_drift import services as tenant_drift_services
 from operations.tenant_migration import services as tenant_migration_services
+from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.models.runs import OwnRuleSet
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tenants.resources import services as resources_services
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.factories import make_operator, make_unmanaged_rule, make_verified, set_up_receiving
+from tests.receipt_rules.factories import (
+    make_address,
+    make_operator,
+    make_unmanaged_rule,
+    make_verified,
+    set_up_receiving,
+)
 from tests.tenants.factories import make_tenant, make_tess
 from tests.transactions import MOST_SECONDS, begin, result_of_second
 
@@ -144,3 +154,23 @@ def test_a_pause_or_its_end_beside_a_new_domain_waits_in_no_circle(
     thread.join(MOST_SECONDS)
     assert ends == [None]
     assert Tenant.objects.get(pk=tenant.pk).is_paused is not is_paused
+
+
+def test_a_claim_that_is_deleted_by_two_presses_is_gone_for_both(sandbox: Sandbox) -> None:
+    claim = make_domain("shop.com", stage=Stage.CLAIM, customer=make_customer())
+    delete = partial(request_removal, domain=claim, typed_name="shop.com", actor=None)
+    assert result_of_second(delete, delete).is_gone
+    assert not Domain.objects.exists()
+
+
+def test_a_domain_that_is_deleted_at_this_moment_is_not_held() -> None:
+    domain = make_verified("shop.com")
+    hold = partial(overrides_services.hold, domain=domain, because="x", actor=make_staff())
+    assert code_of(result_of_second(domain.delete, hold)) == "DELETED_MEANWHILE"
+
+
+def test_an_address_that_is_removed_by_two_presses_is_removed_once() -> None:
+    address = make_address("a@shop.com", make_verified("shop.com"))
+    remove = partial(addresses_services.remove_address, address=address, actor=None)
+    assert code_of(result_of_second(remove, remove)) == "ADDRESS_MISSING"
+    assert Change.objects.filter(what="address.removed").count() == 1

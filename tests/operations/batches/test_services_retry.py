@@ -81,6 +81,6 @@ def test_an_old_batch_undoes_no_later_decision(sam: User, olga: User, is_paused:
     (batches_services.resume if is_paused else batches_services.retry)(batch=asked, actor=sam)
     batches_services.work()
     assert states(asked) == {"a.com": "refused"}
-    assert "It was held or released after this bulk action began" in asked.items.get().problem
+    assert "It was held, released or transferred after this bulk action began" in asked.items.get().problem
     domain.refresh_from_db()
     assert domain.held_because == "Phishing"

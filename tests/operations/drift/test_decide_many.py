@@ -1,5 +1,7 @@
 """A decision on many differences: chosen by kind or ticked, previewed, executed as a batch and followed."""
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -10,7 +12,7 @@ from audit.models import Change
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy
 from operations.batches import services as batches_services
-from operations.drift.core import TENANTS_AREA
+from operations.drift.core import TENANTS_AREA, FoundDifference
 from operations.drift_store import services as drift_store_services
 from operations.models import Batch, Difference
 from operations.tenant_drift import services as tenant_drift_services
@@ -79,6 +81,21 @@ def test_all_differences_of_a_kind_are_previewed_decided_and_followed(olga: Clie
     assert not Difference.objects.get(pk=other.pk).decision
     assert set(Change.objects.filter(what="drift.restored").values_list("bulk_id", flat=True)) == {batch.pk}
     assert set(Change.objects.values_list("bulk_id", flat=True)) == {batch.pk}
+
+
+def test_a_difference_whose_value_changed_after_the_preview_is_not_decided(olga: Client) -> None:
+    (row,) = make_policy_differences(1)
+    page = olga.get(URL, {"area": "tenants", "kind": "policy"}).text
+    sent = dict(re.findall(r'name="(area|kind|until|seen)" value="([^"]*)"', page))
+    strict = FoundDifference("policy", "policy 0 strict", row.subject, "Strict in SES.", place=row.place)
+    drift_store_services.store(area="tenants", found=[strict], now=timezone.now())
+    answer = olga.post(URL, form_data("ignore", 1, **sent))
+    assert answer.status_code == 422
+    assert "somebody else made changes after you opened this page" in answer.text
+    assert not Batch.objects.exists()
+    sent = dict(re.findall(r'name="(area|kind|until|seen)" value="([^"]*)"', answer.text))
+    olga.post(URL, form_data("ignore", 1, **sent))
+    assert Batch.objects.get().items.get().difference == Difference.objects.get(gone_at=None)
 
 
 def test_a_difference_found_after_the_preview_is_not_decided(olga: Client) -> None:
