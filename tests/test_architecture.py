@@ -26,7 +26,7 @@ from benchmarks.house import (
 # The modules that a subject may contain. A large core or gateway is a package of nouns.
 IN_A_SUBJECT = set("core gateway selectors services tasks forms views api admin adapters".split())
 IN_AN_APP = {*IN_A_SUBJECT, *"apps models urls jobs roles management migrations".split()}
-MOST_EDGES = 6.15  # internal imports per module
+MOST_EDGES = 6.2  # internal imports per module
 LONGEST_OF_NINE_IN_TEN = 14  # lines
 # A library module does not belong to its first importer.
 SHORT_ALONE = {"inbound_admin/lib/api/rate_limit.py"}

@@ -31,8 +31,7 @@ from domains.checking.core.sentences import LAPSED, MOVED, NEVER_THERE, naming_s
 from domains.checking.selectors import has_pending_records, last_checks
 from domains.conflicts import services as conflicts_services
 from domains.dns.core import LookupStatus, further_questions
-from domains.domain_list import selectors as domain_list_selectors
-from domains.domain_list.selectors import domain_subject
+from domains.domain_list.selectors import domain_subject, domains_due
 from domains.history import services as history_services
 from domains.identity_status import services as identity_status_services
 from domains.jobs import queue_checks
@@ -96,10 +95,7 @@ def _check_and_describe(domain: Domain, now: datetime) -> str:
         check([domain], now=now)
     if not domain.record_checks.filter(checked_at__gte=now).exists():
         return NOT_STORED
-    blocked = domain.mta_sts_block
-    if mta_sts_services.is_announced(domain):
-        mta_sts_services.fetch([domain], now=now)
-    if domain.mta_sts_block != blocked:  # the summary says so
+    if mta_sts_services.fetch_announced(domain, now=now):  # the summary says so
         check([domain], now=timezone.now(), read_ses=False)
     news = "" if domain.state != before else "Nothing has changed. "
     problem = "" if domain.is_gone else aws_sentence(domain.ses_problem, to=None)
@@ -143,7 +139,7 @@ def check_due(*, now: datetime) -> int:
     A domain whose check fails unexpectedly is logged and checked again later; the others are checked.
     """
     done, began, due_at = 0, timezone.now(), now
-    while due := list(domain_list_selectors.domains_due(due_at)[:BATCH_SIZE]):
+    while due := list(domains_due(due_at)[:BATCH_SIZE]):
         claims = [domain for domain in due if domain.stage == Stage.CLAIM]
         for domain in claims:
             _schedule_claim(domain, now)  # first, so that a claim whose check fails is not due again at once
@@ -291,8 +287,7 @@ def _save_results(
     proof: Standing | None,
 ) -> None:
     asked_before = locked.records
-    if proof is Standing.OWN and locked.proven_at is None:
-        ownership_claims_services.record_proof(locked)
+    ownership_claims_services.record_proof(locked, proof)
     domain.mx_facts = locked.mx_facts  # of the last check, for a lookup that fails now
     locked.mx_facts = domain.mx_facts = receiving_services.mx_facts(domain, seen)
     mta_sts_services.record_announcement(locked, judgements, now)

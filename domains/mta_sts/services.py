@@ -81,7 +81,15 @@ def fetch(domains: Sequence[Domain], *, now: datetime) -> None:
         _store(domain, check, now)
 
 
-def is_announced(domain: Domain) -> bool:
+def fetch_announced(domain: Domain, *, now: datetime) -> bool:
+    """Fetch the policy, if the domain announces one. Return whether what it does to mail has changed."""
+    before = domain.mta_sts_block
+    if _is_announced(domain):
+        fetch([domain], now=now)
+    return domain.mta_sts_block != before
+
+
+def _is_announced(domain: Domain) -> bool:
     """Return True if the TXT record was correct at the last check."""
     return domain.record_checks.filter(key=KEY, state=State.VERIFIED).exists()
 
@@ -137,7 +145,7 @@ def _store(domain: Domain, check: PolicyCheck, now: datetime) -> None:
     """Store nothing if the domain was deleted, its record removed or a newer result stored meanwhile."""
     locked = Domain.objects.select_for_update(of=("self",)).filter(pk=domain.pk, stage=Stage.READY).first()
     is_older = locked is not None and locked.mta_sts_at is not None and now < locked.mta_sts_at
-    if locked is None or is_older or not is_announced(locked):
+    if locked is None or is_older or not _is_announced(locked):
         return
     if check.problem:
         check = core.with_problem(locked.mta_sts_check, check.problem)

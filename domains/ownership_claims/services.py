@@ -118,8 +118,10 @@ def _store_check(domain: Domain, found: Judgement, now: datetime) -> None:
     RecordCheck.objects.update_or_create(domain=domain, key=found.key, defaults=known | moment)
 
 
-def record_proof(domain: Domain) -> None:
-    """Prove a domain by the records that SES confirmed. The caller has locked row and zone, and saves the row."""
+def record_proof(domain: Domain, proof: Standing | None) -> None:
+    """Prove a domain by its own records that SES confirmed. The caller has locked row and zone, and saves the row."""
+    if proof is not Standing.OWN or domain.proven_at is not None:
+        return
     ownership_services.prove(domain)
     audit_services.record("domain.proven", about=domain_subject(domain), actor=None)
     ownership_services.resolve_alerts(domain)

@@ -258,8 +258,8 @@ def remove_address(*, address: Address, actor: User | None) -> None:
             require_routing(actor, (locked := _locked(address)).domain.customer_id)
             _delete(locked, actor)
             update_name_facts(locked.domain)
-            named = {"recipients": [locked.recipient], "domains": [locked.domain_id]}
-            queue_customer_change(locked.domain.customer, actor, **named)
+            customer, domains = locked.domain.customer, [locked.domain_id]
+            queue_customer_change(customer, actor, recipients=[locked.recipient], domains=domains)
 
 
 def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
