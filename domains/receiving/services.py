@@ -22,19 +22,27 @@ SAVED_FIELDS = ("mail_rules", "mx_facts", "receiving_state")
 
 
 def record_rules(*, domain_id: str, rules: Mapping[str, RulesFact]) -> None:
-    """Store what the rules do, by name with an address, in the caller's transaction. The next check is due at once."""
+    """Store what the rules do, by name with an address, in the caller's transaction.
+
+    The next check is due at once if it would require other records, or find another state.
+    """
     locked = Domain.objects.select_for_update(of=("self",)).filter(pk=domain_id).first()
     facts = {name: fact.value for name, fact in rules.items() if fact is not RulesFact.NOTHING}
     if locked is None or locked.mail_rules == facts:
         return
-    now, before = timezone.now(), locked.checked_records
+    now, before = timezone.now(), (locked.checked_records, _is_red(locked))
     locked.mail_rules = facts
     locked.mx_facts = {name: fact for name, fact in locked.mx_facts.items() if name in locked.mail_names}
     update_receiving_state(locked, now)
     locked.save(update_fields=SAVED_FIELDS)
-    if locked.checked_records != before and locked.stage == Stage.READY:
+    if (locked.checked_records, _is_red(locked)) != before and locked.stage == Stage.READY:
         Domain.objects.filter(pk=domain_id).update(next_check_at=now, watched_from=now)
         queue_checks()
+
+
+def _is_red(domain: Domain) -> bool:
+    """Whether mail is rejected or lost: the stored state and summary of the last check say so too, or no longer do."""
+    return any(each.is_red for each in (domain.receiving, *domain.receiving_below))
 
 
 def update_receiving_state(domain: Domain, now: datetime) -> None:
