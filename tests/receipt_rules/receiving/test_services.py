@@ -337,7 +337,7 @@ def test_a_domain_is_checked_at_once_when_its_mail_is_no_longer_rejected_or_is_f
     assert domain.next_check_at is not None and domain.next_check_at <= timezone.now()
     domain = check_domain(domain)
     assert (domain.state, domain.next_check_at and domain.next_check_at > timezone.now()) == (State.VERIFIED, True)
-    addresses_services.change_address(address=made, is_active=False, actor=None)
+    addresses_services.change_address(address=made, is_active=False, endpoint=None, actor=None)
     domain.refresh_from_db()
     assert domain.receiving.is_red
     assert domain.next_check_at is not None and domain.next_check_at <= timezone.now()
