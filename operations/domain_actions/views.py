@@ -17,7 +17,7 @@ from operations.batches.core import BatchKind
 from operations.domain_actions import services
 from operations.domain_actions.core import MOST
 from operations.domain_actions.forms import NamesForm, WordsForm
-from operations.domain_actions.selectors import kinds_for, predict
+from operations.domain_actions.selectors import kinds_for, mx_pointing_here, predict
 from operations.pause.services import MOST_TENANTS
 from tenants.lifecycle.selectors import sees_tenants, tenants_for_staff
 
@@ -69,7 +69,8 @@ def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> Http
     going = request.method == "POST" and "go" in request.POST
     if going and kind is BatchKind.DELETE:
         require_password(request)
-    form = WordsForm(request.POST if going else None, kind=kind, number=len(works))
+    leads_here = kind is BatchKind.DELETE and any(row.domain and mx_pointing_here(row.domain) for row in works)
+    form = WordsForm(request.POST if going else None, kind=kind, number=len(works), leads_here=leads_here)
     if going and form.is_valid():
         try:
             started = batches_services.start(

@@ -27,11 +27,11 @@ from domains.deletion import services as deletion_services
 from domains.domain_list.selectors import domain_subject
 from domains.domain_list.services import record_deletion_blocked
 from domains.models.domains import Domain, Stage
-from domains.receiving.core import names_with_mx_here
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
+from operations.domain_actions.selectors import mx_pointing_here
 from operations.jobs import queue_removals
 from operations.models import DomainRemoval
 from receipt_rules.addresses import services as addresses_services
@@ -40,6 +40,7 @@ from receipt_rules.domain_removal import services as domain_removal_services
 from receipt_rules.domain_removal.services import ManagedRules
 from receipt_rules.jobs import queue_customer_change, queue_work
 from receipt_rules.planner.core.plans import Plan
+from receipt_rules.received_mail.selectors import retried_mail
 
 WAITS_FOR_RULES = "Waiting until no receipt rule in SES names the domain."
 WAITS_FOR_RUN = "Waiting for another run of rule changes to finish."
@@ -63,13 +64,17 @@ OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
 
 @dataclass(frozen=True)
 class RemovalConsequences:
-    """Everything that is deleted, in order. `rules_problem`: why the changes of the rules cannot be computed now."""
+    """Everything that is deleted, in order. `rules_problem`: why the changes of the rules cannot be computed now.
+
+    `undelivered`: received messages that are still being delivered, also after the deletion.
+    """
 
     domain: deletion_services.IdentityConsequences
     recipients: tuple[str, ...]
     tenant: str
     rules: Plan | None = None
     rules_problem: str = ""
+    undelivered: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,8 @@ def consequences(domain: Domain) -> RemovalConsequences:
     recipients = domain_removal_services.recipients_of_domain(domain)
     rules, problem = _rules(domain) if recipients and domain.stage != Stage.CLAIM else (None, "")
     tenant = domain.tenant.name if domain.tenant else ""
-    return RemovalConsequences(deletion_services.consequences(domain), recipients, tenant, rules, problem)
+    undelivered = retried_mail(domain.name, domain.customer_id).count()
+    return RemovalConsequences(deletion_services.consequences(domain), recipients, tenant, rules, problem, undelivered)
 
 
 def may_delete(domain: Domain, recipients: Sequence[str], viewer: User) -> bool:
@@ -129,14 +135,6 @@ def request_removal(
     DomainRemoval.objects.get_or_create(domain=locked, defaults={"by": actor, "bulk_id": bulk_id})
     queue_removals()
     return RequestedRemoval(addresses, records, is_gone=False)
-
-
-def mx_pointing_here(domain: Domain) -> tuple[str, ...]:
-    """Return names of the domain whose MX record points here, as last seen.
-
-    They should be moved before the deletion.
-    """
-    return names_with_mx_here(domain.receiving_facts(name) for name in domain.mail_names)
 
 
 def removal_of(domain: Domain) -> DomainRemoval | None:

@@ -10,7 +10,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
 from tests.operations.factories import make_ready
-from tests.receipt_rules.factories import make_address, set_up_receiving
+from tests.receipt_rules.factories import make_address, make_endpoint, make_mail, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
@@ -25,6 +25,10 @@ def test_a_removal_is_previewed_confirmed_by_name_and_followed_to_the_end(client
     assert url in client.get(reverse("domains:settings", args=[domain.pk])).content.decode()
     page = client.get(url).content.decode()
     assert "billing@northwind.com stops receiving" in page
+    assert "mail that was received before: find it under" in page
+    assert "delivered yet" not in page
+    make_mail(make_endpoint(customer), recipient="billing@northwind.com", outcome="failed")
+    assert "1 message isn’t delivered yet: we go on trying" in client.get(url).content.decode()
     refused = client.post(url, {"name": "other.com"})
     assert refused.status_code == 422
     assert "type its name" in refused.content.decode()
