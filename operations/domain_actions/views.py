@@ -60,7 +60,9 @@ def _selected(request: SignedIn) -> QuerySet[Domain] | None:
 
 def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> HttpResponse:
     if len(names.named) > MOST:
-        names.add_error("names", f"The list has {len(names.named):,} domains. Up to {MOST:,} can be processed at once.")
+        number = f"more than {MOST:,}" if request.method == "GET" else f"{len(names.named):,}"  # see `_given`
+        sentence = f"The list has {number} domains. Up to {MOST:,} can be processed at once: filter it, or send parts."
+        names.add_error("names", sentence)
         return TemplateResponse(
             request, "operations/domain_actions/start_bulk.html", {"form": names, "most": MOST}, status=422
         )
