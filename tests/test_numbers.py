@@ -58,7 +58,10 @@ def test_a_bounded_count_in_a_template_says_that_there_are_more(number: int, sho
 def test_a_long_list_shows_its_number_of_rows(number: int, shown: str) -> None:
     page = Paginator(range(60), 50).page(1)
     page.paginator.count = Bounded(number)
-    tags = ('{% cotton pagination :page="page" %}{% endcotton %}', '{% cotton select_all :page="page" %}{% endcotton %}')
+    tags = (
+        '{% cotton pagination :page="page" %}{% endcotton %}',
+        '{% cotton select_all :page="page" %}{% endcotton %}',
+    )
     text = rendered("".join(tags), page=page)
     assert shown in text
     assert f"All {shown.removeprefix('of ')}" in text

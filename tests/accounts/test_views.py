@@ -322,7 +322,7 @@ def test_the_last_owner_reads_on_the_form_why_not_and_is_led_to_the_members(
 ) -> None:
     response = signed_in(alice).post(url("member", acme.pk, alice.memberships.get().pk), sent)
     assert response.status_code == 422
-    assert "alice@acme.example is the last owner of Acme. Make another member an owner first." in text(response)
+    assert "alice@acme.example is the last owner of Acme. Invite another owner first, or ask support" in text(response)
     assert f'href="{url("detail", acme.pk)}">Members of Acme</a>' in response.content.decode()
     assert "Leave Acme?" in text(response)
     assert "Request failed" not in text(response)
