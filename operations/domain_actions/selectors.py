@@ -14,7 +14,6 @@ from domains.models.domains import Domain, Stage
 from domains.names.core import parse_domain
 from domains.ownership.selectors import related_domains, unproven_domains_left, unproven_limit_text
 from domains.preflight import selectors as preflight_selectors
-from domains.receiving.core import names_with_mx_here
 from inbound_admin.lib.errors import Refused
 from operations.batches.core import DOMAIN_KINDS, BatchKind, BatchResult
 from operations.domain_actions.core import DomainLine
@@ -127,11 +126,6 @@ def _is_routed_by_others(domain: Domain, known: _Known) -> bool:
     return receives and domain.is_proven and domain.customer_id not in known.routable
 
 
-def mx_pointing_here(domain: Domain) -> tuple[str, ...]:
-    """Return names of the domain whose MX record points here, as last seen: to be moved before a deletion."""
-    return names_with_mx_here(domain.receiving_facts(name) for name in domain.mail_names)
-
-
 def _below(domain: Domain, known: _Known) -> list[str]:
     return [name for name in known.names[domain.customer_id] if name.endswith(f".{domain.name}")]
 
@@ -146,7 +140,7 @@ def _outcome(kind: BatchKind, domain: Domain, addresses: int) -> str:
             return f"Moves from {domain.customer} to the customer you choose.{tenant} {takes}."
         case BatchKind.DELETE:
             first = "Its receipt rules are removed first. Then the" if receives else "The"
-            here = mx_pointing_here(domain)
+            here = domain.mx_here
             rejects = (
                 f" The MX record of {here[0]} points here: SES will reject mail that still arrives." if here else ""
             )

@@ -17,7 +17,7 @@ from operations.batches.core import BatchKind
 from operations.domain_actions import services
 from operations.domain_actions.core import MOST
 from operations.domain_actions.forms import NamesForm, WordsForm
-from operations.domain_actions.selectors import kinds_for, mx_pointing_here, predict
+from operations.domain_actions.selectors import kinds_for, predict
 from operations.pause.services import MOST_TENANTS
 from tenants.lifecycle.selectors import sees_tenants, tenants_for_staff
 
@@ -60,18 +60,13 @@ def _selected(request: SignedIn) -> QuerySet[Domain] | None:
 
 def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> HttpResponse:
     if len(names.named) > MOST:
-        number = f"more than {MOST:,}" if request.method == "GET" else f"{len(names.named):,}"  # see `_given`
-        sentence = f"The list has {number} domains. Up to {MOST:,} can be processed at once: filter it, or send parts."
-        names.add_error("names", sentence)
-        return TemplateResponse(
-            request, "operations/domain_actions/start_bulk.html", {"form": names, "most": MOST}, status=422
-        )
+        return _too_many(request, names)
     rows = sorted(predict(kind, names.named, viewer=request.user), key=lambda row: row.works)  # refusals first
     works = [row for row in rows if row.works]
     going = request.method == "POST" and "go" in request.POST
     if going and kind is BatchKind.DELETE:
         require_password(request)
-    leads_here = kind is BatchKind.DELETE and any(row.domain and mx_pointing_here(row.domain) for row in works)
+    leads_here = kind is BatchKind.DELETE and any(row.domain and row.domain.mx_here for row in works)
     form = WordsForm(request.POST if going else None, kind=kind, number=len(works), leads_here=leads_here)
     if going and form.is_valid():
         try:
@@ -91,6 +86,15 @@ def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> Http
         "repeated": names.repeated,
     }
     return form_page(request, "operations/domain_actions/bulk_preview.html", context)
+
+
+def _too_many(request: SignedIn, names: NamesForm) -> HttpResponse:
+    number = f"more than {MOST:,}" if request.method == "GET" else f"{len(names.named):,}"  # see `_given`
+    sentence = f"The list has {number} domains. Up to {MOST:,} can be processed at once: filter it, or send parts."
+    names.add_error("names", sentence)
+    return TemplateResponse(
+        request, "operations/domain_actions/start_bulk.html", {"form": names, "most": MOST}, status=422
+    )
 
 
 def _pause_their_tenants(request: SignedIn) -> HttpResponse:

@@ -31,7 +31,6 @@ from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
-from operations.domain_actions.selectors import mx_pointing_here
 from operations.jobs import queue_removals
 from operations.models import DomainRemoval
 from receipt_rules.addresses import services as addresses_services
@@ -123,7 +122,7 @@ def request_removal(
     """
     locked = Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
     deletion_services.refuse_deletion(domain=locked, typed_name=typed_name)
-    if not despite_mx and (leads := mx_pointing_here(locked)):
+    if not despite_mx and (leads := locked.mx_here):
         text = f"The MX record of {leads[0]} still leads here. Point it elsewhere first, or say that mail may be lost."
         raise Refused(text, code="MX_LEADS_HERE")
     if locked.stage != Stage.DELETING:

@@ -15,7 +15,6 @@ from domains.models.domains import Stage
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, requires_password
 from operations.audit_log.selectors import name_of_deleted
-from operations.domain_actions.selectors import mx_pointing_here
 from operations.domain_removal import services
 
 POLL_SECONDS = 3
@@ -47,7 +46,7 @@ def domain(request: SignedIn, domain_id: str) -> HttpResponse:
         context["poll_seconds"] = POLL_SECONDS
         part = "#live" if request.htmx and not request.htmx.boosted else ""
         return TemplateResponse(request, f"operations/domain_removal/removal_progress.html{part}", context)
-    context |= {"consequences": services.consequences(found), "leads_here": mx_pointing_here(found)}
+    context |= {"consequences": services.consequences(found), "leads_here": found.mx_here}
     context["may_delete"] = services.may_delete(found, context["consequences"].recipients, request.user)
     return TemplateResponse(
         request, "operations/domain_removal/delete_domain.html", context, status=422 if context["error"] else 200

@@ -7,7 +7,6 @@ from accounts.api_keys.api import caller, writes
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain
 from inbound_admin.lib.api.schemas import Out
-from operations.domain_actions.selectors import mx_pointing_here
 from operations.domain_removal import services as domain_removal_services
 from operations.domain_removal.services import RequestedRemoval
 from public_api.domains.api import router
@@ -45,7 +44,7 @@ def delete_domain(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
     says so. 409 `HAS_SUB_DOMAINS` while subdomains exist.
     """
     domain = domain_of(request, domain_id)
-    leads = mx_pointing_here(domain)
+    leads = domain.mx_here
     asked = domain_removal_services.request_removal(domain=domain, typed_name=domain.name, actor=caller(request))
     rules_are_clear = asked.is_gone or Domain.objects.filter(pk=domain.pk, routes_removed_at__isnull=False).exists()
     return DomainDeletedOut(

@@ -291,14 +291,14 @@ def test_an_invitation_whose_email_failed_is_reported(
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_an_invitation_can_be_resent_or_withdrawn(acme: Customer, alice: User, headers: dict[str, str]) -> None:
+def test_an_invitation_can_be_resent_or_revoked(acme: Customer, alice: User, headers: dict[str, str]) -> None:
     old, client = invitation_path(acme, alice), signed_in(alice)
     client.post(url("invitation", acme.pk, Invitation.objects.get().pk), {"do": "resend"}, headers=headers)
     assert len(mail.outbox) == 2
     assert Client().get(old).status_code == 410
     newest = Invitation.objects.filter(revoked_at=None).get()
     done = client.post(url("invitation", acme.pk, newest.pk), {"do": "revoke"}, headers=headers, follow=not headers)
-    assert "Invitation for carol@acme.example withdrawn." in text(done)
+    assert "Invitation for carol@acme.example revoked." in text(done)
     assert not Invitation.objects.filter(revoked_at=None).exists()
     assert client.post(url("invitation", acme.pk, newest.pk), {"do": "revoke"}, headers=headers).status_code == 404
 
