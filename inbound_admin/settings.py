@@ -205,6 +205,7 @@ TEMPLATES = [
                 "inbound_admin.templatetags.icons",
                 "inbound_admin.templatetags.links",
                 "inbound_admin.templatetags.moments",
+                "inbound_admin.templatetags.numbers",
                 "inbound_admin.templatetags.problems",
                 "inbound_admin.templatetags.pure",
             ],

@@ -102,8 +102,11 @@ def _locked(membership: Membership) -> Membership:
 
 def _keep_an_owner(member: Membership) -> None:
     if member.is_owner and not owners_of(member.customer).exclude(pk=member.user_id).exists():
+        only = not members_of(member.customer).exclude(pk=member.pk).exists()
+        instead = "Invite another owner first, or ask support to delete it."
         raise Refused(
-            f"{member.user} is the last owner of {member.customer}. Make another member an owner first.",
+            f"{member.user} is the last owner of {member.customer}. "
+            f"{instead if only else 'Make another member an owner first.'}",
             code="LAST_OWNER",
         )
 

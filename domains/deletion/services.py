@@ -38,16 +38,19 @@ class RemainingRecord:
 
 @dataclass(frozen=True)
 class IdentityConsequences:
-    """What a person confirms before a domain is deleted."""
+    """What a person confirms before a domain is deleted. `only_waits`: all its subdomains are being deleted already."""
 
     records: tuple[RemainingRecord, ...]
     sub_domains: tuple[str, ...]
     in_use: tuple[str, ...]  # what still receives mail at it, and must be removed first
+    only_waits: bool = False
 
 
 def consequences(domain: Domain) -> IdentityConsequences:
+    below = _sub_domains(domain)
+    only_waits = bool(below) and all(sub.stage == Stage.DELETING for sub in below)
     return IdentityConsequences(
-        _remaining_records(domain), tuple(str(sub) for sub in _sub_domains(domain)), _in_use(domain)
+        _remaining_records(domain), tuple(str(sub) for sub in below), _in_use(domain), only_waits
     )
 
 
@@ -112,11 +115,11 @@ def refuse_deletion(*, domain: Domain, typed_name: str) -> None:
     """Raise Refused for a wrong name, while subdomains exist, and while the domain is on hold."""
     if typed_name.strip().rstrip(".").lower() not in {domain.name, domain.parsed.unicode.lower()}:
         raise Refused(f"To delete the domain, type its name: {domain}", code="NAME_NOT_TYPED")
-    if _sub_domains(domain):
-        raise Refused(
-            f"{domain} has subdomains here. Delete those first, because they may still receive mail.",
-            code="HAS_SUB_DOMAINS",
-        )
+    if below := _sub_domains(domain):
+        is_done = all(sub.stage == Stage.DELETING for sub in below)
+        asks = "They are being deleted: wait until" if is_done else "Delete those first, because"
+        rest = "they are gone" if is_done else "they may still receive mail"
+        raise Refused(f"{domain} has subdomains here. {asks} {rest}.", code="HAS_SUB_DOMAINS")
     if domain.is_held:
         raise Refused("This domain is on hold, so it can't be deleted. Contact support.", code="HELD")
 

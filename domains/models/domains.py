@@ -18,7 +18,7 @@ from domains.mta_sts.core import PolicyCheck
 from domains.names.core import DomainName
 from domains.ownership.core import TOO_LATE
 from domains.policies.core import PublishedPolicies
-from domains.receiving.core import Receiving, ReceivingFacts, ReceivingState, requires_mx
+from domains.receiving.core import Receiving, ReceivingFacts, ReceivingState, names_with_mx_here, requires_mx
 from domains.records.core import (
     INBOUND_MX,
     IdentityFacts,
@@ -266,6 +266,11 @@ class Domain(SesIdentity):
     @property
     def receiving(self) -> Receiving:
         return columns.receiving(self)
+
+    @property
+    def mx_here(self) -> tuple[str, ...]:
+        """Names whose MX record points here, as last seen. They should be moved before a deletion."""
+        return names_with_mx_here(self.receiving_facts(name) for name in self.mail_names)
 
     @property
     def receiving_below(self) -> tuple[Receiving, ...]:

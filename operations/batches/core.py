@@ -68,6 +68,7 @@ SHOWN_WORDS: Mapping[str, str] = {
     "decision_words": "Decision",
     "customer_name": "Customer",
     "receiving": "Receiving",
+    "despite_mx": "Deletes",
     "because": "Reason",
     "reason_words": "Reason",
     "until": "Until",

@@ -180,15 +180,15 @@ def invite(request: SignedIn, customer_id: str) -> HttpResponse:
 @require_POST
 @requires_password
 def invitation(request: SignedIn, customer_id: str, invitation_id: int) -> HttpResponse:
-    """Withdraw the invitation, or send it again with a new link."""
+    """Revoke the invitation, or send it again with a new link."""
     customer = customer_of(request, customer_id)
     pending = get_object_or_404(people_selectors.pending_invitations(customer), pk=invitation_id)
     if request.POST.get("do") == "resend":
         return send_invitation(request, customer, pending.email, MemberRole(pending.role))
     if request.POST.get("do") != "revoke":
-        raise Refused("Choose whether to withdraw the invitation or send it again.")
+        raise Refused("Choose whether to revoke the invitation or send it again.")
     members_services.revoke_invitation(invitation=pending, actor=request.user)
-    return done(request, customer, f"Invitation for {pending.email} withdrawn.")
+    return done(request, customer, f"Invitation for {pending.email} revoked.")
 
 
 @require_http_methods(["GET", "POST"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from inbound_admin.lib.foreign_text import without_nul
 
 SEND_ONLY = "Send only"  # in a batch's words
+DESPITE_MX = "Domains whose MX record points here too"  # in a batch's words
 MOST = 1000  # domains in one batch: its preview lists each
 _SEPARATOR = re.compile("[,;]")
 LONGEST_LINE = 1000  # characters; the rest of a longer line is ignored

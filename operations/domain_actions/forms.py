@@ -9,6 +9,7 @@ from accounts.people.selectors import Viewer, customers_for
 from inbound_admin.lib.fields import uploaded_text
 from operations.batches.core import BatchKind
 from operations.domain_actions.core import (
+    DESPITE_MX,
     SEND_ONLY,
     DomainLine,
     format_names,
@@ -88,12 +89,17 @@ class WordsForm(forms.Form):
         required=False,
         help_text="These domains don’t receive mail here. Their MX record stays with another mail service.",
     )
+    despite_mx = forms.BooleanField(
+        label="Also delete domains whose MX record points here",
+        required=False,
+        help_text="You won’t receive mail that still arrives. Without this, they are kept.",
+    )
     typed = forms.IntegerField(label="Number of domains to delete", min_value=1)
 
-    def __init__(self, *args: Any, kind: BatchKind, number: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kind: BatchKind, number: int, leads_here: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.number = number
-        for name in set(self.fields) - set(_FIELDS[kind]):
+        for name in set(self.fields) - set(_FIELDS[kind]) - ({"despite_mx"} if leads_here else set()):
             del self.fields[name]
         if kind is BatchKind.RELEASE:
             self.fields["because"].required = False
@@ -114,6 +120,8 @@ class WordsForm(forms.Form):
         chosen = {"because": str(given.get("because") or "").strip()}
         if given.get("send_only"):
             chosen["receiving"] = SEND_ONLY
+        if given.get("despite_mx"):
+            chosen["despite_mx"] = DESPITE_MX
         if given.get("until"):
             chosen["until"] = given["until"].isoformat()
         if given.get("customer"):

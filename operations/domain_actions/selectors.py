@@ -31,13 +31,14 @@ RIGHTS = {
 
 @dataclass(frozen=True)
 class PredictedResult:
-    """`works` False: it would be refused, for the reason in `sentence`."""
+    """`works` False: it would be refused, for the reason in `sentence`. `adds`: the domain that the line means."""
 
     named: DomainLine
     sentence: str
     works: bool
     domain: Domain | None = None
     customer: Customer | None = None
+    adds: str = ""
 
 
 def kinds_for(viewer: User) -> tuple[BatchKind, ...]:
@@ -49,9 +50,7 @@ def predict(kind: BatchKind, named: tuple[DomainLine, ...], *, viewer: User) -> 
     """Predict from the database only, without reading DNS or SES."""
     keys = [_plain(each.name) or each.name.lower() for each in named]
     if kind is BatchKind.IMPORT:
-        lines = Counter(keys)
-        found = [_predict_import(each, viewer, lines[key]) for each, key in zip(named, keys, strict=True)]
-        return tuple(_within_quota(found, viewer))
+        return tuple(_within_quota(_predict_imports(named, keys, viewer), viewer))
     known, seen, found = _known(named, viewer), set[str](), []
     for each, key in zip(named, keys, strict=True):
         is_second = key in seen
@@ -132,16 +131,20 @@ def _below(domain: Domain, known: _Known) -> list[str]:
 
 
 def _outcome(kind: BatchKind, domain: Domain, addresses: int) -> str:
-    takes = f"It receives mail at {addresses:,} address{'' if addresses == 1 else 'es'}"
+    receives = [f"at {addresses:,} address{'' if addresses == 1 else 'es'}"] if addresses else []
+    receives += ["by a catch-all"] if domain.has_catch_all else []
+    takes = f"It receives mail {' and '.join(receives)}" if receives else "It receives no mail"
     match kind:
         case BatchKind.TRANSFER:
             tenant = " Its SES tenant association moves too." if domain.tenant_id else ""
-            mail = takes if addresses else "It receives no mail"
-            return f"Moves from {domain.customer} to the customer you choose.{tenant} {mail}."
+            return f"Moves from {domain.customer} to the customer you choose.{tenant} {takes}."
         case BatchKind.DELETE:
-            rules = f"{takes}. Its receipt rules are removed first. Then" if addresses else "It receives no mail."
-            end = "the SES identity and the domain are deleted."
-            return f"{rules} {end if addresses else end.capitalize()}"
+            first = "Its receipt rules are removed first. Then the" if receives else "The"
+            here = domain.mx_here
+            rejects = (
+                f" The MX record of {here[0]} points here: SES will reject mail that still arrives." if here else ""
+            )
+            return f"{takes}. {first} SES identity and the domain are deleted.{rejects}"
         case BatchKind.HOLD:
             return "No checks until released. Receiving and sending continue."
         case BatchKind.RELEASE:
@@ -149,10 +152,22 @@ def _outcome(kind: BatchKind, domain: Domain, addresses: int) -> str:
     return "DNS is checked within a minute, and SES where needed."
 
 
-def _predict_import(named: DomainLine, viewer: User, lines: int) -> PredictedResult:
-    """`lines`: how many lines name it. If there are several, the intended customer is unknown, so none is added."""
-    if lines > 1:
-        return PredictedResult(named, SEVERAL_LINES, works=False)
+def _predict_imports(named: Sequence[DomainLine], keys: Sequence[str], viewer: User) -> list[PredictedResult]:
+    """Of several lines for one domain, the first counts; none if they name different customers."""
+    owners: dict[str, set[str]] = {}
+    for each, key in zip(named, keys, strict=True):
+        owners.setdefault(key, set()).add(each.customer.casefold())
+    found, seen = list[PredictedResult](), set[str]()
+    for each, key in zip(named, keys, strict=True):
+        if len(owners[key]) > 1:
+            found.append(PredictedResult(each, SEVERAL_LINES, works=False))
+        else:
+            found.append(PredictedResult(each, TWICE, False) if key in seen else _predict_import(each, viewer))
+        seen.add(key)
+    return found
+
+
+def _predict_import(named: DomainLine, viewer: User) -> PredictedResult:
     try:
         customer = _owner(named, viewer)
         understood = preflight_selectors.parse_new_domain(named.name, customer)
@@ -160,7 +175,8 @@ def _predict_import(named: DomainLine, viewer: User, lines: int) -> PredictedRes
         return PredictedResult(named, str(refused), works=False)
     claimed = related_domains(understood.domain).exclude(customer=customer).exists()
     proof = "Ownership must be proven first with a DNS record." if claimed else "It will be set up in SES."
-    return PredictedResult(named, f"Will be added for {customer}. {proof}", True, customer=customer)
+    sentence = f"Will be added for {customer}. {proof}"
+    return PredictedResult(named, sentence, True, customer=customer, adds=str(understood.domain))
 
 
 def _within_quota(rows: Sequence[PredictedResult], viewer: User) -> Iterator[PredictedResult]:

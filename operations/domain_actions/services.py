@@ -139,6 +139,10 @@ def release(item: BatchItem, actor: User) -> None:
 def delete(item: BatchItem, actor: User) -> None:
     domain = _domain_of(item, actor)
     removal = domain_removal_services.request_removal(
-        domain=domain, typed_name=domain.name, actor=actor, bulk_id=item.batch_id
+        domain=domain,
+        typed_name=domain.name,
+        actor=actor,
+        bulk_id=item.batch_id,
+        despite_mx="despite_mx" in item.batch.words,
     )
     _settle(item, None if removal.is_gone else domain)

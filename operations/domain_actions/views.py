@@ -64,16 +64,14 @@ def _selected(request: SignedIn) -> QuerySet[Domain] | None:
 
 def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> HttpResponse:
     if len(names.named) > MOST:
-        names.add_error("names", f"The list has {len(names.named):,} domains. Up to {MOST:,} can be processed at once.")
-        return TemplateResponse(
-            request, "operations/domain_actions/start_bulk.html", {"form": names, "most": MOST}, status=422
-        )
+        return _too_many(request, names)
     rows = sorted(predict(kind, names.named, viewer=request.user), key=lambda row: row.works)  # refusals first
     works = [row for row in rows if row.works]
     going = request.method == "POST" and "go" in request.POST
     if going and kind is BatchKind.DELETE:
         require_password(request)
-    form = WordsForm(request.POST if going else None, kind=kind, number=len(works))
+    leads_here = kind is BatchKind.DELETE and any(row.domain and row.domain.mx_here for row in works)
+    form = WordsForm(request.POST if going else None, kind=kind, number=len(works), leads_here=leads_here)
     if going and form.is_valid():
         try:
             refuse_if_changed(request.POST.get("seen", ""), _shown(kind, works))
@@ -100,6 +98,15 @@ def _shown(kind: BatchKind, works: Sequence[PredictedResult]) -> dict[str, Any]:
     found = [(row.named.name, row.domain, row.customer, row.sentence) for row in rows]
     keys = [(name, domain and domain.pk, customer and customer.pk, text) for name, domain, customer, text in found]
     return {"rows": sorted(keys)}
+
+
+def _too_many(request: SignedIn, names: NamesForm) -> HttpResponse:
+    number = f"more than {MOST:,}" if request.method == "GET" else f"{len(names.named):,}"  # see `_given`
+    sentence = f"The list has {number} domains. Up to {MOST:,} can be processed at once: filter it, or send parts."
+    names.add_error("names", sentence)
+    return TemplateResponse(
+        request, "operations/domain_actions/start_bulk.html", {"form": names, "most": MOST}, status=422
+    )
 
 
 def _pause_their_tenants(request: SignedIn) -> HttpResponse:

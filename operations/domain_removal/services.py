@@ -28,7 +28,6 @@ from domains.domain_list.selectors import domain_subject
 from domains.domain_list.services import record_deletion_blocked
 from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import refuse_moved
-from domains.receiving.core import names_with_mx_here
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, Refused
 from inbound_admin.lib.seen import refuse_if_changed
@@ -42,6 +41,7 @@ from receipt_rules.domain_removal import services as domain_removal_services
 from receipt_rules.domain_removal.services import ManagedRules
 from receipt_rules.jobs import queue_customer_change, queue_work
 from receipt_rules.planner.core.plans import Plan
+from receipt_rules.received_mail.selectors import retried_mail
 
 WAITS_FOR_RULES = "Waiting until no receipt rule in SES names the domain."
 WAITS_FOR_RUN = "Waiting for another run of rule changes to finish."
@@ -65,13 +65,17 @@ OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
 
 @dataclass(frozen=True)
 class RemovalConsequences:
-    """Everything that is deleted, in order. `rules_problem`: why the changes of the rules cannot be computed now."""
+    """Everything that is deleted, in order. `rules_problem`: why the changes of the rules cannot be computed now.
+
+    `undelivered`: received messages that are still being delivered, also after the deletion.
+    """
 
     domain: deletion_services.IdentityConsequences
     recipients: tuple[str, ...]
     tenant: str
     rules: Plan | None = None
     rules_problem: str = ""
+    undelivered: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,8 @@ def consequences(domain: Domain) -> RemovalConsequences:
     recipients = domain_removal_services.recipients_of_domain(domain)
     rules, problem = _rules(domain) if recipients and domain.stage != Stage.CLAIM else (None, "")
     tenant = domain.tenant.name if domain.tenant else ""
-    return RemovalConsequences(deletion_services.consequences(domain), recipients, tenant, rules, problem)
+    undelivered = retried_mail(domain.name, domain.customer_id).count()
+    return RemovalConsequences(deletion_services.consequences(domain), recipients, tenant, rules, problem, undelivered)
 
 
 def may_delete(domain: Domain, recipients: Sequence[str], viewer: User) -> bool:
@@ -135,7 +140,7 @@ def request_removal(
     refuse_moved(locked, domain)
     _refuse_unseen(locked, seen)
     deletion_services.refuse_deletion(domain=locked, typed_name=typed_name)
-    if not despite_mx and (leads := mx_pointing_here(locked)):
+    if not despite_mx and (leads := locked.mx_here):
         text = f"The MX record of {leads[0]} still leads here. Point it elsewhere first, or say that mail may be lost."
         raise Refused(text, code="MX_LEADS_HERE")
     if locked.stage != Stage.DELETING:
@@ -152,14 +157,6 @@ def request_removal(
 def _refuse_unseen(locked: Domain, seen: str) -> None:
     if locked.stage != Stage.DELETING:
         refuse_if_changed(seen, shown_values(locked))
-
-
-def mx_pointing_here(domain: Domain) -> tuple[str, ...]:
-    """Return names of the domain whose MX record points here, as last seen.
-
-    They should be moved before the deletion.
-    """
-    return names_with_mx_here(domain.receiving_facts(name) for name in domain.mail_names)
 
 
 def removal_of(domain: Domain) -> DomainRemoval | None:

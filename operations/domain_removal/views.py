@@ -46,7 +46,7 @@ def domain(request: SignedIn, domain_id: str) -> HttpResponse:
         part = "#live" if request.htmx and not request.htmx.boosted else ""
         return TemplateResponse(request, f"operations/domain_removal/removal_progress.html{part}", context)
     context["seen"] = fingerprint(services.shown_values(found))  # read before what it stands for
-    context |= {"consequences": services.consequences(found), "leads_here": services.mx_pointing_here(found)}
+    context |= {"consequences": services.consequences(found), "leads_here": found.mx_here}
     context["may_delete"] = services.may_delete(found, context["consequences"].recipients, request.user)
     return TemplateResponse(
         request, "operations/domain_removal/delete_domain.html", context, status=422 if context["error"] else 200

@@ -44,7 +44,7 @@ def delete_domain(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
     says so. 409 `HAS_SUB_DOMAINS` while subdomains exist.
     """
     domain = domain_of(request, domain_id)
-    leads = domain_removal_services.mx_pointing_here(domain)
+    leads = domain.mx_here
     asked = domain_removal_services.request_removal(domain=domain, typed_name=domain.name, actor=caller(request))
     rules_are_clear = asked.is_gone or Domain.objects.filter(pk=domain.pk, routes_removed_at__isnull=False).exists()
     return DomainDeletedOut(

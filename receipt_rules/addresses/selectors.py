@@ -301,5 +301,5 @@ def domains_using(endpoint: Endpoint) -> list[str]:
 
 
 def used_by(endpoint: Endpoint, most: int = 10) -> tuple[str, ...]:
-    """Return up to ten recipients that are delivered to the endpoint, catch-alls first."""
+    """Return up to `most` recipients that are delivered to the endpoint, catch-alls first."""
     return tuple(map(str, [*catch_alls_to(endpoint.pk)[:most], *addresses_to(endpoint.pk)[:most]][:most]))

@@ -110,7 +110,7 @@ def detail(request: SignedIn, endpoint_id: str) -> HttpResponse:
         endpoint.refresh_from_db()
         (form, ses), status = _forms(endpoint, request, ""), changed.status
     status = 422 if form.errors or ses.errors else status
-    context = {"endpoint": endpoint, "form": form, "ses": ses, "used": used_by(endpoint)}
+    context = {"endpoint": endpoint, "form": form, "ses": ses, "used": used_by(endpoint, 11)}
     context["may_route"] = may_route(request.user, endpoint.customer_id)
     context |= _confirmations(endpoint) | {"kept_only": is_never_forwarded(endpoint)}
     context["health"] = endpoint_health(endpoint.pk, now=timezone.now())

@@ -291,14 +291,14 @@ def test_an_invitation_whose_email_failed_is_reported(
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_an_invitation_can_be_resent_or_withdrawn(acme: Customer, alice: User, headers: dict[str, str]) -> None:
+def test_an_invitation_can_be_resent_or_revoked(acme: Customer, alice: User, headers: dict[str, str]) -> None:
     old, client = invitation_path(acme, alice), signed_in(alice)
     client.post(url("invitation", acme.pk, Invitation.objects.get().pk), {"do": "resend"}, headers=headers)
     assert len(mail.outbox) == 2
     assert Client().get(old).status_code == 410
     newest = Invitation.objects.filter(revoked_at=None).get()
     done = client.post(url("invitation", acme.pk, newest.pk), {"do": "revoke"}, headers=headers, follow=not headers)
-    assert "Invitation for carol@acme.example withdrawn." in text(done)
+    assert "Invitation for carol@acme.example revoked." in text(done)
     assert not Invitation.objects.filter(revoked_at=None).exists()
     assert client.post(url("invitation", acme.pk, newest.pk), {"do": "revoke"}, headers=headers).status_code == 404
 
@@ -322,7 +322,7 @@ def test_the_last_owner_reads_on_the_form_why_not_and_is_led_to_the_members(
 ) -> None:
     response = signed_in(alice).post(url("member", acme.pk, alice.memberships.get().pk), sent)
     assert response.status_code == 422
-    assert "alice@acme.example is the last owner of Acme. Make another member an owner first." in text(response)
+    assert "alice@acme.example is the last owner of Acme. Invite another owner first, or ask support" in text(response)
     assert f'href="{url("detail", acme.pk)}">Members of Acme</a>' in response.content.decode()
     assert "Leave Acme?" in text(response)
     assert "Request failed" not in text(response)

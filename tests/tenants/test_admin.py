@@ -233,7 +233,7 @@ def test_role_changes_and_removals_of_members_use_the_services(adam: Client, acm
 
 def test_the_last_owner_can_be_neither_demoted_nor_removed(adam: Client, acme: Customer, alice: User) -> None:
     only = alice.memberships.get()
-    sentence = "alice@acme.example is the last owner of Acme. Make another member an owner first."
+    sentence = "alice@acme.example is the last owner of Acme. Invite another owner first, or ask support to delete it."
     assert sentence in text(adam.post(url("accounts_membership_change", only.pk), {"role": "member"}))
     removal = adam.post(url("accounts_membership_delete", only.pk), {"post": "yes"})
     assert removal.status_code == 422

@@ -94,6 +94,11 @@ def test_own_subdomains_block_the_deletion_and_foreign_ones_are_not_shown() -> N
     with pytest.raises(Refused) as refused:
         marked_for_deletion(domain)
     assert refused.value.code == "HAS_SUB_DOMAINS"
+    assert "Delete those first" in str(refused.value)
+    Domain.objects.filter(name="in.shop.com").update(stage=Stage.DELETING)
+    assert deletion_services.consequences(domain).only_waits
+    with pytest.raises(Refused, match="They are being deleted: wait until they are gone"):
+        deletion_services.mark_for_deletion(domain=domain, typed_name="shop.com", actor=None)
     assert "bob" not in str(refused.value)
 
 

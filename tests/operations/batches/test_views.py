@@ -136,7 +136,16 @@ def test_more_than_a_thousand_domains_are_refused_and_the_input_is_kept(sam: Cli
     page = sam.post(START, {"do": "check", "names": " ".join(f"d{number}.com" for number in range(1001))})
     assert page.status_code == 422
     assert "Up to 1,000" in page.text
+    assert "The list has 1,001 domains." in page.text
     assert "d1000.com" in page.text
+
+
+def test_a_selection_on_all_pages_of_more_than_a_thousand_domains_is_not_said_to_be_1001(sam: Client) -> None:
+    customer = make_customer()
+    Domain.objects.bulk_create(Domain(name=f"d{number}.com", customer=customer) for number in range(1002))
+    page = sam.get(START, {"do": "check", "all": "1"})
+    assert page.status_code == 422
+    assert "The list has more than 1,000 domains." in page.text
 
 
 def test_only_a_running_batch_can_be_stopped(sam: Client) -> None:

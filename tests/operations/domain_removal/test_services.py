@@ -1,9 +1,11 @@
 """A domain is removed with its addresses, rules and tenant association, in order, and the removal survives crashes."""
 
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from audit.models import Change
@@ -21,7 +23,7 @@ from tenants.models.tenants import TenantResource
 from tests.domains.factories import identity_at_ses
 from tests.factories import make_customer, make_member, make_staff
 from tests.operations.factories import make_ready, migrate, tenants_in_ses
-from tests.receipt_rules.factories import live, make_address, make_endpoint, rule_count, set_up_receiving
+from tests.receipt_rules.factories import live, make_address, make_endpoint, make_mail, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 NAME = "northwind.com"
@@ -58,6 +60,15 @@ def test_the_preview_shows_everything_that_is_removed(alice: User) -> None:
     assert shown.rules is not None
     assert not shown.rules.is_empty
     assert all(NAME in each.address for each in shown.rules.consequences)
+
+
+def test_the_preview_counts_messages_that_are_still_being_delivered(alice: User) -> None:
+    domain = get_domain()
+    endpoint = make_endpoint(domain.customer)
+    lately, long_ago = timezone.now() - timedelta(hours=1), timezone.now() - timedelta(days=2)
+    for outcome, at in (("failed", lately), ("failed", long_ago), ("delivered", lately)):
+        make_mail(endpoint, recipient=f"billing@{NAME}", domain=domain, outcome=outcome, received_at=at)
+    assert domain_removal_services.consequences(domain).undelivered == 1
 
 
 def test_mail_stops_before_the_identity_is_deleted(alice: User) -> None:

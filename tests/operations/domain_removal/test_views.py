@@ -10,7 +10,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
 from tests.operations.factories import make_ready
-from tests.receipt_rules.factories import make_address, set_up_receiving
+from tests.receipt_rules.factories import make_address, make_endpoint, make_mail, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
@@ -46,3 +46,15 @@ def test_a_removal_is_previewed_confirmed_by_name_and_followed_to_the_end(client
     assert polled.headers["HX-Redirect"] == reverse("domains:list")
     client.force_login(make_member(make_customer("Bob Ltd"), email="bob@bob.example"))
     assert client.get(url).status_code == 404, "another customer must not learn that the domain existed"
+
+
+def test_the_page_says_what_happens_to_mail_that_was_received(client: Client) -> None:
+    customer = make_customer("Northwind")
+    domain = make_ready("northwind.com", customer, adopted=True)
+    client.force_login(make_member(customer))
+    url = reverse("operations:delete_domain", args=[domain.pk])
+    page = client.get(url).text
+    assert "mail that was received before: find it under" in page
+    assert "delivered yet" not in page
+    make_mail(make_endpoint(customer), recipient="billing@northwind.com", outcome="failed")
+    assert "1 message isn’t delivered yet: we go on trying" in client.get(url).text

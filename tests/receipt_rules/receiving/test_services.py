@@ -1,5 +1,7 @@
 """From no address to mail that arrives: the MX is required last, and an MX without a rule behind it is red."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -321,3 +323,23 @@ def test_a_row_read_as_values_equals_its_model(alices: Customer) -> None:
         row = found[each.pk]
         values = (row.recipient, row.mail_name, row.is_active, row.rules, row.domain_id, row.customer_id)
         assert values == (each.recipient, each.mail_name, each.is_active, each.rules, domain.pk, alices.pk)
+
+
+def test_a_domain_is_checked_at_once_when_its_mail_is_no_longer_rejected_or_is_from_now_on(sandbox: Sandbox) -> None:
+    set_up_receiving()
+    domain = verified_domain(sandbox, mx=HERE)
+    made = addresses_services.add_address(text="a@shop.com", customer=domain.customer, actor=None)
+    assert (check_domain(domain).state, check_domain(domain).receiving.is_red) == (State.WRONG, True)
+    Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now() + timedelta(hours=6))
+    auto_apply_services.work()
+    domain.refresh_from_db()
+    assert (domain.receiving.state, domain.state) == (ReceivingState.LIVE, State.WRONG)
+    assert domain.next_check_at is not None
+    assert domain.next_check_at <= timezone.now()
+    domain = check_domain(domain)
+    assert (domain.state, domain.next_check_at and domain.next_check_at > timezone.now()) == (State.VERIFIED, True)
+    addresses_services.change_address(address=made, is_active=False, endpoint=None, actor=None)
+    domain.refresh_from_db()
+    assert domain.receiving.is_red
+    assert domain.next_check_at is not None
+    assert domain.next_check_at <= timezone.now()
