@@ -28,10 +28,10 @@ from domains.checking.core.judgement import (
     next_check,
     with_receiving,
 )
-from domains.checking.core.sentences import LAPSED, MOVED, NEVER_THERE, naming_subdomains
+from domains.checking.core.sentences import naming_subdomains
 from domains.checking.selectors import has_pending_records, last_checks
 from domains.conflicts import services as conflicts_services
-from domains.dns.core import LookupStatus, further_questions
+from domains.dns.core import further_questions
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.history import services as history_services
@@ -48,6 +48,8 @@ from domains.ownership_claims import services as ownership_claims_services
 from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
 from domains.records.core import Need, is_inbound
+from domains.zone_causes import core as zone_causes
+from domains.zone_causes import services as zone_causes_services
 from inbound_admin.lib import aws, isolation, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused, aws_sentence
 from inbound_admin.lib.freshness import is_outdated
@@ -181,6 +183,7 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
         for question in further_questions(record, domain.hosted)
     ]
     further = nameservers_services.query_other_places(unclear)
+    zones = zone_causes_services.query_zones(domains, judged)
     known = {key: row.conflict for key, row in stored.items() if row.conflict}
     conflicts = conflicts_services.query_conflicts(domains, judged, known, every=read_ses, now=now)
     to_read = [d for d in domains if read_ses or _needs_ses_read(d, judged[d.pk], now)]
@@ -191,7 +194,8 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
     before = {(pk, key): at for (pk, key), at in before.items() if pk not in replaced or not key.startswith("dkim-")}
     history_services.record_answers(domains, seen.all, now=now)
     for domain in domains:  # judged again: SES's answer changes which records are required
-        _save(domain, conflicts.judge(domain, _judge(domain, seen, further, before, now)), now, seen)
+        found = conflicts.judge(domain, _judge(domain, seen, further, before, now))
+        _save(domain, zones.explain(domain, found), now, seen)
 
 
 def _query_records(domains: Sequence[Domain], before: dict[tuple[str, str], datetime | None]) -> HostLookup:
@@ -283,7 +287,7 @@ def _save_results(
     locked.mx_facts = domain.mx_facts = receiving_services.mx_facts(domain, seen)
     receiving_services.update_receiving_state(locked, now)
     known_before = locked.known_state
-    identity = _with_cause(domain, seen, _overall(domain, judgements), judgements)
+    identity = _overall(domain, judgements)
     result = with_receiving(identity, (locked.receiving, *locked.receiving_below))
     own = [each for each in judgements if not is_inbound(each.key)]  # the inbound MX does not count for verification
     if locked.verified_at is None and _overall(domain, own).state is State.VERIFIED:
@@ -302,25 +306,9 @@ def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
     receiving = [each.name if is_inbound(each.key) else "" for each in domain.records if each.key in causes]
     result = replace(judged, sentence=naming_subdomains(judged.sentence, receiving, domain.name))
     if not domain.is_gone:
-        return result
+        cause = zone_causes.cause_of(judgements)
+        return zone_causes.summarised(result, cause, was_verified=domain.verified_at is not None) if cause else result
     return replace(result, state=State.WRONG, next_actor=NextActor.YOU, sentence=domain.ses_problem)
-
-
-def _with_cause(domain: Domain, seen: HostLookup, result: Overall, judgements: Sequence[Judgement]) -> Overall:
-    """Name the cause of all missing records: the registered domain doesn't exist, or it has other nameservers."""
-    is_missing = result.state is State.WAITING or result.state in announcements_services.LOST
-    if not is_missing or domain.is_gone:
-        return result
-    own = [record for record in domain.checked_records if record.name == domain.name and not domain.parsed.parents]
-    answers = [answer for record in own for answer in seen.answers_for_record(record)]
-    if answers and all(answer.status is LookupStatus.NO_NAME for answer in answers):
-        sentence = NEVER_THERE if domain.verified_at is None else LAPSED
-        return replace(result, sentence=sentence.format(domain=domain))
-    last = max((each.last_verified for each in judgements if each.last_verified), default=None)
-    if result.state is not State.AT_RISK or result.done or last is None:
-        return result
-    servers = history_services.new_nameservers(domain, since=last)
-    return replace(result, sentence=MOVED.format(domain=domain, servers=servers)) if servers else result
 
 
 def _save_records(

@@ -123,11 +123,11 @@ def dangling_apex(sandbox: Sandbox, domain: Domain) -> None:
 
 def mx_alias(sandbox: Sandbox, domain: Domain) -> None:
     instead(sandbox, domain, "inbound-mx", "MX", "10 mail.shop.com.")
-    sandbox.control.add_record(NAME, "mail.shop.com", "CNAME", "inbound-smtp.us-east-1.amazonaws.com.")
+    sandbox.control.add_record(NAME, "mail.shop.com", "CNAME", "inbound-smtp.eu-west-1.amazonaws.com.")
 
 
 def mx_region(sandbox: Sandbox, domain: Domain) -> None:
-    instead(sandbox, domain, "inbound-mx", "MX", "10 inbound-smtp.eu-west-1.amazonaws.com.")
+    instead(sandbox, domain, "inbound-mx", "MX", "10 inbound-smtp.us-east-1.amazonaws.com.")
 
 
 MISTAKES = (parked, lapsed, unsigned, silent, dangling_key, dangling_identity, dangling_bounce, dangling_apex, mx_alias, mx_region)

@@ -120,7 +120,7 @@ _SENTENCES = {
         "To receive reports for this domain, add this TXT record. It keeps the policy."
     ),
     "dns.alias.dangling": (
-        "{record.name} is a CNAME to {found}, which doesn't exist. Remove the CNAME, or set up the name it points to."
+        "{record.name} is a CNAME to {found}, which doesn't exist. Remove the CNAME and add the record shown."
     ),
     "dns.alias.dname": (
         "A DNAME record at {found} redirects all subdomains, including {record.name}, so you can't add records "
@@ -167,9 +167,6 @@ _SENTENCES = {
 }
 
 _VALUE_SHOWN = " Replace it with the value shown."
-LAPSED = "{domain} doesn't exist in DNS any more. Renew it at your registrar, or ask there why it was removed."
-MOVED = "{domain} moved to other nameservers ({servers}), which don't have its records. Publish them there."
-NEVER_THERE = "{domain} doesn't exist in DNS. Check the spelling, or register the domain first."
 _WITHOUT_POLICY = "{subject} is optional and not published. Add it only after you host the policy that it announces."
 CODES = frozenset(_SENTENCES)
 
