@@ -17,6 +17,8 @@ from domains.ownership import core as ownership_core
 from domains.providers.core import FormValues, form_values
 from domains.providers.selectors import DnsHost, dns_host
 from domains.records.core import Record
+from domains.zone_causes.core import CODES as ZONE_CODES
+from domains.zone_causes.core import ZoneCause
 
 SWAPPED = "dns.name.swapped"  # two names: unreadable with marked letters
 
@@ -61,6 +63,12 @@ def diagnosed_reason(check: CheckedRecord, explained: Explanations) -> Diagnosis
 def told(finding: DiagnosisFinding) -> str:
     """Return what is wrong and what to do, each on its own line: a step may end in a value to copy."""
     return "\n".join((finding.verdict, *finding.steps))
+
+
+def zone_cause_in(found: Diagnosis) -> ZoneCause | None:
+    """Return what is wrong with the zone as a whole, None if nothing is."""
+    named = (finding for finding in found.findings if finding.code in ZONE_CODES)
+    return next((ZoneCause(finding.code, told(finding)) for finding in named), None)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from domains.checking.core.judgement import State
 from domains.identity.core import Stage
 from domains.ownership.core import TOO_LATE
+from domains.zone_causes.core import ZoneCause
 from tenants.status.core import TenantStatus
 
 CUSTOMER, AUTOMATIC, STAFF, NONE = "The customer", "Amazon SES and DNS (automatic)", "Our team", "No one"
@@ -62,7 +63,7 @@ class CaseFacts:
     `rejected`: the receiving status if mail doesn't arrive, `rejected_word` its label, `rejected_by_us`: a rule or our
     team is the cause. `lame`: the diagnosis of nameservers that don't answer, with what to do. `deadline`: until
     when SES keeps the domain. `awaits_diagnosis`: one is running, which may find what the records don't show. `off`:
-    set if the customer's sending isn't on. `is_gone`: SES no longer has the identity.
+    set if the customer's sending isn't on. `is_gone`: SES no longer has the identity. `cause`: of the zone as a whole.
     """
 
     domain: str
@@ -80,6 +81,7 @@ class CaseFacts:
     awaits_diagnosis: bool = False
     off: SendingOff | None = None
     is_gone: bool = False
+    cause: ZoneCause | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def summary_of(facts: CaseFacts) -> CaseSummary:
     if by_rows is None and facts.awaits_diagnosis and facts.state in IN_DNS:
         wrong = "The required records are published. The diagnosis is running"
         return CaseSummary(_titled(facts, wrong), "Known when the diagnosis ends", "")
-    wrong, who, text = by_rows or _by_nameserver(facts) or _by_state(facts)
+    wrong, who, text = by_rows or _by_zone(facts) or _by_nameserver(facts) or _by_state(facts)
     if facts.off:
         lifts, who_lifts = _LIFTED.get(facts.off.standing, _BY_AMAZON)
         who = lifts if who in (NONE, lifts) else f"{lifts} (sending); {who} (domain)"
@@ -207,9 +209,19 @@ def _by_rejected_mail(facts: CaseFacts) -> tuple[str, str, str] | None:
         wrong = facts.rejected_word
         ours = f"{_BY_US.get(wrong, _NOT_HERE).format(domain=facts.domain)} We’re working on it. {LEAVE_MX}"
         sentence = ours if facts.rejected_by_us else facts.rejected
-        records = f"\n\n{_by_state(facts)[2]}" if facts.to_fix else ""
+        of_dns = _by_zone(facts) or (_by_state(facts) if facts.to_fix else None)
+        records = f"\n\n{of_dns[2]}" if of_dns else ""
         return wrong, STAFF if facts.rejected_by_us else CUSTOMER, f"{sentence}{records}"
     return None
+
+
+def _by_zone(facts: CaseFacts) -> tuple[str, str, str] | None:
+    """Return what is wrong with the zone as a whole. Unless it only moved, no record is to be published before that."""
+    if facts.cause is None:
+        return None
+    records = facts.to_fix if facts.cause.asks_to_publish else ()
+    lost = f"{facts.domain} was verified. {_until(facts)}" if facts.deadline else ""
+    return facts.cause.sentence.partition("\n")[0], CUSTOMER, _with_records(f"{lost}{facts.cause.sentence}", records)
 
 
 def _by_nameserver(facts: CaseFacts) -> tuple[str, str, str] | None:

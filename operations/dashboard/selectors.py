@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef
 from accounts.people.selectors import Viewer, supports_everyone
 from domains.checking.core.judgement import State
 from domains.diagnosis.core.findings import Diagnosis
+from domains.diagnosis.selectors import zone_cause_in
 from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
 from domains.receiving.core import HALTING, NOT_HERE, Receiving, ReceivingState
@@ -145,7 +146,12 @@ def unverified_domains(viewer: Viewer) -> list[Domain]:
 
 
 LAME, ZONE_APPENDED = "dns.server.lame", "dns.value.zone_appended"
-UNSERVED = ("dns.delegation.ns_record", "dns.delegation.silent", "dns.alias.silent")
+UNSERVED = (
+    *("dns.server.silent", "dns.server.failing"),
+    "dns.delegation.ns_record",
+    "dns.delegation.silent",
+    "dns.alias.silent",
+)
 TO_FIX = (State.WAITING, State.WRONG, State.AT_RISK)  # a failed lookup isn't among them
 
 
@@ -174,6 +180,7 @@ def case_facts(domain: Domain, found: Diagnosis | None = None, *, awaits_diagnos
         awaits_diagnosis=awaits_diagnosis,
         off=_off(domain),
         is_gone=page.is_gone,
+        cause=(zone_cause_in(found) if found else None) or page.cause,
     )
 
 

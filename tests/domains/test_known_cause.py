@@ -18,7 +18,7 @@ from domains.sharing import services as sharing_services
 from notifications.models.alerts import Alert
 from operations.dashboard.core import summary_of
 from operations.dashboard.selectors import case_facts
-from public_api.records.api import next_steps
+from public_api.records.selectors import next_steps
 from sandbox.process import Sandbox
 from tests.domains.dns_host import NAMESERVERS
 from tests.domains.factories import mark_as_receiving, publish, records_to_publish, set_up_domain, zone_of
@@ -130,7 +130,18 @@ def mx_region(sandbox: Sandbox, domain: Domain) -> None:
     instead(sandbox, domain, "inbound-mx", "MX", "10 inbound-smtp.us-east-1.amazonaws.com.")
 
 
-MISTAKES = (parked, lapsed, unsigned, silent, dangling_key, dangling_identity, dangling_bounce, dangling_apex, mx_alias, mx_region)
+MISTAKES = (
+    parked,
+    lapsed,
+    unsigned,
+    silent,
+    dangling_key,
+    dangling_identity,
+    dangling_bounce,
+    dangling_apex,
+    mx_alias,
+    mx_region,
+)
 
 
 def domain_with(sandbox: Sandbox, make: Callable[[Sandbox, Domain], None], *, was_verified: bool) -> Domain:
@@ -159,6 +170,11 @@ def test_dump(sandbox: Sandbox, make: Callable[[Sandbox, Domain], None], was_ver
     domain = domain_with(sandbox, make, was_verified=was_verified)
     t = told(domain)
     import re
-    main = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", t.shared[t.shared.find("<main"):]))
+
+    main = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", t.shared[t.shared.find("<main") :]))
     with open("/tmp/dns2.txt", "a") as f:
-        f.write(f"\n===== {make.__name__} {'verified' if was_verified else 'new'}\nCODE {t.code}\nVERDICT {t.verdict}\nDSTEPS {t.diagnosis_steps}\nSTATE {t.state}\nSUMMARY {t.summary}\nSTEPS\n  " + "\n  ".join(t.steps) + f"\nALERT {t.alert}\nWHO {t.who}\nREPLY {t.reply}\nSHARED {main[:900]}\n")
+        f.write(
+            f"\n===== {make.__name__} {'verified' if was_verified else 'new'}\nCODE {t.code}\nVERDICT {t.verdict}\nDSTEPS {t.diagnosis_steps}\nSTATE {t.state}\nSUMMARY {t.summary}\nSTEPS\n  "
+            + "\n  ".join(t.steps)
+            + f"\nALERT {t.alert}\nWHO {t.who}\nREPLY {t.reply}\nSHARED {main[:900]}\n"
+        )
