@@ -31,7 +31,7 @@ from domains.checking.core.judgement import (
 from domains.checking.core.sentences import naming_subdomains
 from domains.checking.selectors import has_pending_records, last_checks
 from domains.conflicts import services as conflicts_services
-from domains.dns.core import further_questions
+from domains.dns.core import Question, further_questions
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.history import services as history_services
@@ -47,7 +47,7 @@ from domains.ownership import services as ownership_services
 from domains.ownership_claims import services as ownership_claims_services
 from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
-from domains.records.core import Need, is_inbound
+from domains.records.core import Need, Record, is_inbound
 from domains.zone_causes import core as zone_causes
 from domains.zone_causes import services as zone_causes_services
 from inbound_admin.lib import aws, isolation, slow_work
@@ -180,7 +180,7 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
         for domain in domains
         for record, judgement in zip(domain.records, judged[domain.pk], strict=True)
         if judgement.state is not State.VERIFIED
-        for question in further_questions(record, domain.hosted)
+        for question in further_questions(record, domain.hosted, judgement.found)
     ]
     further = nameservers_services.query_other_places(unclear)
     zones = zone_causes_services.query_zones(domains, judged)
@@ -247,11 +247,16 @@ def _judge(
             seen.answers_for_record(record),
             verified_before=before.get((domain.pk, record.key)),
             now=now,
-            further=[a for question in further_questions(record, domain.hosted) for a in further.get(question, [])],
+            further=[a for question in _asked_further(domain, record, seen) for a in further.get(question, [])],
             names=domain.published.names,
         )
         for record in domain.records
     ]
+
+
+def _asked_further(domain: Domain, record: Record, seen: HostLookup) -> tuple[Question, ...]:
+    found = [value for answer in seen.answers_for_record(record) for value in answer.values]
+    return further_questions(record, domain.hosted, found)
 
 
 @transaction.atomic

@@ -130,7 +130,20 @@ def mx_region(sandbox: Sandbox, domain: Domain) -> None:
     instead(sandbox, domain, "inbound-mx", "MX", "10 inbound-smtp.us-east-1.amazonaws.com.")
 
 
+def restored(sandbox: Sandbox, domain: Domain) -> None:
+    record = next(r for r in domain.checked_records if r.key == "dkim-1")
+    value = next(held.value for held in sandbox.control.records(NAME) if held.name == record.name)
+    instead(sandbox, domain, "dkim-1", "CNAME")
+    for minutes in (7, 4):
+        checking_services.check([domain], now=timezone.now() - timedelta(minutes=minutes))
+    domain.refresh_from_db()
+    assert domain.state == "at_risk"
+    diagnosis_services.cached_or_new_result(domain, now=timezone.now())
+    instead(sandbox, domain, "dkim-1", "CNAME", value)
+
+
 MISTAKES = (
+    restored,
     parked,
     lapsed,
     unsigned,
@@ -158,7 +171,7 @@ def domain_with(sandbox: Sandbox, make: Callable[[Sandbox, Domain], None], *, wa
     elif make not in (parked, lapsed):
         publish(sandbox, domain)
     make(sandbox, domain)
-    for step in (4, 8):
+    for step in (8, 10):
         domain = Domain.objects.get(pk=domain.pk)
         checking_services.check([domain], now=now + timedelta(minutes=step))
     return domain

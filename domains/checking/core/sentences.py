@@ -71,6 +71,9 @@ _SENTENCES = {
         "{subject} is a TXT record with a key. SES needs a CNAME. Delete the TXT record and add the CNAME shown."
     ),
     "dns.value.ip": "{subject} points to an IP address. It must be a host name. Replace it with the value shown.",
+    "dns.value.mx_alias": (
+        "{subject} points to {host}, a CNAME. An MX record must name the host itself. Replace it with the value shown."
+    ),
     "dns.value.spf_without_amazon": (
         "The SPF record at {record.name} doesn't include Amazon SES. Replace it with the value shown."
     ),
@@ -225,6 +228,7 @@ def harm_of(lost: Sequence[Lost]) -> str:
 
 _HARM = {  # the worst first, for the inbound MX
     "dns.rival.mx": "Mail goes elsewhere now.",
+    "dns.value.mx_alias": "Some senders can't deliver mail now.",
     "dns.rival.null_mx_beside": "Some senders reject all mail now.",
     "dns.rival.mx_shared": "Only some of the mail arrives here now.",
 }
