@@ -65,10 +65,23 @@ def told(finding: DiagnosisFinding) -> str:
     return "\n".join((finding.verdict, *finding.steps))
 
 
-def zone_cause_in(found: Diagnosis) -> ZoneCause | None:
+def zone_cause_in(found: Diagnosis | None) -> ZoneCause | None:
     """Return what is wrong with the zone as a whole, None if nothing is."""
-    named = (finding for finding in found.findings if finding.code in ZONE_CODES)
+    named = (finding for finding in (found.findings if found else ()) if finding.code in ZONE_CODES)
     return next((ZoneCause(finding.code, told(finding)) for finding in named), None)
+
+
+_UNSERVED = (
+    *("dns.server.silent", "dns.server.failing", "dns.delegation.ns_record", "dns.delegation.silent"),
+    "dns.alias.silent",
+)
+
+
+def nameserver_problem(found: Diagnosis | None) -> tuple[str, ...]:
+    """Return what the diagnosis says of nameservers that don't answer, and what to do, () if all do."""
+    findings = found.findings if found else ()
+    named = (each for each in findings if each.code == "dns.server.lame" or (each.code in _UNSERVED and each.stops))
+    return next(((each.verdict, *each.steps) for each in named), ())
 
 
 @dataclass(frozen=True)

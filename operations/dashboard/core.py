@@ -64,6 +64,7 @@ class CaseFacts:
     team is the cause. `lame`: the diagnosis of nameservers that don't answer, with what to do. `deadline`: until
     when SES keeps the domain. `awaits_diagnosis`: one is running, which may find what the records don't show. `off`:
     set if the customer's sending isn't on. `is_gone`: SES no longer has the identity. `cause`: of the zone as a whole.
+    `is_correct`: all required records are.
     """
 
     domain: str
@@ -82,6 +83,7 @@ class CaseFacts:
     off: SendingOff | None = None
     is_gone: bool = False
     cause: ZoneCause | None = None
+    is_correct: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,15 @@ _IN_ORDER: Mapping[State, tuple[str, str, tuple[str, ...]]] = {
 }
 
 
+_UNSEEN_BY_SES = (
+    "All required records are correct, but Amazon SES didn't find them; it checks again",
+    AUTOMATIC,
+    (
+        "All required DNS records for {domain} are correct.",
+        "Amazon SES didn’t find them when it last checked, and will check again automatically.",
+        NOTHING,
+    ),
+)
 # Who lifts it, and what to ask of the customer.
 _LIFTED: Mapping[str, tuple[str, str]] = {
     TenantStatus.PAUSING: (CUSTOMER, "Reply to this email once the cause is fixed, and we’ll resume sending."),
@@ -262,6 +273,9 @@ def _without_records(facts: CaseFacts) -> tuple[str, str, str]:
     if facts.is_gone:
         sentence = f"Amazon SES no longer has {facts.domain}. Please press “Restart verification” on the domain’s page."
         return "SES no longer has the identity; its records are correct", CUSTOMER, sentence
+    if facts.is_correct and not facts.stopped:
+        wrong, who, sentences = _IN_ORDER[State.SPREADING] if facts.state is State.WRONG else _UNSEEN_BY_SES
+        return wrong, who, " ".join(sentences).format(domain=facts.domain)
     if facts.state is State.WAITING:
         sentence = f"{facts.domain} isn’t verified yet. We check its DNS records automatically."
         return "Not verified yet; no required record is known to be missing", AUTOMATIC, sentence

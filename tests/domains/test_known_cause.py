@@ -1,8 +1,10 @@
 """What the diagnosis knows stands in every place: domain, API, share page, alert and the draft reply."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.core.cache import cache
@@ -16,12 +18,12 @@ from domains.models.domains import Domain
 from domains.sharing import selectors as sharing_selectors
 from domains.sharing import services as sharing_services
 from notifications.models.alerts import Alert
-from operations.dashboard.core import summary_of
+from operations.dashboard.core import CUSTOMER, NONE, NOTHING, summary_of
 from operations.dashboard.selectors import case_facts
 from public_api.records.selectors import next_steps
 from sandbox.process import Sandbox
 from tests.domains.dns_host import NAMESERVERS
-from tests.domains.factories import mark_as_receiving, publish, records_to_publish, set_up_domain, zone_of
+from tests.domains.factories import mark_as_receiving, publish, set_up_domain
 from tests.factories import make_member
 
 pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])]
@@ -37,38 +39,56 @@ def empty_cache() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Told:
+    """What each place says of a domain. `verdict`, `code` and `key` are of the diagnosis."""
+
     state: str
     summary: str
     steps: tuple[str, ...]
+    page: str
     shared: str
     alert: str
     who: str
     reply: str
     verdict: str
-    diagnosis_steps: tuple[str, ...]
     code: str
+    key: str
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Return the texts that people read; without an alert that isn't raised."""
+        steps = "\n".join(self.steps)
+        texts = {"steps": steps, "page": self.page, "shared": self.shared, "alert": self.alert, "reply": self.reply}
+        return {place: text for place, text in texts.items() if text or place != "alert"}
 
 
 def told(domain: Domain) -> Told:
     domain = Domain.objects.get(pk=domain.pk)
     found = diagnosis_services.gather(domain, now=timezone.now()).diagnosis()
-    case = summary_of(case_facts(domain, found))
-    first = found.findings[0] if found.findings else None
-    link = sharing_services.create(domain=domain, actor=make_member(domain.customer), days=7)
-    shared = Client().get(reverse("domains:shared", args=(sharing_selectors.token_of(link),))).text
+    case, finding = summary_of(case_facts(domain, found)), found.finding
+    alice = make_member(domain.customer)
+    link = sharing_services.create(domain=domain, actor=alice, days=7)
+    client = Client()
+    client.force_login(alice)
     alert = Alert.objects.filter(object_id=domain.pk, kind="domain.at_risk").first()
     return Told(
         state=domain.state,
         summary=domain.headline,
         steps=tuple(next_steps(domain)),
-        shared=shared,
-        alert=f"{alert.state}: {alert.why}" if alert else "",
-        who=f"{case.who} | {case.wrong}",
+        page=text_of(client, reverse("domains:detail", args=(domain.pk,))),
+        shared=text_of(Client(), reverse("domains:shared", args=(sharing_selectors.token_of(link),))),
+        alert=alert.told if alert else "",
+        who=case.who,
         reply=case.reply,
-        verdict=first.verdict if first else "",
-        diagnosis_steps=first.steps if first else (),
-        code=", ".join(f"{f.code} {f.record_key}" for f in found.findings),
+        verdict=finding.verdict if finding else "",
+        code=finding.code if finding else "",
+        key=finding.record_key if finding else "",
     )
+
+
+def text_of(client: Client, url: str) -> str:
+    """Return the text of a page without tags, with single spaces."""
+    body = client.get(url).text.partition("<main")[2]
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
 def parked(sandbox: Sandbox, domain: Domain) -> None:
@@ -86,7 +106,7 @@ def lapsed(sandbox: Sandbox, domain: Domain) -> None:
     sandbox.control.remove_zone(NAME)
 
 
-def silent(sandbox: Sandbox, domain: Domain) -> None:
+def failing(sandbox: Sandbox, domain: Domain) -> None:
     sandbox.control.set_dns_fault(NAME, "servfail")
 
 
@@ -98,14 +118,6 @@ def instead(sandbox: Sandbox, domain: Domain, key: str, kind: str, *values: str)
                 sandbox.control.remove_record(NAME, held.id)
     for value in values:
         sandbox.control.add_record(NAME, record.name, kind, value, force=True)
-
-
-def dangling_key(sandbox: Sandbox, domain: Domain) -> None:
-    instead(sandbox, domain, "dkim-1", "CNAME", "gone.shop.com.")
-
-
-def dangling_identity(sandbox: Sandbox, domain: Domain) -> None:
-    instead(sandbox, domain, "identity", "CNAME", "gone.shop.com.")
 
 
 def dangling_bounce(sandbox: Sandbox, domain: Domain) -> None:
@@ -142,19 +154,74 @@ def restored(sandbox: Sandbox, domain: Domain) -> None:
     instead(sandbox, domain, "dkim-1", "CNAME", value)
 
 
-MISTAKES = (
-    restored,
-    parked,
-    lapsed,
-    unsigned,
-    silent,
-    dangling_key,
-    dangling_identity,
-    dangling_bounce,
-    dangling_apex,
-    mx_alias,
-    mx_region,
+@dataclass(frozen=True)
+class Mistaken:
+    """`said` stands in every place, also in the words of the reply: `replied`. `never`: in none."""
+
+    make: Callable[[Sandbox, Domain], None]
+    code: str
+    said: str
+    replied: str = ""
+    state: tuple[str, str] = ("wrong", "at_risk")  # of a new domain, and of one that was verified
+    never: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return self.make.__name__
+
+
+PUBLISH = ("Publish CNAME", "Please publish", "Publish 6", "records to add", "asks you to change", "try again shortly")
+OF_THE_ZONE = (
+    Mistaken(
+        parked,
+        "dns.domain.lapsed",
+        "shop.com has expired or is on hold at its registrar.",
+        state=("waiting", "at_risk"),
+        never=(*PUBLISH, "moved to other nameservers"),
+    ),
+    Mistaken(
+        unsigned,
+        "dns.dnssec.broken",
+        "DNSSEC of shop.com is broken",
+        "The DS record of shop.com doesn't match",
+        never=(*PUBLISH, "didn’t answer", "leave the records unchanged"),
+    ),
+    Mistaken(
+        lapsed,
+        "dns.domain.lapsed",
+        "shop.com doesn't exist in DNS",
+        "shop.com has expired or is on hold",
+        state=("waiting", "at_risk"),
+        never=PUBLISH,
+    ),
 )
+OF_A_RECORD = (
+    Mistaken(
+        dangling_bounce,
+        "dns.alias.dangling",
+        "bounce.shop.com is a CNAME to gone.shop.com, which doesn't exist. Remove the CNAME",
+        never=("set up the name it points to", "Publish MX"),
+    ),
+    Mistaken(
+        dangling_apex,
+        "dns.alias.dangling",
+        "shop.com is a CNAME to gone.example.net, which doesn't exist. Remove the CNAME",
+        never=("doesn't exist in DNS", "registrar"),
+    ),
+    Mistaken(
+        mx_alias,
+        "dns.value.mx_alias",
+        "The inbound MX record points to mail.shop.com, a CNAME.",
+        never=("mailboxes", "goes elsewhere"),
+    ),
+    Mistaken(
+        mx_region,
+        "dns.value.other_region",
+        "The inbound MX record belongs to another AWS region",
+        never=("mailboxes", "goes elsewhere"),
+    ),
+)
+BOTH = pytest.mark.parametrize("was_verified", [False, True], ids=["new", "verified"])
 
 
 def domain_with(sandbox: Sandbox, make: Callable[[Sandbox, Domain], None], *, was_verified: bool) -> Domain:
@@ -177,17 +244,62 @@ def domain_with(sandbox: Sandbox, make: Callable[[Sandbox, Domain], None], *, wa
     return domain
 
 
-@pytest.mark.parametrize("was_verified", [False, True], ids=["new", "verified"])
-@pytest.mark.parametrize("make", MISTAKES)
-def test_dump(sandbox: Sandbox, make: Callable[[Sandbox, Domain], None], was_verified: bool) -> None:
-    domain = domain_with(sandbox, make, was_verified=was_verified)
-    t = told(domain)
-    import re
+@BOTH
+@pytest.mark.parametrize("case", OF_THE_ZONE, ids=lambda case: case.id)
+def test_what_is_wrong_with_the_zone_stands_in_every_place(
+    sandbox: Sandbox, case: Mistaken, was_verified: bool
+) -> None:
+    domain = domain_with(sandbox, case.make, was_verified=was_verified)
+    seen = told(domain)
+    assert seen.state == case.state[was_verified]
+    assert seen.code == (case.code if was_verified or case.make is not lapsed else "dns.domain.no_such")
+    assert seen.summary.startswith(case.said)
+    assert [step.startswith(case.said) for step in seen.steps] == [True]
+    assert bool(seen.alert) is was_verified
+    assert seen.who == CUSTOMER
+    assert seen.verdict in seen.reply
+    agree(seen, case)
 
-    main = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", t.shared[t.shared.find("<main") :]))
-    with open("/tmp/dns2.txt", "a") as f:
-        f.write(
-            f"\n===== {make.__name__} {'verified' if was_verified else 'new'}\nCODE {t.code}\nVERDICT {t.verdict}\nDSTEPS {t.diagnosis_steps}\nSTATE {t.state}\nSUMMARY {t.summary}\nSTEPS\n  "
-            + "\n  ".join(t.steps)
-            + f"\nALERT {t.alert}\nWHO {t.who}\nREPLY {t.reply}\nSHARED {main[:900]}\n"
-        )
+
+@pytest.mark.parametrize("case", OF_A_RECORD, ids=lambda case: case.id)
+def test_what_is_wrong_with_a_record_stands_in_every_place(sandbox: Sandbox, case: Mistaken) -> None:
+    seen = told(domain_with(sandbox, case.make, was_verified=True))
+    assert seen.state == "at_risk"
+    assert seen.code == case.code
+    assert seen.who == CUSTOMER
+    agree(seen, case)
+
+
+def agree(seen: Told, case: Mistaken) -> None:
+    for place, text in seen.places.items():
+        said = case.replied if place == "reply" and case.replied and case.replied in text else case.said
+        assert said in text, (place, text)
+        assert [words for words in case.never if words in text] == [], (place, text)
+
+
+def test_a_record_that_was_restored_is_asked_for_nowhere(sandbox: Sandbox) -> None:
+    seen = told(domain_with(sandbox, restored, was_verified=True))
+    assert (seen.state, seen.code, seen.steps, seen.who) == ("verified", "", (), NONE)
+    assert seen.alert.startswith("Before it was resolved: 1 of 6 records has changed or disappeared.")
+    assert NOTHING in seen.reply
+    assert "Restore" not in seen.page + seen.shared + seen.reply
+
+
+def test_a_zone_that_works_again_is_verified_and_ends_the_alert(sandbox: Sandbox) -> None:
+    domain = domain_with(sandbox, unsigned, was_verified=True)
+    sandbox.control.clear_dns_faults()
+    for minutes in (1, 4):
+        checking_services.check([Domain.objects.get(pk=domain.pk)], now=timezone.now() + timedelta(minutes=minutes))
+    seen = told(domain)
+    assert (seen.state, seen.code, seen.steps, seen.who) == ("verified", "", (), NONE)
+    assert seen.alert.startswith("Before it was resolved: DNSSEC of shop.com is broken")
+
+
+@BOTH
+def test_a_zone_that_nobody_can_read_is_not_said_to_have_broken_dnssec(sandbox: Sandbox, was_verified: bool) -> None:
+    """The records may be fine. The reply says whom to ask, as the diagnosis does."""
+    seen = told(domain_with(sandbox, failing, was_verified=was_verified))
+    assert (seen.state, seen.code) == ("could_not_check", "dns.server.failing")
+    assert "DNSSEC" not in "".join(seen.places.values())
+    assert not seen.alert
+    assert seen.verdict in seen.reply
