@@ -34,8 +34,8 @@ class SharedPage:
     """What is left to do, judged by the last successful lookup of each record.
 
     `spreading` records are published and propagating. `unchecked` ones were published, but the latest lookup failed.
-    `required_done` were published when last found. `is_done`: the latest check found all required records. `cause`: what
-    is wrong with the zone as a whole; nothing is to do with records until it is right, unless the zone only moved.
+    `required_done` were published when last found. `is_done`: the latest check found all required records. `cause`:
+    what is wrong with the zone as a whole; nothing is to do with records until it is right, unless the zone only moved.
     """
 
     zone: str

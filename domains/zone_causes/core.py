@@ -24,8 +24,8 @@ REMOVED = "{zone} doesn't exist in DNS any more. Renew it at your registrar, or 
 PARKED = "{zone} has expired or is on hold at its registrar. Renew it there, or ask there to remove the hold."
 AT_OTHERS = "{zone} moved to other nameservers ({servers}), which don't have its records. Publish them there."
 BROKEN = (
-    "DNSSEC of {zone} is broken, so Amazon SES and most resolvers can't see any of its records. At the registrar, remove "
-    "the DS record, or replace it with the one from your current DNS host."
+    "DNSSEC of {zone} is broken, so Amazon SES and most resolvers can't see any of its records. At the registrar, "
+    "remove the DS record, or replace it with the one from your current DNS host."
 )
 _UNEXPLAINED = (State.WAITING, State.WRONG, State.AT_RISK, State.COULD_NOT_CHECK)
 
@@ -112,7 +112,7 @@ def cause_of(records: Iterable[Explained]) -> ZoneCause | None:
 
 
 def summarised(result: Overall, cause: ZoneCause, *, was_verified: bool) -> Overall:
-    """Return the domain's result with the cause. Lookups that failed for a known cause aren't unknown: a person acts."""
+    """Return the domain's result with the cause. Lookups that failed for a known cause are no unknown result."""
     state = result.state
     if state is State.COULD_NOT_CHECK:
         state = State.AT_RISK if was_verified else State.WRONG

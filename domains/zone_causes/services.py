@@ -1,4 +1,4 @@
-"""Asks what may be wrong with the zones of domains that lack all their records: only of these, one question per zone."""
+"""Asks what may be wrong with the zones of domains that lack all their records: of these, one question per zone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ PLAIN_CODES = ("", "dns.absent", "dns.not_checked", "dns.change.nameservers")  #
 
 
 def next_steps(domain: Domain) -> list[str]:
-    """Return what to do about the zone, or each required record that isn't correct, as its page says, then about SES."""
+    """Return what to do about the zone or each required record that isn't correct, as its page says, then about SES."""
     if domain.is_held_by_another:
         return [domain.stage_problem]
     page = records_page(domain, can_check_in=0)

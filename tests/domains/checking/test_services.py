@@ -14,7 +14,6 @@ from audit.models import Change
 from domains import tasks as domains_tasks
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import SesStatus, State
-from domains.zone_causes.core import REMOVED
 from domains.dns import services as dns_services
 from domains.dns.core import Answer, Question
 from domains.dns.services import look_up
@@ -26,6 +25,7 @@ from domains.models.record_checks import RecordCheck
 from domains.sending_status.selectors import sending_of
 from domains.settings import services as settings_services
 from domains.settings.services import DesiredSettings
+from domains.zone_causes.core import REMOVED
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
 from notifications.models.alerts import Alert, Notice
