@@ -273,7 +273,7 @@ def _without_records(facts: CaseFacts) -> tuple[str, str, str]:
     if facts.is_gone:
         sentence = f"Amazon SES no longer has {facts.domain}. Please press “Restart verification” on the domain’s page."
         return "SES no longer has the identity; its records are correct", CUSTOMER, sentence
-    if facts.is_correct and not facts.stopped:
+    if facts.is_correct and not facts.stopped and facts.state in (State.WRONG, State.AT_RISK):  # only SES is behind
         wrong, who, sentences = _IN_ORDER[State.SPREADING] if facts.state is State.WRONG else _UNSEEN_BY_SES
         return wrong, who, " ".join(sentences).format(domain=facts.domain)
     if facts.state is State.WAITING:
