@@ -57,7 +57,8 @@ def announce_domain(
     is_lost = result.state in LOST and domain.verified_at is not None
     if not is_lost and (result.state is not State.VERIFIED or known_before == State.VERIFIED):
         return
-    why = "\n".join([_without_page(result.sentence), *_reasons(domain, judgements)][:4])
+    said = dict.fromkeys([_without_page(result.sentence), *_reasons(domain, judgements)])  # a zone's cause is both
+    why = "\n".join([*said][:4])
     _emit_domain_event("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
     if not is_lost:
         about = domain_subject(domain)

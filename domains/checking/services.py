@@ -27,10 +27,10 @@ from domains.checking.core.judgement import (
     next_check,
     with_receiving,
 )
-from domains.checking.core.sentences import LAPSED, MOVED, NEVER_THERE, naming_subdomains
+from domains.checking.core.sentences import naming_subdomains
 from domains.checking.selectors import has_pending_records, last_checks
 from domains.conflicts import services as conflicts_services
-from domains.dns.core import LookupStatus, further_questions
+from domains.dns.core import Question, further_questions
 from domains.domain_list.selectors import domain_subject, domains_due
 from domains.history import services as history_services
 from domains.identity_status import services as identity_status_services
@@ -45,9 +45,11 @@ from domains.ownership.core import KEY, PROOF_UNCHECKED
 from domains.ownership_claims import services as ownership_claims_services
 from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
-from domains.records.core import Need, is_inbound
+from domains.records.core import Need, Record, is_inbound
 from domains.wildcards import services as wildcards_services
 from domains.wildcards.core import Standing
+from domains.zone_causes import core as zone_causes
+from domains.zone_causes import services as zone_causes_services
 from inbound_admin.lib import aws, isolation, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused, aws_sentence
 from inbound_admin.lib.freshness import is_outdated
@@ -178,9 +180,10 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
         for domain in domains
         for record, judgement in zip(domain.records, judged[domain.pk], strict=True)
         if judgement.state is not State.VERIFIED
-        for question in further_questions(record, domain.hosted)
+        for question in further_questions(record, domain.hosted, judgement.found)
     ]
     further = nameservers_services.query_other_places(unclear)
+    zones = zone_causes_services.query_zones(domains, judged)
     known = {key: row.conflict for key, row in stored.items() if row.conflict}
     conflicts = conflicts_services.query_conflicts(domains, judged, known, every=read_ses, now=now)
     to_read = [d for d in domains if read_ses or _needs_ses_read(d, judged[d.pk], now)]
@@ -192,8 +195,8 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
     history_services.record_answers(domains, seen.all, now=now)
     proofs = wildcards_services.proofs_by_ses(domains)
     for domain in domains:  # judged again: SES's answer changes which records are required
-        judgements = conflicts.judge(domain, _judge(domain, seen, further, before, now))
-        _save(domain, judgements, now, seen, proofs.get(domain.pk))
+        found = conflicts.judge(domain, _judge(domain, seen, further, before, now))
+        _save(domain, zones.explain(domain, found), now, seen, proofs.get(domain.pk))
 
 
 def _query_records(domains: Sequence[Domain], before: dict[tuple[str, str], datetime | None]) -> HostLookup:
@@ -245,11 +248,16 @@ def _judge(
             seen.answers_for_record(record),
             verified_before=before.get((domain.pk, record.key)),
             now=now,
-            further=[a for question in further_questions(record, domain.hosted) for a in further.get(question, [])],
+            further=[a for question in _asked_further(domain, record, seen) for a in further.get(question, [])],
             names=domain.published.names,
         )
         for record in domain.records
     ]
+
+
+def _asked_further(domain: Domain, record: Record, seen: HostLookup) -> tuple[Question, ...]:
+    found = [value for answer in seen.answers_for_record(record) for value in answer.values]
+    return further_questions(record, domain.hosted, found)
 
 
 @transaction.atomic
@@ -293,7 +301,7 @@ def _save_results(
     mta_sts_services.record_announcement(locked, judgements, now)
     receiving_services.update_receiving_state(locked, now)
     known_before, is_proven = locked.known_state, locked.proven_at is not None
-    identity = _with_cause(domain, seen, _overall(domain, judgements, is_proven=is_proven), judgements)
+    identity = _overall(domain, judgements, is_proven=is_proven)
     result = with_receiving(identity, (locked.receiving, *locked.receiving_below))
     own = [each for each in judgements if not is_inbound(each.key)]  # the inbound MX does not count for verification
     if locked.verified_at is None and _overall(domain, own, is_proven=is_proven).state is State.VERIFIED:
@@ -313,25 +321,9 @@ def _overall(domain: Domain, judgements: Sequence[Judgement], *, is_proven: bool
     if result.state is State.VERIFIED and not is_proven:
         return replace(result, state=State.COULD_NOT_CHECK, next_actor=NextActor.US, sentence=PROOF_UNCHECKED)
     if not domain.is_gone:
-        return result
+        cause = zone_causes.cause_of(judgements)
+        return zone_causes.summarised(result, cause, was_verified=domain.verified_at is not None) if cause else result
     return replace(result, state=State.WRONG, next_actor=NextActor.YOU, sentence=domain.ses_problem)
-
-
-def _with_cause(domain: Domain, seen: HostLookup, result: Overall, judgements: Sequence[Judgement]) -> Overall:
-    """Name the cause of all missing records: the registered domain doesn't exist, or it has other nameservers."""
-    is_missing = result.state is State.WAITING or result.state in announcements_services.LOST
-    if not is_missing or domain.is_gone:
-        return result
-    own = [record for record in domain.checked_records if record.name == domain.name and not domain.parsed.parents]
-    answers = [answer for record in own for answer in seen.answers_for_record(record)]
-    if answers and all(answer.status is LookupStatus.NO_NAME for answer in answers):
-        sentence = NEVER_THERE if domain.verified_at is None else LAPSED
-        return replace(result, sentence=sentence.format(domain=domain))
-    last = max((each.last_verified for each in judgements if each.last_verified), default=None)
-    if result.state is not State.AT_RISK or result.done or last is None:
-        return result
-    servers = history_services.new_nameservers(domain, since=last)
-    return replace(result, sentence=MOVED.format(domain=domain, servers=servers)) if servers else result
 
 
 def _save_records(

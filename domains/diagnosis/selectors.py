@@ -17,6 +17,8 @@ from domains.ownership import core as ownership_core
 from domains.providers.core import FormValues, form_values
 from domains.providers.selectors import DnsHost, dns_host
 from domains.records.core import Record
+from domains.zone_causes.core import CODES as ZONE_CODES
+from domains.zone_causes.core import ZoneCause
 
 SWAPPED = "dns.name.swapped"  # two names: unreadable with marked letters
 
@@ -61,6 +63,25 @@ def diagnosed_reason(check: CheckedRecord, explained: Explanations) -> Diagnosis
 def told(finding: DiagnosisFinding) -> str:
     """Return what is wrong and what to do, each on its own line: a step may end in a value to copy."""
     return "\n".join((finding.verdict, *finding.steps))
+
+
+def zone_cause_in(found: Diagnosis | None) -> ZoneCause | None:
+    """Return what is wrong with the zone as a whole, None if nothing is."""
+    named = (finding for finding in (found.findings if found else ()) if finding.code in ZONE_CODES)
+    return next((ZoneCause(finding.code, told(finding)) for finding in named), None)
+
+
+_UNSERVED = (
+    *("dns.server.silent", "dns.server.failing", "dns.delegation.ns_record", "dns.delegation.silent"),
+    "dns.alias.silent",
+)
+
+
+def nameserver_problem(found: Diagnosis | None) -> tuple[str, ...]:
+    """Return what the diagnosis says of nameservers that don't answer, and what to do, () if all do."""
+    findings = found.findings if found else ()
+    named = (each for each in findings if each.code == "dns.server.lame" or (each.code in _UNSERVED and each.stops))
+    return next(((each.verdict, *each.steps) for each in named), ())
 
 
 @dataclass(frozen=True)

@@ -87,13 +87,20 @@ def mx_pairs(values: Iterable[str]) -> list[tuple[int, str]]:
     return [(int(priority), host.strip().rstrip(".").lower()) for priority, _, host in pairs if priority.isdecimal()]
 
 
-def further_questions(record: Record, domain: DomainName) -> tuple[Question, ...]:
-    """Return what to ask if the plain answer was not correct: the places and types of the usual mistakes."""
+def mx_aliases(record: Record, domain: DomainName, found: Iterable[str]) -> tuple[Question, ...]:
+    """Return the questions whether mail servers in the customer's own zone are aliases: of the first two found."""
+    hosts = [host for _, host in mx_pairs(found)] if record.type == "MX" else []
+    own = [host for host in dict.fromkeys(hosts) if host.endswith(f".{domain.zone}")]
+    return tuple(Question(host, "CNAME") for host in own[:2])
+
+
+def further_questions(record: Record, domain: DomainName, found: Iterable[str] = ()) -> tuple[Question, ...]:
+    """Return what to ask if the plain answer, `found`, was not correct: the places and types of the usual mistakes."""
     doubled = Question(f"{record.name}.{domain.zone}", record.type)
     questions = [doubled] if len(doubled.name) <= 253 else []
     questions += [rival_question(record)]
     if record.type == "MX":
-        questions += [Question(record.name, "TXT")]
+        questions += [Question(record.name, "TXT"), *mx_aliases(record, domain, found)]
     if record.key == "identity":
         questions += [Question(domain.ascii, "TXT")]
     return tuple(questions)

@@ -113,4 +113,5 @@ def headline(domain: DomainColumns, own: Receiving) -> str:
         return f"{HEADLINES[Stage.CLAIM]} {domain.summary}"
     if domain.stage != Stage.READY:
         return HEADLINES[Stage(domain.stage)]
-    return next((each.sentence for each in (own, *receiving_below(domain)) if each.is_red), domain.summary)
+    red = next((each.sentence for each in (own, *receiving_below(domain)) if each.is_red), "")
+    return domain.summary if red in domain.summary else red

@@ -4,10 +4,19 @@ The public suffix list says where a zone may begin. A subdomain can be delegated
 host expects names relative to that zone.
 """
 
+import re
 from collections.abc import Iterable
 
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.names.core import DomainName
+
+# Nameservers of domains that were not renewed, or that a registry suspended.
+_PARKED = re.compile(r"expir|pendingrenewal|renewyourname|suspended|onhold|registrar-?hold|redemption", re.IGNORECASE)
+
+
+def parked_servers(servers: Iterable[str]) -> tuple[str, ...]:
+    """Return the nameservers to which a registrar moves a domain that was not renewed, or is on hold."""
+    return tuple(name for name in servers if _PARKED.search(name))
 
 
 def cut_questions(domain: DomainName) -> tuple[Question, ...]:

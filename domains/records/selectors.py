@@ -1,14 +1,14 @@
 """The records page: the records in groups, what was found, and what is still to do."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from django.utils import timezone
 
 from domains.checking.core import comparison
 from domains.checking.core.judgement import Aspect, Judgement, State, judge_aspects
-from domains.checking.selectors import is_being_checked, upcoming_check
+from domains.checking.selectors import poll_seconds, upcoming_check
 from domains.diagnosis.core.findings import DiagnosisFinding, Pair, mark_differences
 from domains.diagnosis.selectors import Explanations, diagnosed_reason, explanations
 from domains.exports.core.values import Entry, entries
@@ -20,6 +20,7 @@ from domains.providers.core import FormValues, form_values
 from domains.providers.selectors import DnsHost, dns_host
 from domains.receiving.core import RED, Receiving, ReceivingState, most_severe
 from domains.records.core import BY_DKIM, Need, Purpose, Record, RecordAction, action_of, is_inbound
+from domains.zone_causes.core import ZoneCause, cause_of
 from notifications.alerts.selectors import open_since
 
 TITLES = {
@@ -50,7 +51,6 @@ ASPECTS: Mapping[Aspect, str] = {
     Aspect.RECEIVING: "Inbound MX",
 }
 UNSIGNED = "The DKIM records are correct, but signing is turned off under Settings, so SES doesn't sign your mail."
-BEING_CHECKED = 3  # seconds between two polls while a check is in progress
 TIME_TO_READ = 12  # seconds that the result of a check stays on the page before the next poll replaces it
 
 
@@ -199,12 +199,16 @@ class AspectLine:
             return FIRST_AN_ADDRESS if self.receiving.asks_for_address else self.sentence
         if self.state is State.VERIFIED:
             return self.sentence if self.sentence == BY_DKIM else ""
-        return "Fix the records marked below." if self.state is State.WRONG and self.is_marked else self.sentence
+        is_below = self.state is State.WRONG and self.is_marked and self.sentence
+        return "Fix the records marked below." if is_below else self.sentence
 
 
 @dataclass(frozen=True)
 class RecordsPage:
-    """`done` of `total` required records; `rests_on_earlier` if some of them are from an earlier check."""
+    """`done` of `total` required records; `rests_on_earlier` if some of them are from an earlier check.
+
+    `cause`: what is wrong with the zone as a whole, so that the records alone would mislead.
+    """
 
     host: DnsHost
     groups: tuple[Group, ...]
@@ -219,6 +223,7 @@ class RecordsPage:
     can_check_in: int
     message: str
     next_action: str
+    cause: ZoneCause | None
     is_gone: bool  # SES no longer has the identity
     has_new_keys: bool  # SES replaced its DKIM keys, and they aren't verified yet
     next_check: datetime | None
@@ -269,12 +274,13 @@ def records_page(
     explained = explanations(domain) if any(check.state != State.VERIFIED for check in checks.values()) else {}
     rows = [_row(domain, record, checks.get(record.key), at, explained) for record in domain.records]
     required = [row for row in rows if row.record.need is Need.REQUIRED]
-    polled = _poll_seconds(domain, timezone.now(), settled=bool(rows) and not any(row.is_todo for row in rows))
+    cause = cause_of(checks.values())
+    polled = poll_seconds(domain, timezone.now(), settled=bool(rows) and not any(row.is_todo for row in rows))
     shown = [row for row in rows if row.is_todo or not only_todo]
     return RecordsPage(
         host=at,
         groups=_groups(shown),
-        aspects=_aspects(domain, rows),
+        aspects=_aspects(domain, rows, cause),
         claim_row=_claim(domain, checks.get(ownership_core.KEY), at, explained),
         claim_why=ownership_core.WHY[ownership_core.ClaimReason(domain.claim_reason)]
         if domain.stage == Stage.CLAIM
@@ -286,7 +292,8 @@ def records_page(
         poll_seconds=TIME_TO_READ if message and polled else polled,
         can_check_in=can_check_in,
         message=message,
-        next_action=_next_action(domain, required),
+        next_action="diagnose" if cause and domain.stage == Stage.READY else _next_action(domain, required),
+        cause=cause,
         is_gone=domain.is_gone,
         has_new_keys=_has_new_keys(domain),
         next_check=upcoming_check(domain, timezone.now()),
@@ -363,11 +370,13 @@ def _groups(rows: Sequence[RecordRow]) -> tuple[Group, ...]:
     )
 
 
-def _aspects(domain: Domain, rows: Sequence[RecordRow]) -> tuple[AspectLine, ...]:
+def _aspects(domain: Domain, rows: Sequence[RecordRow], cause: ZoneCause | None) -> tuple[AspectLine, ...]:
     judged = [Judgement(r.record.key, r.record.need, r.state, r.found, r.code, r.sentence) for r in rows]
     aspects = [each for each in judge_aspects(judged, domain.ses_statuses) if each.aspect is not Aspect.RECEIVING]
     is_marked = any(row.record.need is Need.REQUIRED and not row.counts_as_done for row in rows)
     unsigned = None if domain.ses_dkim_signing else (Aspect.DKIM, State.VERIFIED)  # SES's status is of the keys alone
+    if cause:  # the summary says it once, and what an aspect says of its records would contradict
+        aspects = [each if each.state is State.VERIFIED else replace(each, sentence="") for each in aspects]
     said = [UNSIGNED if (each.aspect, each.state) == unsigned else each.sentence for each in aspects]
     lines = [AspectLine(ASPECTS[a.aspect], a.state, s, is_marked=is_marked) for a, s in zip(aspects, said, strict=True)]
     own, title = domain.receiving, ASPECTS[Aspect.RECEIVING]
@@ -380,20 +389,3 @@ def _claim(domain: Domain, check: RecordCheck | None, host: DnsHost, explained: 
     if domain.stage != Stage.CLAIM:
         return None
     return _row(domain, ownership_core.challenge(domain.parsed, domain.claim_token), check, host, explained)
-
-
-def _poll_seconds(domain: Domain, now: datetime, *, settled: bool) -> int | None:
-    """Poll often at first and while something is pending, less often later, and never once all is settled.
-
-    A recommended record that stays missing does not keep the page polling.
-    """
-    if domain.stage in (Stage.READY, Stage.CLAIM) and not domain.is_held and is_being_checked(domain, now):
-        return BEING_CHECKED
-    age = now - domain.watched_from
-    verified = domain.stage == Stage.READY and domain.state == State.VERIFIED
-    if domain.is_held or (verified and (settled or age > timedelta(minutes=15))):
-        return None
-    if domain.stage in (Stage.STARTING, Stage.DELETING):
-        return 2
-    steps = ((timedelta(minutes=15), 3), (timedelta(hours=1), 10), (timedelta(hours=6), 30))
-    return next((seconds for limit, seconds in steps if age < limit), 60)

@@ -16,6 +16,7 @@ from domains.providers.selectors import DnsHost
 from domains.records.core import Need, RecordAction
 from domains.records.selectors import RecordRow, RecordsPage
 from domains.sharing.core import actions_summary
+from domains.zone_causes.core import ZoneCause
 from inbound_admin.lib.mail_names import mail_name
 
 _SIGNER = Signer(salt="domains.share", sep=".")
@@ -33,7 +34,8 @@ class SharedPage:
     """What is left to do, judged by the last successful lookup of each record.
 
     `spreading` records are published and propagating. `unchecked` ones were published, but the latest lookup failed.
-    `required_done` were published when last found. `is_done`: the latest check found all required records.
+    `required_done` were published when last found. `is_done`: the latest check found all required records. `cause`:
+    what is wrong with the zone as a whole; nothing is to do with records until it is right, unless the zone only moved.
     """
 
     zone: str
@@ -45,6 +47,7 @@ class SharedPage:
     required: int
     required_done: int
     is_done: bool
+    cause: ZoneCause | None
     poll_seconds: int | None
 
     @property
@@ -102,7 +105,8 @@ def shared_page(domain: Domain, page: RecordsPage) -> SharedPage:
     """Return what is still to do, in the terms of the page's DNS host."""
     rows = page.rows if domain.stage != Stage.STARTING else []
     required = [row for row in rows if row.record.need is Need.REQUIRED]
-    todo = [row for row in rows if row.is_todo and row.is_listed and not row.is_published]
+    is_first = page.cause is not None and not page.cause.asks_to_publish
+    todo = [row for row in rows if row.is_todo and row.is_listed and not row.is_published and not is_first]
     spreading = tuple(row for row in rows if row.state is State.SPREADING)
     unchecked = tuple(row for row in rows if row.is_unchecked and row.is_published)
     return SharedPage(
@@ -115,7 +119,10 @@ def shared_page(domain: Domain, page: RecordsPage) -> SharedPage:
         required=len(required),
         required_done=sum(row.is_published for row in required),
         is_done=bool(required) and all(row.is_published and not row.is_unchecked for row in required),
-        poll_seconds=_poll_seconds(domain, page, settled=bool(rows) and not (todo or spreading or unchecked)),
+        cause=page.cause,
+        poll_seconds=_poll_seconds(
+            domain, page, settled=bool(rows) and not (todo or spreading or unchecked or is_first)
+        ),
     )
 
 

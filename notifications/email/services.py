@@ -161,7 +161,7 @@ def _part(notice: Notice) -> str:
     alert = notice.alert
     lines = [f"{' '.join(alert.object_name.split())}: {_words(notice)}."]
     if notice.phase == "raised":
-        lines += [alert.why] if alert.why else []
+        lines += [alert.told] if alert.told else []
     lines += () if kind_named(alert.kind).is_news else _since(notice)
     if link := link_to(alert.object_type, alert.object_id, staff=bool(alert.permission)):
         lines.append(link)

@@ -97,6 +97,12 @@ class Alert(models.Model):
         kind = kind_named(self.kind)
         return kind.over if self.state == AlertState.RECOVERED else kind.words
 
+    @property
+    def told(self) -> str:
+        """Return `why`, marked as past if the problem is over: what it asks for is done. News stay as they are."""
+        is_over = bool(self.why) and self.recovered_at is not None and not kind_named(self.kind).is_news
+        return f"Before it was resolved: {self.why}" if is_over else self.why
+
 
 class Notice(models.Model):
     """One email notification to a person, pending or sent. `phase` is raised or recovered."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from domains.checking.core.judgement import State
 from domains.identity.core import Stage
 from domains.ownership.core import TOO_LATE
+from domains.zone_causes.core import ZoneCause
 from tenants.status.core import TenantStatus
 
 CUSTOMER, AUTOMATIC, STAFF, NONE = "The customer", "Amazon SES and DNS (automatic)", "Our team", "No one"
@@ -62,7 +63,8 @@ class CaseFacts:
     `rejected`: the receiving status if mail doesn't arrive, `rejected_word` its label, `rejected_by_us`: a rule or our
     team is the cause. `lame`: the diagnosis of nameservers that don't answer, with what to do. `deadline`: until
     when SES keeps the domain. `awaits_diagnosis`: one is running, which may find what the records don't show. `off`:
-    set if the customer's sending isn't on. `is_gone`: SES no longer has the identity.
+    set if the customer's sending isn't on. `is_gone`: SES no longer has the identity. `cause`: of the zone as a whole.
+    `is_correct`: all required records are.
     """
 
     domain: str
@@ -80,6 +82,8 @@ class CaseFacts:
     awaits_diagnosis: bool = False
     off: SendingOff | None = None
     is_gone: bool = False
+    cause: ZoneCause | None = None
+    is_correct: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,15 @@ _IN_ORDER: Mapping[State, tuple[str, str, tuple[str, ...]]] = {
 }
 
 
+_UNSEEN_BY_SES = (
+    "All required records are correct, but Amazon SES didn't find them; it checks again",
+    AUTOMATIC,
+    (
+        "All required DNS records for {domain} are correct.",
+        "Amazon SES didn’t find them when it last checked, and will check again automatically.",
+        NOTHING,
+    ),
+)
 # Who lifts it, and what to ask of the customer.
 _LIFTED: Mapping[str, tuple[str, str]] = {
     TenantStatus.PAUSING: (CUSTOMER, "Reply to this email once the cause is fixed, and we’ll resume sending."),
@@ -150,7 +163,7 @@ def summary_of(facts: CaseFacts) -> CaseSummary:
     if by_rows is None and facts.awaits_diagnosis and facts.state in IN_DNS:
         wrong = "The required records are published. The diagnosis is running"
         return CaseSummary(_titled(facts, wrong), "Known when the diagnosis ends", "")
-    wrong, who, text = by_rows or _by_nameserver(facts) or _by_state(facts)
+    wrong, who, text = by_rows or _by_zone(facts) or _by_nameserver(facts) or _by_state(facts)
     if facts.off:
         lifts, who_lifts = _LIFTED.get(facts.off.standing, _BY_AMAZON)
         who = lifts if who in (NONE, lifts) else f"{lifts} (sending); {who} (domain)"
@@ -207,9 +220,19 @@ def _by_rejected_mail(facts: CaseFacts) -> tuple[str, str, str] | None:
         wrong = facts.rejected_word
         ours = f"{_BY_US.get(wrong, _NOT_HERE).format(domain=facts.domain)} We’re working on it. {LEAVE_MX}"
         sentence = ours if facts.rejected_by_us else facts.rejected
-        records = f"\n\n{_by_state(facts)[2]}" if facts.to_fix else ""
+        of_dns = _by_zone(facts) or (_by_state(facts) if facts.to_fix else None)
+        records = f"\n\n{of_dns[2]}" if of_dns else ""
         return wrong, STAFF if facts.rejected_by_us else CUSTOMER, f"{sentence}{records}"
     return None
+
+
+def _by_zone(facts: CaseFacts) -> tuple[str, str, str] | None:
+    """Return what is wrong with the zone as a whole. Unless it only moved, no record is to be published before that."""
+    if facts.cause is None:
+        return None
+    records = facts.to_fix if facts.cause.asks_to_publish else ()
+    lost = f"{facts.domain} was verified. {_until(facts)}" if facts.deadline else ""
+    return facts.cause.sentence.partition("\n")[0], CUSTOMER, _with_records(f"{lost}{facts.cause.sentence}", records)
 
 
 def _by_nameserver(facts: CaseFacts) -> tuple[str, str, str] | None:
@@ -250,6 +273,9 @@ def _without_records(facts: CaseFacts) -> tuple[str, str, str]:
     if facts.is_gone:
         sentence = f"Amazon SES no longer has {facts.domain}. Please press “Restart verification” on the domain’s page."
         return "SES no longer has the identity; its records are correct", CUSTOMER, sentence
+    if facts.is_correct and not facts.stopped and facts.state in (State.WRONG, State.AT_RISK):  # only SES is behind
+        wrong, who, sentences = _IN_ORDER[State.SPREADING] if facts.state is State.WRONG else _UNSEEN_BY_SES
+        return wrong, who, " ".join(sentences).format(domain=facts.domain)
     if facts.state is State.WAITING:
         sentence = f"{facts.domain} isn’t verified yet. We check its DNS records automatically."
         return "Not verified yet; no required record is known to be missing", AUTOMATIC, sentence

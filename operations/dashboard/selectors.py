@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef
 from accounts.people.selectors import Viewer, supports_everyone
 from domains.checking.core.judgement import State
 from domains.diagnosis.core.findings import Diagnosis
+from domains.diagnosis.selectors import nameserver_problem, zone_cause_in
 from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
 from domains.receiving.core import HALTING, NOT_HERE, Receiving, ReceivingState
@@ -144,8 +145,7 @@ def unverified_domains(viewer: Viewer) -> list[Domain]:
     return sorted(own.order_by("state_since")[:100], key=lambda domain: domain.shown_state not in wrong)[:DOMAINS_SHOWN]
 
 
-LAME, ZONE_APPENDED = "dns.server.lame", "dns.value.zone_appended"
-UNSERVED = ("dns.delegation.ns_record", "dns.delegation.silent", "dns.alias.silent")
+ZONE_APPENDED = "dns.value.zone_appended"
 TO_FIX = (State.WAITING, State.WRONG, State.AT_RISK)  # a failed lookup isn't among them
 
 
@@ -169,11 +169,13 @@ def case_facts(domain: Domain, found: Diagnosis | None = None, *, awaits_diagnos
         rejected=rejected.sentence if rejected else "",
         rejected_word=rejected.word if rejected else "",
         rejected_by_us=any(_is_by_us(domain, each) for each in _receiving_failures(domain)),
-        lame=_lame(found),
+        lame=nameserver_problem(found),
         deadline=_deadline(domain, left),
         awaits_diagnosis=awaits_diagnosis,
         off=_off(domain),
         is_gone=page.is_gone,
+        cause=zone_cause_in(found) or page.cause,
+        is_correct=bool(rows) and all(row.is_done for row in rows if row.record.need is Need.REQUIRED),
     )
 
 
@@ -207,12 +209,6 @@ def _receiving_failures(domain: Domain) -> list[Receiving]:
 def _is_by_us(domain: Domain, each: Receiving) -> bool:
     """Return whether a rule or our team is the cause, not a missing address or a send-only domain."""
     return domain.receives and domain.receiving_facts(each.name).rules not in NOT_HERE
-
-
-def _lame(found: Diagnosis | None) -> tuple[str, ...]:
-    findings = found.findings if found else ()
-    named = (each for each in findings if each.code == LAME or (each.code in UNSERVED and each.stops))
-    return next(((each.verdict, *each.steps) for each in named), ())
 
 
 def _deadline(domain: Domain, left: Sequence[RecordRow]) -> datetime | None:

@@ -17,7 +17,8 @@ from inbound_admin.lib.api.schemas import LenientIn, Out, Text, given
 from inbound_admin.lib.errors import Malformed, aws_sentence
 from public_api.domains.selectors import Published, checks_of, is_authenticated, ses_word, status_of
 from public_api.domains.services import pending_message, records_message, require_ses, usual_mail_from
-from public_api.records.api import CheckedRecordOut, checked_records, next_steps
+from public_api.records.api import CheckedRecordOut, checked_records
+from public_api.records.selectors import next_steps
 
 router = call_router("Domains", lenient=True)
 VERIFIED = "Success"

@@ -1,8 +1,6 @@
 """Published API operations on DNS records, and the parts that all responses about a domain share."""
 
-import re
 from datetime import datetime
-from functools import reduce
 from typing import Any, Literal
 
 from django.http import HttpRequest
@@ -14,7 +12,7 @@ from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.records.core import Need, Record
-from domains.records.selectors import RecordRow, label_of, purpose_of, records_page
+from domains.records.selectors import label_of, purpose_of
 from inbound_admin.lib.api.schemas import Out, given
 from public_api.domains.selectors import (
     MX,
@@ -337,42 +335,6 @@ def description(record: Record) -> str:
 def error_of(check: RecordCheck | None) -> str:
     """Return the problem of a record in the page's words, including a failed check, or ""."""
     return "" if check is None or check.state in SILENT else check.reason
-
-
-def next_steps(domain: Domain) -> list[str]:
-    """Return what to do about each required record that isn't correct, as the records page says it, then about SES."""
-    if domain.is_held_by_another:
-        return [domain.stage_problem]
-    rows = records_page(domain, can_check_in=0).rows
-    steps = [_step(row) for row in rows if row.record.need is Need.REQUIRED and not row.is_done]
-    if domain.stage != Stage.READY:
-        return steps
-    steps += [each.sentence for each in (domain.receiving, *domain.receiving_below) if each.is_red]
-    if domain.ses_stopped_checking:
-        why = domain.ses_problem if domain.is_gone else "Amazon SES stopped checking."
-        steps.append(f"{why} When the records are correct, restart with POST /api/v2/domains/{domain.pk}/auth.")
-    return steps
-
-
-def _step(row: RecordRow) -> str:
-    """Only a record that is missing is to be published. Any other has a reason, which says what to do."""
-    record = row.record
-    named = f"{record.type} {record.name}"
-    is_plain = not row.is_unchecked and row.finding is None and row.code in ("", "dns.absent", "dns.not_checked")
-    if is_plain and record.value:
-        return f"Publish {named} with the value {record.with_priority}."
-    value = record.withheld if not record.value else "" if _is_told(row) else f"The value is {record.with_priority}."
-    return " ".join(filter(None, (f"{named}:", row.reason, value)))
-
-
-def _is_told(row: RecordRow) -> bool:
-    """Return whether the reason says the value, in any form: a second one would contradict the advice.
-
-    What it says was found doesn't count, since a damaged value can contain the right one.
-    """
-    found = (*row.found, *(row.finding.found if row.finding else ()))
-    advice = reduce(lambda text, value: text.replace(value, " "), filter(None, found), row.reason)
-    return re.search(rf"(?<![\w=+/-]){re.escape(row.record.value)}(?![\w=+/-])", advice) is not None
 
 
 def _latest(moments: list[datetime | None]) -> datetime | None:

@@ -24,6 +24,7 @@ DANGLING_CODE = "dns.alias.dangling"
 OTHER_HOST_CODE = "dns.value.amazon_other_host"
 INHERITED_CODE = "dns.dmarc.inherited"
 FAILED_CODE = "dns.lookup_failed"
+MX_ALIAS_CODE = "dns.value.mx_alias"
 ONE_BOX_CODE = "dns.value.name_inside"
 IGNORED_CODE = "dns.spf.ignored"
 WRONG_TYPE_CODE = "dns.value.wrong_type"
@@ -67,8 +68,16 @@ def compare(record: Record, answer: Answer, further: Sequence[Answer] = (), name
         return plain
     if answer.dname:
         return _wrong(DNAME_CODE, (answer.dname,))
+    if any(_is_alias_to_ours(record, plain, other) for other in further):
+        return _wrong(MX_ALIAS_CODE, plain.found)
     same_source = [other for other in further if other.resolver == answer.resolver]
     return _best(plain, [(other, _explain(record, plain, other)) for other in same_source])
+
+
+def _is_alias_to_ours(record: Record, plain: Comparison, other: Answer) -> bool:
+    """Return True if an MX host that was found is an alias of ours: an MX must not name an alias (RFC 2181 10.3)."""
+    is_found = record.type == "MX" and other.question.name in {host for _, host in mx_pairs(plain.found)}
+    return is_found and other.question.type == "CNAME" and record.value.lower() in other.values
 
 
 def _best(plain: Comparison, further: Sequence[tuple[Answer, Comparison | None]]) -> Comparison:

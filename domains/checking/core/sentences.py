@@ -71,6 +71,9 @@ _SENTENCES = {
         "{subject} is a TXT record with a key. SES needs a CNAME. Delete the TXT record and add the CNAME shown."
     ),
     "dns.value.ip": "{subject} points to an IP address. It must be a host name. Replace it with the value shown.",
+    "dns.value.mx_alias": (
+        "{subject} points to {host}, a CNAME. An MX record must name the host itself. Replace it with the value shown."
+    ),
     "dns.value.spf_without_amazon": (
         "The SPF record at {record.name} doesn't include Amazon SES. Replace it with the value shown."
     ),
@@ -120,7 +123,7 @@ _SENTENCES = {
         "To receive reports for this domain, add this TXT record. It keeps the policy."
     ),
     "dns.alias.dangling": (
-        "{record.name} is a CNAME to {found}, which doesn't exist. Remove the CNAME, or set up the name it points to."
+        "{record.name} is a CNAME to {found}, which doesn't exist. Remove the CNAME and add the record shown."
     ),
     "dns.alias.dname": (
         "A DNAME record at {found} redirects all subdomains, including {record.name}, so you can't add records "
@@ -172,9 +175,6 @@ _SENTENCES = {
 }
 
 _VALUE_SHOWN = " Replace it with the value shown."
-LAPSED = "{domain} doesn't exist in DNS any more. Renew it at your registrar, or ask there why it was removed."
-MOVED = "{domain} moved to other nameservers ({servers}), which don't have its records. Publish them there."
-NEVER_THERE = "{domain} doesn't exist in DNS. Check the spelling, or register the domain first."
 _WITHOUT_POLICY = "{subject} is optional and not published. Add it only after you host the policy that it announces."
 CODES = frozenset(_SENTENCES)
 
@@ -233,6 +233,7 @@ def harm_of(lost: Sequence[Lost]) -> str:
 
 _HARM = {  # the worst first, for the inbound MX
     "dns.rival.mx": "Mail goes elsewhere now.",
+    "dns.value.mx_alias": "Some senders can't deliver mail now.",
     "dns.rival.null_mx_beside": "Some senders reject all mail now.",
     "dns.rival.mx_shared": "Only some of the mail arrives here now.",
 }

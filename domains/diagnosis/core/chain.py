@@ -5,7 +5,6 @@
 - `diagnose`: the whole result. The time is an argument.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -43,11 +42,9 @@ from domains.diagnosis.core.observations import (
 from domains.diagnosis.core.words import finding_of
 from domains.dns.core import Answer, LookupStatus, question_for
 from domains.identity.core import GONE
+from domains.nameservers.core import parked_servers
 from domains.providers.core import DnsProvider, provider_named, provider_of
 from domains.records.core import IdentityFacts, Need, is_inbound, with_policy
-
-# Nameservers of domains that were not renewed, or that a registry suspended.
-_LAPSED = re.compile(r"expir|pendingrenewal|renewyourname|suspended|onhold|registrar-?hold|redemption", re.IGNORECASE)
 
 
 def zone_causes(case: Case) -> tuple[Cause, ...]:
@@ -75,7 +72,7 @@ def _existence(case: Case) -> tuple[Cause, ...]:
     if answered and all(answer.status is LookupStatus.NO_NAME for answer in answered):
         known = bool(case.history.verified or case.history.nameservers)
         return (Cause("dns.domain.lapsed" if known else "dns.domain.no_such", at=_similar_domain(case)),)
-    parked = tuple(name for name in case.seen.servers if _LAPSED.search(name))
+    parked = parked_servers(case.seen.servers)
     return (Cause("dns.domain.lapsed", found=parked),) if parked else ()
 
 

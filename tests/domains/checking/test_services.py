@@ -14,7 +14,6 @@ from audit.models import Change
 from domains import tasks as domains_tasks
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import SesStatus, State
-from domains.checking.core.sentences import LAPSED
 from domains.dns import services as dns_services
 from domains.dns.core import Answer, Question
 from domains.dns.services import look_up
@@ -26,6 +25,7 @@ from domains.models.record_checks import RecordCheck
 from domains.sending_status.selectors import sending_of
 from domains.settings import services as settings_services
 from domains.settings.services import DesiredSettings
+from domains.zone_causes.core import REMOVED
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
 from notifications.models.alerts import Alert, Notice
@@ -327,7 +327,7 @@ def test_a_check_that_finds_new_dkim_keys_itself_blames_no_record(sandbox: Sandb
 def test_a_domain_that_no_longer_exists_in_dns_is_said_to_have_lapsed(sandbox: Sandbox) -> None:
     domain = verified_domain(sandbox)
     sandbox.control.remove_zone(domain.name)
-    assert check_domain(domain).summary == LAPSED.format(domain=domain)
+    assert check_domain(domain).summary == REMOVED.format(zone=domain)
 
 
 def test_the_list_of_a_large_region_takes_at_most_a_tenth_of_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:

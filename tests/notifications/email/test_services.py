@@ -11,7 +11,7 @@ from pytest_django import Settings
 from accounts.models.people import User
 from accounts.roles import Role
 from notifications.email import services as email_services
-from notifications.models.alerts import Notice
+from notifications.models.alerts import Alert, Notice
 from tests.factories import make_staff
 from tests.notifications.factories import NOON, observe_condition
 
@@ -79,3 +79,16 @@ def test_an_email_that_cannot_be_made_is_tried_later_and_holds_up_no_other(monke
 def test_a_title_stays_on_one_line() -> None:
     email_services.send_unsolicited(title="Join\nBcc: x@y.example", text="Please", to=[ALICE])
     assert mail.outbox[0].subject == "Join Bcc: x@y.example"
+
+
+def test_an_email_that_is_sent_after_the_problem_was_solved_asks_for_nothing() -> None:
+    make_staff(Role.OPERATOR, email="a@ops.example")
+    observe_condition()
+    Alert.objects.update(state="recovered", recovered_at=NOON, why="Publish the record.")
+    email_services.send_due(now=NOON + timedelta(days=1))
+    assert "Before it was resolved: Publish the record." in mail.outbox[0].body
+
+
+def test_news_are_not_marked_as_past() -> None:
+    news = Alert(kind="domain.verified", state="recovered", recovered_at=NOON, why="All required records are verified.")
+    assert news.told == news.why

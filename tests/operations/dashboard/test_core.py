@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from domains.checking.core.judgement import State
-from operations.dashboard.core import CaseFacts, RecordToFix, SendingOff, summary_of
+from domains.zone_causes.core import ZoneCause
+from operations.dashboard.core import AUTOMATIC, NOTHING, CaseFacts, RecordToFix, SendingOff, summary_of
 
 DKIM = RecordToFix("DKIM record 2", "CNAME", "k2._domainkey.shop.com", "k2.dkim.amazonses.com", (), "It is missing.")
 MX = RecordToFix(
@@ -178,3 +179,21 @@ def test_a_suspension_comes_first_in_summary_and_reply() -> None:
 def test_the_summary_never_says_that_nothing_is_to_do_while_sending_is_off(standing: str) -> None:
     found = summary_of(replace(FINE, off=replace(OFF, standing=standing)))
     assert (found.wrong, "No one" in found.who, "don’t need to do anything" in found.reply) == (OFF.title, False, False)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [(State.WRONG, "may need some hours to see them"), (State.AT_RISK, "will check again automatically")],
+)
+def test_correct_records_that_ses_has_not_seen_are_nobodys_task(state: State, said: str) -> None:
+    found = summary_of(replace(FINE, state=state, is_correct=True))
+    assert found.who == AUTOMATIC
+    assert said in found.reply
+    assert NOTHING in found.reply
+
+
+def test_records_are_asked_for_after_a_move_and_not_before_a_renewal() -> None:
+    moved, lapsed = ZoneCause("dns.change.nameservers", "It moved."), ZoneCause("dns.domain.lapsed", "It has expired.")
+    facts = replace(FINE, state=State.AT_RISK, to_fix=[RecordToFix("DKIM record 1", "CNAME", "a.example.com", "b")])
+    assert "It moved.\n\n1. DKIM record 1" in summary_of(replace(facts, cause=moved)).reply
+    assert "DKIM" not in summary_of(replace(facts, cause=lapsed)).reply
