@@ -95,7 +95,7 @@ def _check_and_describe(domain: Domain, now: datetime) -> str:
     before = domain.state
     with aws.max_wait(settings.AWS_PAGE_PATIENCE_SECONDS):
         check([domain], now=now)
-    if not domain.record_checks.filter(checked_at__gte=now).exists():
+    if domain.stage == Stage.READY and not domain.record_checks.filter(checked_at__gte=now).exists():
         return NOT_STORED
     if mta_sts_services.fetch_announced(domain, now=now):  # the summary says so
         check([domain], now=timezone.now(), read_ses=False)
