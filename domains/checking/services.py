@@ -93,6 +93,8 @@ def _check_and_describe(domain: Domain, now: datetime) -> str:
     before = domain.state
     with aws.max_wait(settings.AWS_PAGE_PATIENCE_SECONDS):
         check([domain], now=now)
+    if domain.stage == Stage.CLAIM:  # what verified it proves nothing
+        return f"Checked just now. {domain.summary}"
     if not domain.record_checks.filter(checked_at__gte=now).exists():
         return NOT_STORED
     if mta_sts_services.fetch_announced(domain, now=now):  # the summary says so
