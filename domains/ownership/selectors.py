@@ -37,8 +37,8 @@ def unproven_domains() -> QuerySet[Domain]:
 def expiring_domains() -> QuerySet[Domain]:
     """Return unproven domains that expire and that count toward the customer's limit.
 
-    Domains created by staff, or verified once, do not expire. Nor do those that SES has verified, whose proof is unknown
-    as long as our own lookups fail.
+    Domains created by staff, or verified once, do not expire. Nor do those that SES has verified: as long as our own
+    lookups fail, their proof is unknown.
     """
     rows = unproven_domains().filter(verified_at=None).exclude(claim_reason__in=OUR_REASONS)
     rows = rows.exclude(stage=Stage.READY, identity_status=SesStatus.SUCCESS)
