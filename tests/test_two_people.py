@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models.people import User
+from domains.announcements.services import set_notice
 from domains.models.domains import Domain
 from domains.models.sharing import ShareLink
 from domains.overrides import services as overrides_services
@@ -196,7 +197,7 @@ def test_an_address_of_a_domain_that_has_just_moved_is_not_removed_by_its_former
     assert Address.objects.exists()
 
 
-@pytest.mark.parametrize("act", ["delete", "settings", "change", "mail_from", "auth", "keys", "share"])
+@pytest.mark.parametrize("act", ["delete", "settings", "change", "mail_from", "auth", "keys", "share", "notice"])
 def test_a_domain_that_has_just_moved_is_left_alone_by_its_former_customer(sandbox: Sandbox, act: str) -> None:
     alice = make_customer("Alice Ltd")
     domain, member = make_verified("shop.com", customer=alice, mail_from_label=""), make_member(alice)
@@ -211,6 +212,7 @@ def test_a_domain_that_has_just_moved_is_left_alone_by_its_former_customer(sandb
         "auth": lambda: change_and_wait(domain=found, mail_from="post", spf=None, dmarc=None, actor=member),
         "keys": lambda: settings_services.rotate_dkim(domain=found, because="It leaked.", actor=member),
         "share": lambda: create_link(domain=found, actor=member),
+        "notice": lambda: set_notice(domain=found, person=member, wanted=True),
     }
     known = stored()
     with pytest.raises(ChangedMeanwhile):
