@@ -12,17 +12,19 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models.people import User
+from domains.announcements.services import set_notice
 from domains.models.domains import Domain
 from domains.models.sharing import ShareLink
 from domains.overrides import services as overrides_services
 from domains.ownership.core import ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
 from domains.settings import services as settings_services
-from domains.settings.services import DesiredSettings
+from domains.settings.services import DesiredSettings, change_and_wait
 from domains.sharing.services import create as create_link
 from inbound_admin.lib.errors import ChangedMeanwhile, NotAllowed
 from operations.domain_removal.services import request_removal
 from operations.models import Batch
+from public_api.domains.services import configure_mail_from
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.models.addresses import Address
 from sandbox.process import Sandbox
@@ -195,18 +197,22 @@ def test_an_address_of_a_domain_that_has_just_moved_is_not_removed_by_its_former
     assert Address.objects.exists()
 
 
-@pytest.mark.parametrize("act", ["delete", "settings", "keys", "share"])
+@pytest.mark.parametrize("act", ["delete", "settings", "change", "mail_from", "auth", "keys", "share", "notice"])
 def test_a_domain_that_has_just_moved_is_left_alone_by_its_former_customer(sandbox: Sandbox, act: str) -> None:
     alice = make_customer("Alice Ltd")
-    domain, member = make_verified("shop.com", customer=alice), make_member(alice)
+    domain, member = make_verified("shop.com", customer=alice, mail_from_label=""), make_member(alice)
     found = Domain.objects.get(pk=domain.pk)
     move(domain, make_user(is_superuser=True))
     wanted = DesiredSettings(**settings_services.shown_values(found) | {"dkim_signing": False})
     acts: dict[str, Callable[[], object]] = {
         "delete": lambda: request_removal(domain=found, typed_name="shop.com", actor=member),
         "settings": lambda: settings_services.configure(domain=found, desired=wanted, actor=member),
+        "change": lambda: settings_services.change(domain=found, actor=member, dkim_signing=False),
+        "mail_from": lambda: configure_mail_from(domain=found, name="post", actor=member),
+        "auth": lambda: change_and_wait(domain=found, mail_from="post", spf=None, dmarc=None, actor=member),
         "keys": lambda: settings_services.rotate_dkim(domain=found, because="It leaked.", actor=member),
         "share": lambda: create_link(domain=found, actor=member),
+        "notice": lambda: set_notice(domain=found, person=member, wanted=True),
     }
     known = stored()
     with pytest.raises(ChangedMeanwhile):

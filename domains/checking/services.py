@@ -148,10 +148,7 @@ def check_due(*, now: datetime) -> int:
         isolation.together("claims", claims, ownership_claims_services.check_claims)
         ready = [domain for domain in due if domain.stage == Stage.READY]
         isolation.together(
-            "domains",
-            ready,
-            partial(check, now=now, read_ses=False),
-            postpone=partial(_postpone, now=now),
+            "domains", ready, partial(check, now=now, read_ses=False), postpone=partial(_postpone, now=now)
         )
         done += len(due)
         now = due_at + (timezone.now() - began)  # of the next lookups, so that they don't count as older ones

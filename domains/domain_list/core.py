@@ -109,7 +109,7 @@ def headline(domain: DomainColumns, own: Receiving) -> str:
         return RULES_FIRST
     if domain.stage == Stage.CLAIM and domain.stage_problem in (TOO_LATE, BEING_REMOVED):
         return domain.stage_problem
-    if domain.stage == Stage.CLAIM and domain.summary:  # its lookup failed
+    if domain.stage == Stage.CLAIM and domain.summary:  # why it is still a claim
         return f"{HEADLINES[Stage.CLAIM]} {domain.summary}"
     if domain.stage != Stage.READY:
         return HEADLINES[Stage(domain.stage)]

@@ -220,7 +220,7 @@ def _attention(key: str) -> Q:
 
 
 def domains_rejecting(viewer: Viewer) -> QuerySet[Domain]:
-    """Return domains with an MX here whose mail SES rejects, or another rule stops, bounces or catches."""
+    """Return domains with an MX here whose mail SES rejects, another rule keeps, or an MTA-STS policy blocks."""
     return domains_for(viewer).filter(receiving_state__in=RED)
 
 

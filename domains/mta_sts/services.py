@@ -166,7 +166,9 @@ def _block(domain: Domain) -> Block | None:
     if domain.mta_sts_block:
         return Block.of_json(domain.mta_sts_block)
     check, at = domain.mta_sts_check, domain.mta_sts_at
-    return Block(check.sentence, "", at, "") if check.loses_mail and at else None
+    return (
+        core.block_after(check, check, None, name=domain.name, host=_host(domain), policy_id="", now=at) if at else None
+    )
 
 
 def _block_after(domain: Domain, check: PolicyCheck | None, policy_id: str, now: datetime) -> Block | None:

@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.models.people import Customer, User
 from accounts.people.selectors import supports_everyone
+from domains.checking.core.judgement import SesStatus
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName
 from domains.ownership.core import OUR_REASONS
@@ -36,9 +37,11 @@ def unproven_domains() -> QuerySet[Domain]:
 def expiring_domains() -> QuerySet[Domain]:
     """Return unproven domains that expire and that count toward the customer's limit.
 
-    Domains created by staff, or verified once, do not expire.
+    Domains created by staff, or verified once, do not expire. Nor do those that SES has verified: as long as our own
+    lookups fail, their proof is unknown.
     """
     rows = unproven_domains().filter(verified_at=None).exclude(claim_reason__in=OUR_REASONS)
+    rows = rows.exclude(stage=Stage.READY, identity_status=SesStatus.SUCCESS)
     return rows.exclude(stage=Stage.DELETING)
 
 

@@ -58,6 +58,8 @@ CLEARED = {
     "dkim_zone": "",
     "verification_token": "",
     "ses_mail_from": "",
+    "settings_unanswered": False,
+    "last_ses_check": None,
     "adopted": False,
     "identity_status": "",
     "dkim_status": "",

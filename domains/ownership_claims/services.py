@@ -22,7 +22,7 @@ from domains.checking.core.sentences import describe
 from domains.dns.core import Answer, LookupStatus, Question, further_questions, question_for
 from domains.dns.services import look_up
 from domains.domain_list.selectors import domain_subject
-from domains.jobs import queue_set_up
+from domains.jobs import queue_checks, queue_set_up
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
@@ -38,7 +38,7 @@ from inbound_admin.lib.freshness import not_newer
 from inbound_admin.lib.seen import refuse_if_changed
 
 UNCHECKED = "We couldn't check the TXT record. It may be published already; we'll try again shortly."
-PROVEN = ("stage", "stage_problem", "claim_proven_at", "proven_at", "identity_deletion_wanted")
+PROVEN = ("stage", "stage_problem", "claim_proven_at", "proven_at", "identity_deletion_wanted", "next_check_at")
 
 
 @transaction.atomic
@@ -185,6 +185,9 @@ def _settle(domain: Domain, *, what: str, actor: User | None, because: str, seen
         locked.stage_problem, locked.identity_deletion_wanted = "", False
         after = {"reason": PUBLIC_REASONS[ClaimReason(locked.claim_reason)]}
         queue_set_up(locked)
+    else:
+        locked.next_check_at = timezone.now()  # its state says that the proof is unknown
+        queue_checks()
     locked.save(update_fields=PROVEN)
     domain.stage, domain.claim_proven_at, domain.proven_at = locked.stage, locked.claim_proven_at, locked.proven_at
     audit_services.record(what, about=domain_subject(locked), actor=actor, because=because, after=after)

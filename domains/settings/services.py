@@ -326,11 +326,12 @@ def desired_settings(domain: Domain) -> DesiredSettings:
 
 @transaction.atomic
 def change(*, domain: Domain, actor: User, **changes: Any) -> Domain:
-    """Change these of the `DesiredSettings`, and return the locked row. Raises Refused.
+    """Change these of the `DesiredSettings`, and return the locked row. Raises Refused and ChangedMeanwhile.
 
     The others stay as they are now, also if another request changes them at this moment.
     """
     locked = Domain.objects.select_for_update().filter(pk=domain.pk).first() or domain
+    refuse_moved(locked, domain)
     present = desired_settings(locked)
     if (desired := replace(present, **changes)) != present:
         configure(domain=locked, desired=desired, actor=actor)
@@ -341,9 +342,9 @@ def change_and_wait(
     *, domain: Domain, mail_from: str | None, spf: bool | None, dmarc: bool | None, actor: User
 ) -> Domain:
     """Change the given settings; None keeps one. Restarts setup if SES stopped checking. Returns the row after waiting.
-    Raises Refused.
+    Raises Refused and ChangedMeanwhile.
     """
-    domain = wait_until_applied(domain)
+    wait_until_applied(domain)
     label = None if mail_from is None else parse_mail_from_label(mail_from, domain.name)
     wanted = {"mail_from_label": label, "wants_apex_spf": spf, "wants_dmarc": dmarc}
     with transaction.atomic():

@@ -105,8 +105,8 @@ def revoke_made_by(*, person: User, customer: Customer, actor: User) -> int:
 
 @transaction.atomic
 def record_visit(*, link: ShareLink, address: str, user_agent: str, checked: bool = False, now: datetime) -> None:
-    """Record a visit: one row per stay, with the number of views and checks."""
-    ShareLink.objects.select_for_update(no_key=True).get(pk=link.pk)
+    """Record a visit: one row per stay, with the number of views and checks. Raises DeletedMeanwhile."""
+    lock_row(ShareLink.objects.select_for_update(no_key=True), link.pk)
     whose = {"address": network_of(address), "browser": browser_of(user_agent)}
     stay = link.visits.filter(last_at__gt=now - ONE_STAY, **whose).first()
     if stay is None and link.visits.count() >= MOST_VISITS:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from django.db.models import CharField, Count, F, Func, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
-from django.db.models.lookups import In
+from django.db.models.lookups import Exact, In
 
 from accounts.models.people import Customer, User
 from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
@@ -119,9 +119,10 @@ def refuse_unproven(domain: Domain, *, may_wait: bool = False) -> None:
         raise Refused(sentence, code="SEND_ONLY")
 
 
+_MAIL_NAME = Func(F("address"), Value("@"), Value(2), function="split_part", output_field=CharField())
 _MX_FACT = Func(
     F("domain__mx_facts"),
-    Func(F("address"), Value("@"), Value(2), function="split_part"),
+    _MAIL_NAME,
     function="jsonb_extract_path_text",
     output_field=CharField(),
 )
@@ -139,10 +140,13 @@ _VERIFIED = Q(domain__proven_at__isnull=False) & ~(
 )
 # A subdomain catch-all above receives the mail of a send-only domain too.
 _POINTS_HERE = _mx_is(MxFact.HERE) | (_mx_is(MxFact.SHARED) & Q(domain__receives=False))
-_ARRIVES = _POINTS_HERE & Q(rules=RulesFact.CARRIED) & _HERE & _VERIFIED
+# By an MTA-STS policy, which is of the domain's own name.
+_IS_BLOCKED = Q(Exact(_MAIL_NAME, F("domain__name")), domain__mta_sts_block__isnull=False) & _RECEIVES
+_ARRIVES = _POINTS_HERE & Q(rules=RulesFact.CARRIED) & _HERE & _VERIFIED & ~_IS_BLOCKED
 _UNCLEAR = _HERE & (
     (_mx_is(MxFact.UNKNOWN) & Q(rules__in=DELIVERED) & _RECEIVES)
-    | (_mx_is(MxFact.UNSEEN) & Q(rules__in=(*DELIVERED, RulesFact.FOREIGN, RulesFact.ENDING)) & _VERIFIED)
+    | (_mx_is(MxFact.UNSEEN) & Q(rules__in=DELIVERED) & _VERIFIED & ~_IS_BLOCKED)
+    | (_mx_is(MxFact.UNSEEN) & Q(rules__in=(RulesFact.FOREIGN, RulesFact.ENDING)) & _VERIFIED)
     | (_mx_is(*MX_POINTS_HERE) & Q(rules=RulesFact.UNSURE) & _VERIFIED)
 )
 SHOWN = {
@@ -221,7 +225,8 @@ _SHOWN_COLUMNS = (
     *("endpoint__name", "endpoint__type", "endpoint__sealed_config", "endpoint__is_active", "endpoint__customer"),
     *("domain__name", "domain__customer", "domain__region", "domain__stage", "domain__proven_at", "domain__receives"),
     *("domain__identity_status", "domain__routes_unchecked"),
-    *("domain__mx_facts", "domain__mail_rules", "domain__expectations", "domain__has_catch_all"),
+    *("domain__mx_facts", "domain__mail_rules", "domain__expectations", "domain__mta_sts_block"),
+    "domain__has_catch_all",
 )
 
 

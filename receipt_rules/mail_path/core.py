@@ -7,7 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domains.receiving.core import DEFECTIVE, DELIVERED, MX_POINTS_HERE, MxFact, Receiving, ReceivingFacts, RulesFact
+from domains.receiving.core import (
+    DEFECTIVE,
+    DELIVERED,
+    MX_POINTS_HERE,
+    MxFact,
+    Receiving,
+    ReceivingFacts,
+    ReceivingState,
+    RulesFact,
+)
 from inbound_admin.lib.labels import Label, Labelled
 
 
@@ -117,6 +126,7 @@ _MX = {
     MxFact.UNKNOWN: (HopState.UNKNOWN, "Last lookup failed"),
     MxFact.NOT_CHECKED: (HopState.UNKNOWN, "Not checked yet"),
 }
+_BLOCKED = (HopState.WARNING, "Points to SES, but senders that follow an MTA-STS policy don't deliver there")
 _RULES = {
     RulesFact.NOTHING: "No address or catch-all yet",
     RulesFact.FOREIGN: "An unmanaged rule receives the mail",
@@ -155,9 +165,10 @@ def mail_path(
     is_stored = facts.is_verified and facts.rules in (*DELIVERED, *DEFECTIVE, RulesFact.CAUGHT, RulesFact.PARTLY)
     is_routed = is_stored and facts.rules is not RulesFact.UNROUTED and not is_unreadable
     is_stopped = receiving.is_red and facts.mx in MX_POINTS_HERE
+    is_blocked = receiving.state is ReceivingState.MTA_STS and facts.mx is MxFact.HERE
     return (
         Hop("sender", "Sender", HopState.NONE, "Queries the MX record"),
-        Hop("mx", "MX record", *_MX[facts.mx]),
+        Hop("mx", "MX record", *(_BLOCKED if is_blocked else _MX[facts.mx])),
         _rule(facts, is_stopped=is_stopped),
         _KEPT
         if is_kept

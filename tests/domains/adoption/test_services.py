@@ -12,12 +12,14 @@ from audit.models import Change
 from domains.adoption import services as adoption_services
 from domains.adoption.services import AdoptionRequest, AdoptionStatus
 from domains.domain_list import selectors as domain_list_selectors
+from domains.drift import services as drift_services
 from domains.identity import gateway as identity_gateway
 from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
 from domains.ownership import services as ownership_services
+from domains.ownership_claims import services as ownership_claims_services
 from domains.settings import services as settings_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
@@ -25,7 +27,7 @@ from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tenants.resources import services as resources_services
-from tests.domains.factories import make_domain, set_identity_status
+from tests.domains.factories import make_domain, publish_proof, set_identity_status, set_up_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.tenants.factories import jobs_of, resources_in_ses, set_up_tenant
 
@@ -235,3 +237,23 @@ def test_restarting_keeps_what_was_requested_but_not_sent_yet(sandbox: Sandbox) 
     identity_services.set_up(domain_id=domain.pk)
     domain.refresh_from_db()
     assert (domain.stage, domain.mail_from, domain.ses_mail_from) == (Stage.READY, "post.a.com", "post.a.com")
+
+
+def test_a_domain_that_went_back_to_a_claim_adopts_the_settings_of_the_identity_that_ses_has_then(
+    sandbox: Sandbox,
+) -> None:
+    """What it wished for its former identity isn't a request that is still to be sent."""
+    domain = set_up_domain(sandbox, "a.com")
+    Domain.objects.filter(pk=domain.pk).update(settings_unanswered=True)
+    identity_status_services.read_statuses([domain], now=timezone.now())
+    identity_gateway.delete_identity("a.com")
+    drift_services.return_to_claim(domain=domain)
+    create_identities("a.com")
+    identity_gateway.set_mail_from("a.com", "other.a.com", reject_on_mx_failure=True)
+    domain.refresh_from_db()
+    publish_proof(sandbox, domain)
+    assert ownership_claims_services.check_claim(domain)
+    identity_services.set_up(domain_id=domain.pk)
+    domain.refresh_from_db()
+    assert (domain.stage, domain.adopted, domain.is_configuring) == (Stage.READY, True, False)
+    assert (domain.mail_from, domain.ses_mail_from) == ("other.a.com", "other.a.com")

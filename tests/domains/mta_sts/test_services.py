@@ -234,6 +234,16 @@ def test_a_stored_policy_counts_from_the_moment_when_it_was_seen_to_be_gone(sand
     assert datetime.fromisoformat(block["until"]) >= later + timedelta(seconds=86_400)
 
 
+def test_a_block_that_the_version_before_did_not_store_says_what_to_do(sandbox: Sandbox, shop: Domain) -> None:
+    sandbox.control.host_policy("shop.com", OTHERS)
+    right = check(shop).mta_sts_block or {}
+    Domain.objects.filter(pk=shop.pk).update(mta_sts_block=None)
+    checking_services.check([Domain.objects.get(pk=shop.pk)], now=timezone.now())  # the fetch follows
+    block = Domain.objects.get(pk=shop.pk).mta_sts_block or {}
+    assert (block["why"], block["step"]) == (right["why"], right["step"])
+    assert datetime.fromisoformat(block["until"]) > timezone.now()
+
+
 def test_every_place_says_that_a_policy_blocks_mail(sandbox: Sandbox, shop: Domain, client: Client) -> None:
     sandbox.control.host_policy("shop.com", OTHERS)
     check(shop)

@@ -1,9 +1,11 @@
 """Each way in which Bob could take Alice's domain, or learn about it, is blocked."""
 
+from datetime import timedelta
 from functools import partial
 
 import pytest
 from django.core import mail
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models.people import Customer
@@ -14,7 +16,7 @@ from domains.identity import services as identity_services
 from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
 from domains.ownership import core as ownership_core
-from domains.ownership.core import ClaimReason
+from domains.ownership.core import PROOF_UNCHECKED, ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
 from domains.preflight import services as preflight_services
 from domains.settings import services as settings_services
@@ -304,6 +306,17 @@ def test_staff_can_approve_a_claim_only_with_a_reason(sandbox: Sandbox, bob: Cus
     assert (domain.stage, domain.adopted) == (Stage.READY, True)
     with pytest.raises(Refused, match="no claim"):
         ownership_claims_services.approve_claim(domain=domain, because="Again", actor=sam)
+
+
+def test_an_approved_domain_that_is_set_up_no_longer_waits_for_a_lookup(sandbox: Sandbox, bob: Customer) -> None:
+    domain = set_up_domain(sandbox, "shop.com", customer=bob)
+    later = timezone.now() + timedelta(hours=6)
+    Domain.objects.filter(pk=domain.pk).update(state="could_not_check", summary=PROOF_UNCHECKED, next_check_at=later)
+    ownership_claims_services.approve_claim(domain=domain, because="We saw the contract", actor=make_user())
+    domain.refresh_from_db()
+    assert domain.is_proven
+    assert domain.next_check_at
+    assert domain.next_check_at <= timezone.now()
 
 
 def test_a_transferred_domain_no_longer_belongs_to_alice(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:

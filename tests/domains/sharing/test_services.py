@@ -18,7 +18,7 @@ from domains.overrides import services as overrides_services
 from domains.sharing import services as sharing_services
 from domains.sharing.core import ShareLinkState
 from domains.sharing.selectors import link_for_token, token_of
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import DeletedMeanwhile, Refused
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain, set_up_domain
 from tests.factories import make_customer, make_member, make_staff
@@ -73,6 +73,13 @@ def test_a_link_is_withdrawn_once(alice: User) -> None:
     link.refresh_from_db()
     assert link.state(timezone.now()) is ShareLinkState.REVOKED
     assert Change.objects.filter(what="domain.share_revoked").count() == 1
+
+
+def test_a_visit_of_a_link_that_is_deleted_at_this_moment_is_no_error(alice: User) -> None:
+    link = make_link(alice)
+    ShareLink.objects.filter(pk=link.pk).delete()
+    with pytest.raises(DeletedMeanwhile):
+        visit(link)
 
 
 def test_a_domain_being_deleted_has_no_working_link(alice: User) -> None:

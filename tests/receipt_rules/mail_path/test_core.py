@@ -19,6 +19,13 @@ def test_received_mail_passes_every_hop() -> None:
     assert hops["end"].sentence == "Desk (webhook)"
 
 
+def test_an_mx_that_some_senders_do_not_follow_is_a_warning() -> None:
+    facts = ReceivingFacts("shop.com", mx=MxFact.HERE, rules=RulesFact.CARRIED, policy="A policy blocks mail.")
+    hops = path(facts, DESK)
+    assert (hops["mx"].state, hops["rule"].state) == (HopState.WARNING, HopState.OK)
+    assert hops["mx"].sentence == "Points to SES, but senders that follow an MTA-STS policy don't deliver there"
+
+
 def test_a_failed_lookup_is_unknown() -> None:
     for fact in (MxFact.UNSEEN, MxFact.UNKNOWN, MxFact.NOT_CHECKED):
         assert path(ReceivingFacts("shop.com", mx=fact, rules=RulesFact.CARRIED))["mx"].state is HopState.UNKNOWN
