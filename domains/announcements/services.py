@@ -23,6 +23,7 @@ from domains.domain_list.selectors import domain_subject
 from domains.models.domains import Domain
 from domains.models.verified_notices import VerifiedNotice
 from domains.records.core import Record
+from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import Refused
 from notifications.alerts import services as alerts_services
 from notifications.events import services as events_services
@@ -149,7 +150,7 @@ def request_notice(domain: Domain, person: User) -> None:
 @transaction.atomic
 def set_notice(*, domain: Domain, person: User, wanted: bool) -> None:
     """Turn the notice on or off. Idempotent. Raises Refused if the domain is already verified."""
-    locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
+    locked = lock_row(Domain.objects.select_for_update(no_key=True), domain.pk)
     before = _notices(locked, person).exists()
     if before == wanted:
         return

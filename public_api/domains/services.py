@@ -17,11 +17,13 @@ from accounts.models.people import User
 from domains.checking import services as checking_services
 from domains.models.domains import Domain, Stage
 from domains.names.core import parse_mail_from_label
+from domains.ownership.selectors import refuse_moved
 from domains.ownership_claims import services as ownership_claims_services
 from domains.records.core import INBOUND_MX, mail_from_candidates
 from domains.settings import services as settings_services
 from domains.settings.services import wait_until_applied
 from inbound_admin.lib import aws, isolation, slow_work
+from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import AwsUnreachable, Conflict, Malformed, Refused, aws_sentence
 from public_api.domains.selectors import ses_answered
 from receipt_rules.addresses.selectors import address_at_domain, addresses_named, refuse_unproven
@@ -71,14 +73,15 @@ def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
 def configure_mail_from(*, domain: Domain, name: str | None, actor: User) -> Domain:
     """Set the MAIL FROM domain, by default a usual name. Waits for SES for a limited time. Raises Refused.
 
-    Raises Conflict if it has another by now.
+    Raises Conflict if it has another by now, and ChangedMeanwhile if it belongs to another customer.
     """
     usual = mail_from_candidates(domain.parsed)[0]
     label = parse_mail_from_label(usual if name is None else name, domain.name)
     if not label:
         raise Refused("Enter one label for the MAIL FROM domain, such as bounce.")
     with transaction.atomic():
-        locked = Domain.objects.select_for_update().get(pk=domain.pk)
+        locked = lock_row(Domain.objects.select_for_update(), domain.pk)
+        refuse_moved(locked, domain)
         if locked.mail_from_label not in ("", label):
             raise Conflict(f"{domain} already uses {locked.mail_from}.", code="MAIL_FROM_SET")
         settings_services.change(domain=locked, actor=actor, mail_from_label=label)
