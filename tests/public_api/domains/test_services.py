@@ -3,6 +3,7 @@
 import pytest
 
 from domains.models.domains import Domain
+from domains.settings import services as settings_services
 from inbound_admin.lib.errors import ChangedMeanwhile
 from public_api.domains import services
 from tests.api_client import expire_waits
@@ -28,5 +29,5 @@ def test_a_call_that_waits_shows_nothing_of_a_new_customer(monkeypatch: pytest.M
     expire_waits(monkeypatch)
     domain = make_verified("shop.com")
     transfer(domain)
-    shown = services.wait_until_applied(domain)
+    shown = settings_services.wait_until_applied(domain)
     assert (shown.customer_id, shown.mail_from_label) == (domain.customer_id, domain.mail_from_label)
