@@ -73,7 +73,7 @@ def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
 def configure_mail_from(*, domain: Domain, name: str | None, actor: User) -> Domain:
     """Set the MAIL FROM domain, by default a usual name. Waits for SES for a limited time. Raises Refused.
 
-    Raises Conflict if it has another by now, and ChangedMeanwhile if it belongs to another customer.
+    Raises Conflict if it has another by now, ChangedMeanwhile and DeletedMeanwhile.
     """
     usual = mail_from_candidates(domain.parsed)[0]
     label = parse_mail_from_label(usual if name is None else name, domain.name)
