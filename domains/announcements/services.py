@@ -22,6 +22,7 @@ from domains.diagnosis import selectors as diagnosis_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.models.domains import Domain
 from domains.models.verified_notices import VerifiedNotice
+from domains.ownership.selectors import refuse_moved
 from domains.records.core import Record
 from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import Refused
@@ -149,8 +150,12 @@ def request_notice(domain: Domain, person: User) -> None:
 
 @transaction.atomic
 def set_notice(*, domain: Domain, person: User, wanted: bool) -> None:
-    """Turn the notice on or off. Idempotent. Raises Refused if the domain is already verified."""
+    """Turn the notice on or off. Idempotent.
+
+    Raises Refused if the domain is already verified, ChangedMeanwhile and DeletedMeanwhile.
+    """
     locked = lock_row(Domain.objects.select_for_update(no_key=True), domain.pk)
+    refuse_moved(locked, domain)
     before = _notices(locked, person).exists()
     if before == wanted:
         return

@@ -282,8 +282,8 @@ def _switch_to_tenant(item: MigrationItem, tenant: Tenant, request_ids: Sequence
     The item is done in the transaction of its last step, since its page stops polling once the item is done. Nothing
     is switched if a person rolls it back in the meantime.
     """
-    Customer.locked(item.customer_id)
-    locked = Tenant.locked(tenant.pk)
+    Customer.objects.select_for_update(no_key=True).get(pk=item.customer_id)
+    locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
     inventory = _inventory(item)
     if not inventory.is_ready:
         return False
