@@ -93,7 +93,7 @@ def _end(what: str, member: Membership, actor: User | None) -> None:
 
 def _locked(membership: Membership) -> Membership:
     """Lock the customer's row, so that two owners can't leave at the same time."""
-    Customer.objects.select_for_update(no_key=True).get(pk=membership.customer_id)
+    Customer.locked(membership.customer_id)
     try:
         return Membership.objects.select_related("customer", "user").get(pk=membership.pk)
     except Membership.DoesNotExist as error:
@@ -166,7 +166,7 @@ def _revoke(locked: Invitation, actor: User | None) -> None:
 
 @transaction.atomic
 def _store(customer: Customer, email: str, role: MemberRole, actor: User, token: str) -> Invitation:
-    locked = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    locked = Customer.locked(customer.pk)
     require_manager(locked, actor)
     replaced = pending_invitations(locked).filter(email=email).update(revoked_at=timezone.now())
     _may_be_invited(locked, email)

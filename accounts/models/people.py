@@ -1,6 +1,6 @@
 """People, customers (organisations), memberships and invitations."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
@@ -11,6 +11,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
 from accounts.members.core import InvitationState, state_at
+from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.ids import new_id
 
 
@@ -113,6 +114,11 @@ class Customer(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @classmethod
+    def locked(cls, pk: str) -> Self:
+        """Return the row, locked until the transaction ends. Raises DeletedMeanwhile."""
+        return lock_row(cls.objects.select_for_update(no_key=True), pk)
 
 
 class MemberRole(models.TextChoices):

@@ -262,7 +262,7 @@ def _problem(request: DiagnosisRequest | None, began: datetime, now: datetime) -
 @transaction.atomic
 def _ask(domain: Domain, now: datetime) -> None:
     """Queue a request. The customer's row is locked, so that concurrent requests are counted one by one."""
-    Customer.objects.select_for_update(no_key=True).get(pk=domain.customer_id)
+    Customer.locked(domain.customer_id)
     recent = waiting(domain.customer_id).filter(asked_at__gt=now - LONGEST)
     if recent.exclude(domain=domain).count() >= MOST_WAITING:
         sentence = f"{MOST_WAITING} diagnoses of your domains are already queued. Try again when they finish."

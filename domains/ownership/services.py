@@ -230,7 +230,7 @@ def check_unproven_limit(customer: Customer, actor: User | None) -> None:
     """
     if unproven_domains_left(customer, actor) is None:
         return
-    Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    Customer.locked(customer.pk)
     if unproven_domains_left(customer, actor) == 0:
         raise Refused(unproven_limit_text(), code="TOO_MANY_UNPROVEN")
 

@@ -359,7 +359,8 @@ def change_and_wait(
 def wait_until_applied(domain: Domain) -> Domain:
     """Return the row once the worker has finished or stored a problem, or after API_WAIT_SECONDS."""
     wait_until(lambda: not _is_in_progress(domain.pk))
-    return Domain.objects.select_related("customer").filter(pk=domain.pk).first() or domain
+    same = Domain.objects.filter(pk=domain.pk, customer=domain.customer_id)  # what another customer has isn't shown
+    return same.select_related("customer").first() or domain
 
 
 def _is_in_progress(domain_id: str) -> bool:

@@ -47,7 +47,7 @@ def create_customer(*, name: str, owner: User | None, actor: User | None, custom
 def rename_customer(*, customer: Customer, name: str, actor: User | None, seen: str = "") -> None:
     """Rename it. `seen`: of the form that shows the name. Raises Refused and ChangedMeanwhile."""
     require_manager(customer, actor)
-    locked = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    locked = Customer.locked(customer.pk)
     before, locked.name = locked.name, _name(name)
     if locked.name != before:
         refuse_if_changed(seen, {"name": before})

@@ -116,7 +116,7 @@ class _Owner:
     def lock(self) -> None:
         """Lock an existing customer before their domains, as a paste does: both lock several."""
         if self.customer is not None and not self.context.is_preview:
-            Customer.objects.select_for_update(no_key=True).get(pk=self.customer.pk)
+            Customer.locked(self.customer.pk)
 
     def lock_domains(self, names: Sequence[str]) -> None:
         """Lock those domains of the customer at which the rows add addresses, after the zones of new domains."""

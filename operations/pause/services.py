@@ -114,7 +114,7 @@ def pause(
     if stops_receiving:
         _refuse_changed(tenant, receiving_digest)
     with transaction.atomic():
-        Customer.objects.select_for_update(no_key=True).get(pk=tenant.customer_id)
+        Customer.locked(tenant.customer_id)
         pause_services.pause(
             tenant=tenant,
             reason=reason,
@@ -132,7 +132,7 @@ def pause(
 def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "", seen: str = "") -> None:
     """Resume sending, and receiving if the pause stopped it. Raises Refused as `tenants.pause.services.resume`."""
     with transaction.atomic():
-        Customer.objects.select_for_update(no_key=True).get(pk=tenant.customer_id)
+        Customer.locked(tenant.customer_id)
         pause_services.resume(tenant=tenant, because=because, actor=actor, bulk_id=bulk_id, seen=seen)
         auto_apply_services.resume(customer=tenant.customer, because=because.strip(), actor=actor, bulk_id=bulk_id)
 

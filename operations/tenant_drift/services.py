@@ -281,7 +281,7 @@ def _recreate(tenant: Tenant, difference: Difference, because: str, actor: User)
 
 
 def _accept_status(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    Customer.objects.select_for_update(no_key=True).get(pk=tenant.customer_id)  # before the tenant, as operations.pause
+    Customer.locked(tenant.customer_id)  # before the tenant, as operations.pause
     pause_services.accept_status(tenant=tenant, because=because, actor=actor)
     if not tenant.is_paused:  # the pause that also stopped receiving is over
         auto_apply_services.resume(customer=tenant.customer, because=because, actor=actor)

@@ -71,7 +71,7 @@ def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = Fal
 
 def lock_uses(endpoint: Endpoint) -> None:
     """Lock the domains that use the endpoint, then the endpoint: until the transaction ends, nobody else chooses it."""
-    Customer.objects.select_for_update(no_key=True).get(pk=endpoint.customer_id)
+    Customer.locked(endpoint.customer_id)
     used = [Model.objects.filter(endpoint=endpoint).values("domain") for Model in (Address, CatchAll)]
     list(Domain.objects.select_for_update(of=("self",)).filter(pk__in=used[0].union(used[1])).order_by("pk"))
     Endpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
@@ -177,7 +177,7 @@ def add_addresses(
     """
     require_routing(actor, customer.pk)
     with choosing(next((each.endpoint for each in asked if each.endpoint), None)):
-        Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+        Customer.locked(customer.pk)
         lock_domains(of=[each.text for each in asked], customer=customer)
         found = tuple(_added_or_refused(each, customer, actor, bulk_id) for each in asked)
         _queue_added([each for each in found if isinstance(each, Address)], actor)

@@ -31,7 +31,7 @@ def read_set(*, tenant: Tenant) -> None:
 @transaction.atomic
 def _store(tenant: Tenant, found: ConfigurationSet | None, asked_at: datetime) -> None:
     """Store the read, unless a newer one is stored, or the tenant or its set was requested again meanwhile."""
-    locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
+    locked = Tenant.locked(tenant.pk)
     is_other = (locked.configuration_set, locked.arn) != (tenant.configuration_set, tenant.arn)
     is_coming = locked.stage != TenantStage.READY or (found is None and locked.awaits_set)
     if is_other or is_coming or is_outdated(asked_at, locked.set_read_at):

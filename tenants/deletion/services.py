@@ -43,8 +43,8 @@ def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
     if typed_name.strip() != tenant.name:
         raise Refused(f"To delete the tenant, type its name: {tenant.name}.", code="NAME_NOT_TYPED")
     with transaction.atomic():
-        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
-        if locked.stage == TenantStage.DELETING:
+        locked = Tenant.objects.select_for_update(of=("self",)).filter(pk=tenant.pk).first()
+        if locked is None or locked.stage == TenantStage.DELETING:
             return
         if held := _held_by_stop(locked):
             raise Refused(held, code="TENANT_PAUSED")
@@ -57,7 +57,7 @@ def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
             "tenant.delete_asked", about=about, actor=actor, before=before, after=after, for_staff=True
         )
         queue_removal(locked)
-    tenant.refresh_from_db()
+        tenant.refresh_from_db()
 
 
 def _held_by_stop(tenant: Tenant) -> str:

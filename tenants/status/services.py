@@ -193,7 +193,7 @@ def store(tenant: Tenant, entity: Entity, *, asked_at: datetime | None = None, r
     """
     asked_at = asked_at or timezone.now()
     locked = Tenant.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=tenant.pk).first()
-    if locked is None or locked.arn != entity.arn or is_outdated(asked_at, locked.read_at, locked.status_told_at):
+    if locked is None or locked.arn != tenant.arn or is_outdated(asked_at, locked.read_at, locked.status_told_at):
         return
     before, impact = _statuses(locked), locked.impact
     comes_into_use = is_first_in_use(locked, asked_at)
@@ -328,7 +328,7 @@ def _record_gone(tenant: Tenant, why: str, asked_at: datetime) -> None:
     SES's earlier values are kept for the page; the status is not. What stopped it is kept apart, since a deletion by
     hand ends no pause.
     """
-    locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
+    locked = Tenant.locked(tenant.pk)
     if locked.arn != tenant.arn or is_outdated(asked_at, locked.read_at):
         return
     locked.stopped_as = locked.stopped_as or _stopped_as(locked)

@@ -9,17 +9,20 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models.people import Customer, User
+from accounts.members import services as members_services
+from accounts.models.people import Customer, MemberRole, User
 from accounts.people.services import store_person
 from accounts.roles import Role
 from audit import services as audit_services
 from audit.models import Change
+from domains.announcements import services as announcements_services
 from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
 from notifications.models.alerts import LIVE, Alert, NotificationPreference
 from notifications.preferences.services import set_preference
+from operations.customers import services as customers_services
 from operations.domain_removal.services import request_removal
 from operations.drift.core import STATUS, TENANTS_AREA, FoundDifference
 from operations.drift_store import services as drift_store_services
@@ -27,11 +30,13 @@ from operations.models import Difference, ItemState, MigrationItem
 from operations.pause import services as operations_pause_services
 from operations.tenant_drift import services as tenant_drift_services
 from operations.tenant_migration import services as tenant_migration_services
+from public_api.domains import services as public_domains_services
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.models.runs import OwnRuleSet
 from sandbox.process import Sandbox
+from tenants.deletion import services as deletion_services
 from tenants.models.tenants import Tenant
 from tenants.resources import services as resources_services
 from tests.domains.factories import make_domain
@@ -167,6 +172,47 @@ def test_a_domain_that_is_deleted_at_this_moment_is_not_held() -> None:
     domain = make_verified("shop.com")
     hold = partial(overrides_services.hold, domain=domain, because="x", actor=make_staff())
     assert code_of(result_of_second(domain.delete, hold)) == "DELETED_MEANWHILE"
+
+
+def rename(customer: Customer) -> None:
+    customers_services.rename_customer(customer=customer, name="Northwind", actor=None)
+
+
+def invite(customer: Customer) -> None:
+    given: dict[str, Any] = {"email": "new@people.example", "role": MemberRole.MEMBER, "site_url": "https://x.example"}
+    members_services.invite(customer=customer, actor=make_staff(), **given)
+
+
+def stop_receiving(customer: Customer) -> None:
+    auto_apply_services.stop(customer=customer, because="Phishing.", actor=make_tess())
+
+
+@pytest.mark.parametrize("act", [rename, invite, stop_receiving])
+def test_a_customer_who_is_deleted_at_this_moment_is_not_changed(act: Callable[[Customer], None]) -> None:
+    customer = make_customer()
+    delete = Customer.objects.filter(pk=customer.pk).delete
+    assert code_of(result_of_second(delete, partial(act, customer))) == "DELETED_MEANWHILE"
+
+
+def notice(domain: Domain) -> None:
+    announcements_services.set_notice(domain=domain, person=make_member(domain.customer), wanted=True)
+
+
+def mail_from(domain: Domain) -> None:
+    public_domains_services.configure_mail_from(domain=domain, name="post", actor=make_member(domain.customer))
+
+
+@pytest.mark.parametrize("act", [notice, mail_from])
+def test_a_domain_that_is_deleted_at_this_moment_is_not_changed(act: Callable[[Domain], None]) -> None:
+    domain = make_verified("shop.com")
+    delete = Domain.objects.filter(pk=domain.pk).delete
+    assert code_of(result_of_second(delete, partial(act, domain))) == "DELETED_MEANWHILE"
+
+
+def test_a_tenant_that_is_deleted_at_this_moment_is_deleted_for_both() -> None:
+    tenant, olga = make_tenant(), make_operator()
+    delete = partial(deletion_services.delete_tenant, tenant=tenant, typed_name=tenant.name, actor=olga)
+    assert result_of_second(Tenant.objects.filter(pk=tenant.pk).delete, delete) is None
 
 
 def test_an_address_that_is_removed_by_two_presses_is_removed_once() -> None:

@@ -1,6 +1,7 @@
 """Who can see which tenants, and how they are searched."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -9,7 +10,7 @@ from pytest_django import Settings
 from accounts.roles import Role
 from tenants.lifecycle import selectors as lifecycle_selectors
 from tenants.lifecycle.selectors import TenantListFilters
-from tenants.models.tenants import TenantStage
+from tenants.models.tenants import STOPPED, SendingStatus, Tenant, TenantStage
 from tenants.status.core import TenantStatus
 from tests.factories import make_member, make_staff, make_user
 from tests.tenants.factories import make_tenant
@@ -112,3 +113,16 @@ def test_every_tenant_is_in_a_group_of_its_status() -> None:
     counts = lifecycle_selectors.counts(viewer=make_staff(Role.SUPPORT), filters=TenantListFilters())
     groups = ("suspended", "paused", "pausing", "resuming", "active", "creating", "unknown")
     assert [counts[group] for group in groups] == [1] * 7
+
+
+def test_queries_find_the_tenants_that_are_stopped() -> None:
+    stops: list[dict[str, Any]] = [
+        {"is_paused": True},
+        {"stopped_as": TenantStatus.SUSPENDED},
+        {"aggregate": SendingStatus.DISABLED},
+        {"amazon_status": SendingStatus.DISABLED},
+    ]
+    stopped = {make_tenant(**fields).pk for fields in stops}
+    make_tenant(staff_status=SendingStatus.DISABLED)
+    assert {each.pk for each in Tenant.objects.all() if each.is_stopped} == stopped
+    assert set(Tenant.objects.filter(STOPPED).values_list("pk", flat=True)) == stopped
