@@ -169,9 +169,7 @@ def accept(*, because: str, actor: User, key: str = "", seen: str = "") -> None:
             raise Refused("A change of the rules has just ended. Check again.", code="CHANGED_MEANWHILE")
         live_services.store_snapshot(live.rule_set)
         _store_check()
-        alerts_services.update_drift_alert(
-            live.rule_set.name, (), set()
-        )  # resolves the alert now, not at the next check
+        alerts_services.update_drift_alert(live.rule_set.name, (), set())  # now, not at the next check
         audit_services.record(
             "rules.accepted",
             about=rule_set_subject(live.rule_set.name),

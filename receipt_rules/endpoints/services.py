@@ -51,6 +51,7 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 
 MOST_MEMBERS = 50
+MOST_FORMER_STORES = 3
 TEST_EVERY_SECONDS = 10
 
 
@@ -252,6 +253,9 @@ def _set_ses_options(endpoint: Endpoint, ses: SesOptions | None, actor: User | N
     if actor is not None and not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can change where SES stores mail.", code="NOT_ALLOWED")
     _check_ses(ses)
+    if any(store := [endpoint.s3_bucket, endpoint.s3_prefix]) and store != [ses.s3_bucket, ses.s3_prefix]:
+        others = [each for each in endpoint.former_stores or () if each != store]
+        endpoint.former_stores = [store, *others][:MOST_FORMER_STORES]  # mail stored there is found by it
     for key, value in asdict(ses).items():
         setattr(endpoint, key, value)
 
