@@ -20,7 +20,6 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
-from standardwebhooks import Webhook
 
 from accounts.models.people import Customer, User
 from audit import services as audit_services
@@ -42,6 +41,7 @@ from receipt_rules.endpoints.core import (
     is_email,
     merge_config,
     name_of_target,
+    signature_headers,
     webhook_extras,
 )
 from receipt_rules.forwarding.selectors import endpoint_kinds
@@ -383,13 +383,12 @@ def _headers(endpoint: Endpoint, body: str) -> dict[str, str]:
         "User-Agent": f"{settings.SITE_NAME} webhooks",
         "X-Webhook-Event": "email.received",
         "X-Endpoint-ID": endpoint.pk,
+        "Idempotency-Key": name,
     }
     if TOKEN in config:
         found["X-Webhook-Verification-Token"] = config[TOKEN]
     if SIGNING_SECRET in config:
-        signed = Webhook(config[SIGNING_SECRET]).sign(name, now, body)
-        stamp = str(int(now.timestamp()))
-        found |= {"webhook-id": name, "webhook-timestamp": stamp, "webhook-signature": signed}
+        found |= signature_headers(config[SIGNING_SECRET], name, now, body)
     return found
 
 
