@@ -78,7 +78,7 @@ def stores_of(route: Route) -> tuple[Store, ...]:
 def possible_stores(route: Route, others: Iterable[Endpoint]) -> tuple[Store, ...]:
     """Return `stores_of`, then the default store and those of `others`, the customer's endpoints.
 
-    After a change of the endpoint, or of its store, the rules store mail where the former one had it, until they are changed.
+    After a change of the endpoint, or of its store, the rules store mail where it was, until they are changed.
     """
     name = route.former.domain_name if route.former else route.row.domain.name if route.row else ""
     found = stores_of(route)
@@ -88,8 +88,10 @@ def possible_stores(route: Route, others: Iterable[Endpoint]) -> tuple[Store, ..
 
 
 def endpoints_with_stores(customers: Collection[str]) -> dict[str, list[Endpoint]]:
-    """Return the endpoints with a store of their own, as they are and as they were, the newest first, by customer ID."""
-    rows = Endpoint.objects.filter(customer__in=customers).exclude(s3_bucket="", s3_prefix="", former_stores__isnull=True)
+    """Return the endpoints with a store of their own, also as they were, the newest first, by customer ID."""
+    rows = Endpoint.objects.filter(customer__in=customers).exclude(
+        s3_bucket="", s3_prefix="", former_stores__isnull=True
+    )
     stores = rows.only("customer", "s3_bucket", "s3_prefix", "former_stores")
     found: dict[str, list[Endpoint]] = {}
     for row in stores.order_by("-created_at")[:MOST_STORES]:

@@ -7,11 +7,11 @@ from pytest_django import Settings
 
 from accounts.api_keys.services import create_api_key
 from accounts.models.people import User
+from receipt_rules.endpoints.services import SesOptions, change_endpoint
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.planner.core.rules import S3
 from receipt_rules.planner.services import read_desired_state
 from receipt_rules.received_mail.selectors import ReceivedFilters, received_for
-from receipt_rules.endpoints.services import SesOptions, change_endpoint
 from receipt_rules.route_lookup.selectors import route_lookup, stores_of
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member, make_staff
