@@ -165,10 +165,9 @@ def test_a_tenant_migration_beside_a_domain_that_changes_hands_waits_in_no_circl
 ) -> None:
     """A transfer locks the domain, and then the tenants of its new holder."""
     customer, ends = make_sender(domains=1), list[Any]()
+    act: Callable[[], object] = partial(migrate, customer)
     if is_migrated:
         act = partial(migration_rollback_services.switch_back, migrate(customer).items.get())
-    else:
-        act = partial(migrate, customer)
     with transaction.atomic():
         Domain.objects.select_for_update().get(customer=customer)
         thread = begin(act, ends)
