@@ -4,6 +4,7 @@ An unproven row, in any stage, holds nothing.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 
 from django.conf import settings
@@ -123,6 +124,14 @@ def holder_of(name: str) -> Domain | None:
     """Return the held domain at a name, or the nearest above it."""
     found = held_domains().select_related("customer").filter(name__in=name_and_parents(name))
     return max(found, key=lambda domain: len(domain.name), default=None)
+
+
+def moved_since(names: Iterable[str], since: datetime) -> str:
+    """Return the first of these names that has got its holder since then; "" if none has."""
+    moved = set(held_domains().filter(proven_at__gt=since).values_list("name", flat=True))
+    asked = sorted(set(names)) if moved else []
+    holders = Holders.at(asked)
+    return next((each for each in asked if holders.nearest(each) in moved), "")
 
 
 def nearest_domain(name: str, customer: Customer) -> Domain | None:

@@ -36,6 +36,8 @@ def _tenants_of(item: MigrationItem) -> QuerySet[Tenant]:
 @transaction.atomic
 def switch_back(item: MigrationItem) -> None:
     """Undo the switch: the customer's sends no longer name the tenant. No call. Raises Refused while it is paused."""
+    own = Domain.objects.filter(tenant__in=_tenants_of(item)).select_for_update(of=("self",))
+    list(own.order_by("pk").values_list("pk"))  # domains before tenants, as a transfer locks them
     locked = _tenants_of(item).select_for_update(of=("self",)).first()
     if locked is None:
         return
@@ -44,9 +46,8 @@ def switch_back(item: MigrationItem) -> None:
     if item.before.get("sends_since"):
         return
     before: dict[str, str] = item.before.get("domains", {})
-    for domain in Domain.objects.select_for_update(of=("self",)).filter(tenant=locked).order_by("pk"):
-        if not before.get(domain.pk):
-            Domain.objects.filter(pk=domain.pk).update(tenant=None)
+    kept = [key for key, had_tenant in before.items() if had_tenant]
+    Domain.objects.filter(tenant=locked).exclude(pk__in=kept).update(tenant=None)
     if locked.sends_since is None:
         return
     locked.sends_since = None

@@ -283,6 +283,8 @@ def _switch_to_tenant(item: MigrationItem, tenant: Tenant, request_ids: Sequence
     is switched if a person rolls it back in the meantime.
     """
     Customer.objects.select_for_update(no_key=True).get(pk=item.customer_id)
+    domains = Domain.objects.filter(customer=item.customer, region=settings.AWS_REGION)
+    list(domains.select_for_update(of=("self",)).order_by("pk").values_list("pk"))  # before tenants, as a transfer
     locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
     inventory = _inventory(item)
     if not inventory.is_ready:
@@ -293,7 +295,6 @@ def _switch_to_tenant(item: MigrationItem, tenant: Tenant, request_ids: Sequence
         return True
     item.state = ItemState.DONE
     names = [each.name for each in inventory.identities]
-    domains = Domain.objects.filter(customer=item.customer, region=settings.AWS_REGION)
     domains.filter(name__in=names).update(tenant=locked)
     locked.sends_since = locked.sends_since or now
     locked.save(update_fields=("sends_since",))

@@ -9,12 +9,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from accounts.models.people import User
 from audit import services as audit_services
 from domains.ownership.selectors import Holders
 from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.freshness import is_outdated
 from inbound_admin.lib.seen import fingerprint, refuse_if_changed
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.jobs import queue_drift_check
@@ -22,7 +24,7 @@ from receipt_rules.live import selectors as live_selectors
 from receipt_rules.live import services as live_services
 from receipt_rules.live.services import Live, live_from_last_read, read_live, receives_here
 from receipt_rules.models.live import IgnoredDifference, RulesCheck
-from receipt_rules.models.runs import OwnRuleSet, PendingChange
+from receipt_rules.models.runs import OwnRuleSet, PendingChange, Run
 from receipt_rules.planner.core.plans import digest
 from receipt_rules.planner.core.recipient_index import RecipientIndex, SampleAddresses
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, domain_of, is_ours
@@ -154,7 +156,7 @@ def accept(*, because: str, actor: User, key: str = "", seen: str = "") -> None:
     must have found all others. `seen`: from `seen_drift`.
     """
     _require_operator_and_reason(because, actor)
-    live = read_live()
+    live, runs = read_live(), Run.objects.filter(region=settings.AWS_REGION)
     found = differences(live)
     refuse_if_changed(seen, _seen_values(live, found))
     if key:
@@ -163,11 +165,11 @@ def accept(*, because: str, actor: User, key: str = "", seen: str = "") -> None:
     if not live.is_active:
         raise Refused("None of our rule sets is active, so there is nothing to accept.", code="RULE_SET_NOT_OURS")
     with transaction.atomic():
+        if is_outdated(live.read_at, runs.aggregate(at=Max("ended_at"))["at"]):
+            raise Refused("A change of the rules has just ended. Check again.", code="CHANGED_MEANWHILE")
         live_services.store_snapshot(live.rule_set)
         _store_check()
-        alerts_services.update_drift_alert(
-            live.rule_set.name, (), set()
-        )  # resolves the alert now, not at the next check
+        alerts_services.update_drift_alert(live.rule_set.name, (), set())  # now, not at the next check
         audit_services.record(
             "rules.accepted",
             about=rule_set_subject(live.rule_set.name),

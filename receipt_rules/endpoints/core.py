@@ -7,9 +7,12 @@ import base64
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
+
+from standardwebhooks import Webhook
 
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.redaction import HEADERS, MASK, masked, masked_url
@@ -181,6 +184,15 @@ def _check_secret(value: str) -> None:
         key = b""
     if not value.startswith("whsec_") or not 24 <= len(key) <= 64:
         raise invalid("A signing secret must be whsec_ followed by 24 to 64 bytes in base64.")
+
+
+def signature_headers(secret: str, name: str, now: datetime, body: str) -> dict[str, str]:
+    """Return the headers by standardwebhooks.com. Raises Refused for a secret from before they were validated."""
+    try:
+        signed = Webhook(secret).sign(name, now, body)
+    except ValueError as error:
+        raise invalid("This endpoint's signing secret isn't valid. Generate a new one.") from error
+    return {"webhook-id": name, "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signed}
 
 
 def is_email(target: str) -> bool:

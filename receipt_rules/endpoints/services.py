@@ -20,7 +20,6 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
-from standardwebhooks import Webhook
 
 from accounts.models.people import Customer, User
 from audit import services as audit_services
@@ -42,6 +41,7 @@ from receipt_rules.endpoints.core import (
     is_email,
     merge_config,
     name_of_target,
+    signature_headers,
     webhook_extras,
 )
 from receipt_rules.forwarding.selectors import endpoint_kinds
@@ -51,6 +51,7 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 
 MOST_MEMBERS = 50
+MOST_FORMER_STORES = 3
 TEST_EVERY_SECONDS = 10
 
 
@@ -252,6 +253,9 @@ def _set_ses_options(endpoint: Endpoint, ses: SesOptions | None, actor: User | N
     if actor is not None and not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can change where SES stores mail.", code="NOT_ALLOWED")
     _check_ses(ses)
+    if any(store := [endpoint.s3_bucket, endpoint.s3_prefix]) and store != [ses.s3_bucket, ses.s3_prefix]:
+        others = [each for each in endpoint.former_stores or () if each != store]
+        endpoint.former_stores = [store, *others][:MOST_FORMER_STORES]  # mail stored there is found by it
     for key, value in asdict(ses).items():
         setattr(endpoint, key, value)
 
@@ -379,13 +383,12 @@ def _headers(endpoint: Endpoint, body: str) -> dict[str, str]:
         "User-Agent": f"{settings.SITE_NAME} webhooks",
         "X-Webhook-Event": "email.received",
         "X-Endpoint-ID": endpoint.pk,
+        "Idempotency-Key": name,
     }
     if TOKEN in config:
         found["X-Webhook-Verification-Token"] = config[TOKEN]
     if SIGNING_SECRET in config:
-        signed = Webhook(config[SIGNING_SECRET]).sign(name, now, body)
-        stamp = str(int(now.timestamp()))
-        found |= {"webhook-id": name, "webhook-timestamp": stamp, "webhook-signature": signed}
+        found |= signature_headers(config[SIGNING_SECRET], name, now, body)
     return found
 
 

@@ -41,6 +41,7 @@ class Endpoint(models.Model):
     sns_topic = models.CharField(max_length=300, blank=True)
     tls_required = models.BooleanField(null=True, help_text="SES bounces mail that comes without TLS.")
     scan = models.BooleanField(null=True)
+    former_stores = models.JSONField(null=True, help_text="Earlier s3_bucket and s3_prefix, the newest first.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

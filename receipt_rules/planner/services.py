@@ -12,10 +12,11 @@ from itertools import chain
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from domains.models.domains import Domain
-from domains.ownership.selectors import Holders, holder_of
+from domains.ownership.selectors import Holders, holder_of, moved_since
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import is_at_or_below
 from receipt_rules.deliveries.services import deliveries, has_one_destination, special_endpoints
@@ -38,6 +39,7 @@ from receipt_rules.planner.core.rules import (
     ending_in,
     is_address,
 )
+from receipt_rules.planner.core.steps import touched_recipients
 from receipt_rules.planner.core.untouched import UntouchedRule, applicable_state
 from receipt_rules.receiving_stops.selectors import recipients_of, starting, stop_sentences, stopped_customers
 from receipt_rules.rollback.services import (
@@ -164,6 +166,7 @@ class PlanRequest:
 
 
 EVERYTHING = PlanRequest()
+CHANGED = "The rules have changed since you opened this plan. Review the updated plan."
 
 
 def build_plan_request(only: str) -> PlanRequest:
@@ -290,15 +293,11 @@ def approve(*, digest: str, because: str, actor: User, typed: str = "", request:
     Raises Refused: NOT_ALLOWED, REASON_MISSING, PLAN_CHANGED, NOTHING_TO_DO, TYPE_TO_CONFIRM (the rule set's name),
     RUN_UNDER_WAY, EXPECTATION_BROKEN.
     """
-    if not actor.has_perm("receipt_rules.operate_rules"):
-        raise Refused("Only operators can change receipt rules.", code="NOT_ALLOWED")
-    if not because.strip():
-        raise Refused("Enter a reason.", code="REASON_MISSING")
+    _require_operator_and_reason(actor, because)
+    begun = timezone.now()
     made = plan_changes(request)
     if made.digest != digest:
-        raise Refused(
-            "The rules have changed since you opened this plan. Review the updated plan.", code="PLAN_CHANGED"
-        )
+        raise Refused(CHANGED, code="PLAN_CHANGED")
     if same := Run.objects.filter(digest=digest, state__in=OPEN, region=settings.AWS_REGION).first():
         return same  # pressed twice
     found = plan_impact(made, request)
@@ -307,6 +306,8 @@ def approve(*, digest: str, because: str, actor: User, typed: str = "", request:
     needs_second = settings.RECEIVING_SECOND_PERSON and needs_typing(found)
     with transaction.atomic():
         run = store_run(made, request, kind=kind, actor=actor, because=because.strip())
+        if moved_since(map(domain_of, touched_recipients(made.steps)), begun):  # later ones stop the run
+            raise Refused(CHANGED, code="PLAN_CHANGED")
         if request.snapshot:
             store_hold(made, run)
         if needs_second:
@@ -315,6 +316,13 @@ def approve(*, digest: str, because: str, actor: User, typed: str = "", request:
         else:
             queue_work()
     return run
+
+
+def _require_operator_and_reason(actor: User, because: str) -> None:
+    if not actor.has_perm("receipt_rules.operate_rules"):
+        raise Refused("Only operators can change receipt rules.", code="NOT_ALLOWED")
+    if not because.strip():
+        raise Refused("Enter a reason.", code="REASON_MISSING")
 
 
 def _refuse_unready(made: Plan, found: Impact, typed: str) -> None:

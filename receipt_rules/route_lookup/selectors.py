@@ -78,21 +78,21 @@ def stores_of(route: Route) -> tuple[Store, ...]:
 def possible_stores(route: Route, others: Iterable[Endpoint]) -> tuple[Store, ...]:
     """Return `stores_of`, then the default store and those of `others`, the customer's endpoints.
 
-    After a change of the endpoint the rules store mail where the former one had it, until they are changed.
+    After a change of the endpoint, or of its store, the rules store mail where it was, until they are changed.
     """
     name = route.former.domain_name if route.former else route.row.domain.name if route.row else ""
-    found = stores_of(route)
-    for each in (None, *others):
-        found += _stores_at(name, each)
-    return tuple(dict.fromkeys(found))
+    found = (store for each in (None, *others) for store in _stores_at(name, each))
+    return tuple(dict.fromkeys((*stores_of(route), *found)))
 
 
 def endpoints_with_stores(customers: Collection[str]) -> dict[str, list[Endpoint]]:
-    """Return the endpoints with a store of their own, the newest first, by customer ID."""
-    rows = Endpoint.objects.filter(customer__in=customers).exclude(s3_bucket="", s3_prefix="")
+    """Return the endpoints with a store of their own, also as they were, the newest first, by customer ID."""
+    rows = Endpoint.objects.filter(customer__in=customers).order_by("-created_at")
+    stores = rows.exclude(s3_bucket="", s3_prefix="", former_stores__isnull=True)
     found: dict[str, list[Endpoint]] = {}
-    for row in rows.only("customer", "s3_bucket", "s3_prefix").order_by("-created_at")[:MOST_STORES]:
-        found.setdefault(row.customer_id, []).append(row)
+    for row in stores.only("customer", "s3_bucket", "s3_prefix", "former_stores")[:MOST_STORES]:
+        former = [Endpoint(s3_bucket=bucket, s3_prefix=prefix) for bucket, prefix in row.former_stores or ()]
+        found.setdefault(row.customer_id, []).extend((row, *former))
     return found
 
 

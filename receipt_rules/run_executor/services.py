@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from domains.ownership.selectors import Holders, held_domains, holder_of
+from domains.ownership.selectors import Holders, holder_of, moved_since
 from inbound_admin.lib.errors import QUOTA_STEP, AwsBusy, AwsConflict, AwsDenied, AwsProblem, AwsUnreachable, Refused
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live import selectors as live_selectors
@@ -138,13 +138,8 @@ class RunExecutor:
 
         The plan has the delivery that the former holder wanted. Raises RunStopped.
         """
-        since = held_domains().filter(proven_at__gt=self.run.created_at)
-        if not (moved := set(since.values_list("name", flat=True))):
-            return
         steps = self.steps if self.activation else self.steps_left()
-        names = {domain_of(each) for each in touched_recipients(steps)}
-        holders = Holders.at(names)
-        if name := next((each for each in sorted(names) if holders.nearest(each) in moved), None):
+        if name := moved_since(map(domain_of, touched_recipients(steps)), self.run.created_at):
             raise RunStopped(f"{name} has another holder since this plan was made. Create a new plan.")
 
     def check_stops(self, steps: Sequence[Step]) -> None:

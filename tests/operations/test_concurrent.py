@@ -26,6 +26,7 @@ from operations.customers import services as customers_services
 from operations.domain_removal.services import request_removal
 from operations.drift.core import STATUS, TENANTS_AREA, FoundDifference
 from operations.drift_store import services as drift_store_services
+from operations.migration_rollback import services as migration_rollback_services
 from operations.models import Difference, ItemState, MigrationItem
 from operations.pause import services as operations_pause_services
 from operations.tenant_drift import services as tenant_drift_services
@@ -38,9 +39,11 @@ from receipt_rules.models.runs import OwnRuleSet
 from sandbox.process import Sandbox
 from tenants.deletion import services as deletion_services
 from tenants.models.tenants import Tenant
+from tenants.pause import services as pause_services
 from tenants.resources import services as resources_services
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
+from tests.operations.factories import make_sender, migrate
 from tests.receipt_rules.factories import (
     make_address,
     make_operator,
@@ -159,6 +162,24 @@ def test_a_pause_or_its_end_beside_a_new_domain_waits_in_no_circle(
     thread.join(MOST_SECONDS)
     assert ends == [None]
     assert Tenant.objects.get(pk=tenant.pk).is_paused is not is_paused
+
+
+@pytest.mark.parametrize("is_migrated", [False, True], ids=["switch", "rollback"])
+def test_a_tenant_migration_beside_a_domain_that_changes_hands_waits_in_no_circle(
+    sandbox: Sandbox, is_migrated: bool
+) -> None:
+    """A transfer locks the domain, and then the tenants of its new holder."""
+    customer, ends = make_sender(domains=1), list[Any]()
+    act: Callable[[], object] = partial(migrate, customer)
+    if is_migrated:
+        act = partial(migration_rollback_services.switch_back, migrate(customer).items.get())
+    with transaction.atomic():
+        Domain.objects.select_for_update().get(customer=customer)
+        thread = begin(act, ends)
+        pause_services.lock_tenants(customer=customer)
+    thread.join(MOST_SECONDS)
+    assert not isinstance(ends[0], Exception), ends
+    assert Tenant.objects.get(customer=customer).names_tenant is not is_migrated
 
 
 def test_a_claim_that_is_deleted_by_two_presses_is_gone_for_both(sandbox: Sandbox) -> None:

@@ -1,9 +1,11 @@
 """Changes made outside this system are detected, reported once, then restored, accepted or ignored."""
 
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import User
@@ -20,6 +22,7 @@ from receipt_rules.jobs import DRIFT_CHECK
 from receipt_rules.live.services import read_live
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.live import IgnoredDifference, RulesCheck
+from receipt_rules.models.runs import Run
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest
@@ -136,6 +139,15 @@ def test_only_a_difference_that_is_there_now_can_be_ignored_or_accepted(olga: Us
             act(because="a trial", actor=olga)
     assert not IgnoredDifference.objects.exists()
     assert kinds() == ["changed"]
+
+
+def test_rules_that_were_read_before_a_run_ended_are_not_accepted(olga: User, shop: Domain) -> None:
+    change_recipients_manually(["stranger.org"])
+    approve_and_run(olga)
+    Run.objects.update(ended_at=timezone.now() + timedelta(seconds=20))
+    with pytest.raises(Refused) as refused:
+        drift_services.accept(because="Fine.", actor=olga)
+    assert refused.value.code == "CHANGED_MEANWHILE"
 
 
 def test_an_activated_unmanaged_rule_set_is_drift_and_can_be_adopted(olga: User) -> None:

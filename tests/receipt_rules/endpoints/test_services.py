@@ -155,3 +155,10 @@ def test_a_test_message_is_signed_and_has_the_token_as_mail_does(settings: Setti
     assert Webhook(secret).verify(signed.body, signed.headers)["test"] is True
     assert signed.headers["x-webhook-verification-token"] == token
     assert not {"webhook-signature", "x-webhook-verification-token"} & set(bare.headers)
+    assert signed.headers["idempotency-key"] == signed.headers["webhook-id"] != bare.headers["idempotency-key"]
+
+
+def test_a_test_message_with_a_signing_secret_that_was_never_valid_is_refused() -> None:
+    endpoint = make_endpoint(make_customer(), config={**HOOK, "signing_secret": "not base64!"})
+    with pytest.raises(Refused, match="signing secret isn't valid"):
+        endpoints_services.send_test(endpoint=endpoint, actor=None)

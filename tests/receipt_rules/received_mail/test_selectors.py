@@ -7,6 +7,7 @@ from pytest_django import Settings
 
 from accounts.api_keys.services import create_api_key
 from accounts.models.people import User
+from receipt_rules.endpoints.services import SesOptions, change_endpoint
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.planner.core.rules import S3
 from receipt_rules.planner.services import read_desired_state
@@ -93,6 +94,17 @@ def test_mail_that_a_former_endpoint_stored_is_found_after_the_address_has_anoth
     row.endpoint = make_endpoint(customer, name="Default")
     row.save()
     assert _stores("a@shop.com") == [default, theirs], "and never another customer's"
+
+
+def test_mail_that_an_endpoint_stored_under_an_earlier_prefix_is_found(settings: Settings) -> None:
+    settings.RECEIVING_BUCKET, settings.RECEIVING_PREFIX = "mail", "in/"
+    endpoint = make_endpoint(make_customer())
+    make_address("a@shop.com", make_verified("shop.com", customer=endpoint.customer), endpoint=endpoint)
+    for bucket, prefix in (("", "a/"), ("", "b/"), ("theirs", ""), ("", "b/"), ("", "")):
+        options = SesOptions(s3_bucket=bucket, s3_prefix=prefix)
+        change_endpoint(endpoint=endpoint, actor=None, ses=options)
+    places = [("mail", "in/"), ("mail", "b/"), ("theirs", "in/"), ("mail", "a/")]
+    assert _stores("a@shop.com") == [{"bucket": bucket, "prefix": prefix} for bucket, prefix in places]
 
 
 def _stores(recipient: str) -> list[dict[str, str]]:

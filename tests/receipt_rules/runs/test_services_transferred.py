@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from django.db.models.signals import post_save
+from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from domains.models.domains import Domain
 from domains.overrides import services as overrides_services
+from inbound_admin.lib.errors import Refused
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.runs import Run, RunState, RunStep, StepState
 from receipt_rules.planner import services as planner_services
@@ -62,6 +63,19 @@ def test_a_run_with_a_domain_that_changed_hands_since_its_plan_is_refused(operat
     auto_apply_services.work()
     assert "alice/" not in str(live().rules)
     assert (rule_count(ADDRESS), rule_count("kept@other.com")) == (1, 1)
+
+
+def test_a_plan_whose_domain_changes_hands_while_it_is_approved_is_not_stored(operator: User) -> None:
+    def meanwhile(**_: Any) -> None:
+        transfer()
+
+    pre_save.connect(meanwhile, sender=Run)
+    try:
+        with pytest.raises(Refused) as refused:
+            approve(operator)
+    finally:
+        pre_save.disconnect(meanwhile, sender=Run)
+    assert (refused.value.code, Run.objects.filter(state=RunState.WAITING).exists()) == ("PLAN_CHANGED", False)
 
 
 def test_a_copy_with_a_domain_that_changed_hands_while_it_was_made_is_not_activated(operator: User) -> None:
