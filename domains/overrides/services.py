@@ -24,7 +24,14 @@ from domains.identity import services as identity_services
 from domains.jobs import queue_checks
 from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.ownership.services import handover_shown, holder_changed, lock_zone, notify_owners, tenure_ended
+from domains.ownership.services import (
+    handover_shown,
+    holder_changed,
+    lock_zone,
+    notify_owners,
+    tenure_ended,
+    withdraw_warning,
+)
 from domains.records.core import EXPECTABLE, parse_expected_host
 from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
@@ -181,6 +188,7 @@ def hold(
     locked.held_at, locked.held_by = timezone.now(), actor
     locked.held_because, locked.held_until = because, until
     locked.save(update_fields=("held_at", "held_by", "held_because", "held_until"))
+    withdraw_warning(locked)
     after = {"held": True, "until": f"{until:%-d %B %Y, %H:%M} UTC" if until else None}
     _record("domain.held", locked, actor, because, bulk_id, before={"held": False}, after=after)
 
@@ -199,6 +207,7 @@ def _release(locked: Domain, actor: User | None, because: str, bulk_id: str) -> 
     locked.held_at = locked.held_by = locked.held_until = None
     locked.held_because, locked.next_check_at = "", timezone.now()
     locked.save(update_fields=("held_at", "held_by", "held_because", "held_until", "next_check_at"))
+    withdraw_warning(locked)
     _record("domain.released", locked, actor, because, bulk_id, before={"held": True}, after={"held": False})
     queue_checks()
 
