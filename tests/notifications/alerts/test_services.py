@@ -15,7 +15,8 @@ from audit.models import Change
 from inbound_admin.lib.errors import Refused
 from notifications.alerts.core import CustomerPeople, Effect
 from notifications.alerts.services import acknowledge, delete_expired, mute, notify_unmuted, resolve_silently, unmute
-from notifications.email.services import MOST_TRIES, send_due
+from notifications.email.core import MOST_TRIES
+from notifications.email.services import send_due
 from notifications.models.alerts import Alert, Notice, NotificationPreference
 from notifications.models.webhooks import Delivery, Event
 from notifications.preferences.services import preference_of
