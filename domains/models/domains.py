@@ -337,7 +337,7 @@ class Domain(SesIdentity):
     @property
     def removal_at(self) -> datetime | None:
         """Return when it will be removed because nobody proved it; None before the warning, and once it is proven."""
-        if self.unproven_warned_at is None or self.is_proven:
+        if self.unproven_warned_at is None or self.is_proven or not settings.UNPROVEN_DOMAIN_DAYS:
             return None
         days, warning = settings.UNPROVEN_DOMAIN_DAYS, settings.UNPROVEN_WARNING_DAYS
         return max(self.created_at + timedelta(days=days), self.unproven_warned_at + timedelta(days=warning))

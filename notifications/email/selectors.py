@@ -21,7 +21,9 @@ def failing_sentence(*, now: datetime) -> str:
     number, people = failing.count(), failing.order_by().values("person").distinct().count()
     if not number:
         return ""
-    waiting = f"{number:,} {'notice' if number == 1 else 'notices'} to {people:,} {'person' if people == 1 else 'people'}"
+    waiting = (
+        f"{number:,} {'notice' if number == 1 else 'notices'} to {people:,} {'person' if people == 1 else 'people'}"
+    )
     given_up = failing.filter(tries__gte=MOST_TRIES).count()
     lost = f" We gave up on {given_up:,} of them after 13 days." if given_up else ""
     problem = failing.exclude(problem="").order_by("-due_at").values_list("problem", flat=True).first()

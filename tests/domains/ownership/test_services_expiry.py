@@ -269,3 +269,11 @@ def test_a_domain_proven_while_others_are_warned_gets_no_warning(alice: Customer
     finally:
         post_save.disconnect(sender=Domain, dispatch_uid="test")
     assert [alert.object_name for alert in Alert.objects.all()] == ["longer.shop.com"]
+
+
+def test_a_warned_domain_shows_no_removal_once_the_expiry_is_off(alice: Customer, settings: Settings) -> None:
+    domain = due_for_removal(alice)
+    domain.refresh_from_db()
+    assert domain.removal_at
+    settings.UNPROVEN_DOMAIN_DAYS = 0
+    assert domain.removal_at is None
