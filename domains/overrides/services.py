@@ -37,6 +37,7 @@ from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
 from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.moments import minute_in_utc
 from inbound_admin.lib.seen import refuse_if_changed
 from notifications.alerts import services as alerts_services
 from tenants.lifecycle.selectors import tenant_of
@@ -153,22 +154,16 @@ def _override_values(domain: Domain) -> dict[str, str | None]:
     until = domain.override_until
     return {
         "shown_as": domain.override_state or domain.state,
-        "until": f"{until:%-d %B %Y, %H:%M} UTC" if until else None,
+        "until": minute_in_utc(until) if until else None,
     }
 
 
 BY_STAFF = "Moved by support."
+PAST = "That time is in the past. Choose a later time, or leave the field blank."
 TRANSFER_FIELDS = (
     *("customer", "tenant", *WISH, "held_because", "expectations", "dmarc_reports_to", "said_added_at"),
-    *(
-        "routes_unchecked",
-        "routes_problem",
-        "routes_look_at",
-        "former_dkim_key",
-        "moved_at",
-        "moved_from",
-        "held_since",
-    ),
+    *("routes_unchecked", "routes_problem", "routes_look_at", "former_dkim_key"),
+    *("moved_at", "moved_from", "held_since"),
     *("next_check_at", "proven_at", "unproven_warned_at", *FIELDS),
 )
 
@@ -183,13 +178,13 @@ def hold(
         raise Refused(f"{domain} has been on hold since {locked.held_at:%-d %B %Y}.")
     because = require_reason(because, "Enter the reason for the hold.")
     if until is not None and until <= timezone.now():
-        raise Refused("That time is in the past. Choose a later time, or leave the field blank.")
+        raise Refused(PAST)
     _refuse_unseen(locked, "hold", seen)
     locked.held_at, locked.held_by = timezone.now(), actor
     locked.held_because, locked.held_until = because, until
     locked.save(update_fields=("held_at", "held_by", "held_because", "held_until"))
     withdraw_warning(locked)
-    after = {"held": True, "until": f"{until:%-d %B %Y, %H:%M} UTC" if until else None}
+    after = {"held": True, "until": minute_in_utc(until) if until else None}
     _record("domain.held", locked, actor, because, bulk_id, before={"held": False}, after=after)
 
 

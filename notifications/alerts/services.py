@@ -5,7 +5,7 @@ acknowledge an alert or mute it for a while. `delete_expired` applies the retent
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -382,7 +382,7 @@ def _record(what: str, alert: Alert, actor: Any, **sides: Any) -> None:
 
 
 def _day(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
 
 
 @transaction.atomic

@@ -21,6 +21,7 @@ from django.utils import timezone
 from inbound_admin.lib import isolation
 from inbound_admin.lib.foreign_text import escaped
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
+from inbound_admin.lib.moments import minute_in_utc
 from notifications.alerts.core import ALWAYS_SENT, kind_named
 from notifications.alerts.selectors import may_receive, page_of_object
 from notifications.email.core import MOST_TRIES, EmailSchedule, after_quiet_hours, mail_due, next_try
@@ -173,11 +174,11 @@ def _part(notice: Notice) -> str:
 def _since(notice: Notice) -> Iterator[str]:
     alert = notice.alert
     if notice.phase == "raised":
-        yield f"Since {alert.since:%-d %B %Y, %H:%M} UTC."
+        yield f"Since {minute_in_utc(alert.since)}."
         if alert.recovered_at:
-            yield f"Resolved on {alert.recovered_at:%-d %B %Y, %H:%M} UTC."
+            yield f"Resolved on {minute_in_utc(alert.recovered_at)}."
     elif alert.recovered_at:
-        yield f"From {alert.since:%-d %B %Y, %H:%M} to {alert.recovered_at:%-d %B %Y, %H:%M} UTC."
+        yield f"From {minute_in_utc(alert.since)} to {minute_in_utc(alert.recovered_at)}."
 
 
 def _words(notice: Notice) -> str:
