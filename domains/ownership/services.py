@@ -9,8 +9,8 @@ after a time, with a warning before, because SES limits the number of identities
 """
 
 import secrets
-from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from smtplib import SMTPException
@@ -54,7 +54,7 @@ from notifications.alerts import services as alerts_services
 from notifications.email import services as email_services
 from tenants.resources import services as resources_services
 
-DISPLACED, EXPIRING = "domain.displaced", "domain.expiring"  # kinds of alerts
+DISPLACED, EXPIRING, REMOVED = "domain.displaced", "domain.expiring", "domain.removed"  # kinds of alerts
 CLEARED = {
     "dkim_tokens": [],
     "dkim_zone": "",
@@ -281,7 +281,7 @@ def _warn_owners(domain: Domain, now: datetime) -> None:
 
 @transaction.atomic
 def withdraw_warning(domain: Domain) -> None:
-    """Owners are warned anew before a removal: the domain was on hold, or nobody could be sent the warning."""
+    """Owners are warned again before a removal: the domain was on hold, or nobody could be sent the warning."""
     if domain.unproven_warned_at is None:
         return
     domain.unproven_warned_at = None
@@ -290,14 +290,13 @@ def withdraw_warning(domain: Domain) -> None:
 
 
 def _remove(now: datetime) -> int:
-    gone: dict[Customer, list[str]] = defaultdict(list)
+    gone: list[Domain] = []
     over = [each for each in _overdue(now, settings.UNPROVEN_DOMAIN_DAYS) if each.removal_at and each.removal_at <= now]
     isolation.each_alone("expired domains", over, partial(_remove_one, now=now, gone=gone))
-    isolation.each_alone("removed domains", gone.items(), lambda each: _notify_removed(*each))
-    return sum(map(len, gone.values()))
+    return len(gone)
 
 
-def _remove_one(domain: Domain, *, now: datetime, gone: dict[Customer, list[str]]) -> None:
+def _remove_one(domain: Domain, *, now: datetime, gone: list[Domain]) -> None:
     """Remove it if a check after its deadline, and not long ago, found it unproven. Otherwise have it checked."""
     try:
         with transaction.atomic():
@@ -312,17 +311,19 @@ def _remove_one(domain: Domain, *, now: datetime, gone: dict[Customer, list[str]
                 queue_checks()
                 return
             deletion_services.mark_for_deletion(domain=domain, typed_name=domain.name, actor=None, because=BECAUSE)
+            _notify_removed(locked, now)
     except Refused as refused:  # a person must first remove its subdomains or addresses
         _log.info("unproven domain not removed", domain=domain.pk, problem=str(refused))
         return
-    gone[domain.customer].append(str(domain))
+    gone.append(domain)
 
 
-def _notify_removed(customer: Customer, names: list[str]) -> None:
-    shown = "\n".join(names)
-    text = (
-        f"We removed these domains because they weren't verified within {settings.UNPROVEN_DOMAIN_DAYS} days:\n\n"
-        f"{shown}\n\n"
-        "You can add them again when you're ready to publish their records.\n"
+def _notify_removed(domain: Domain, now: datetime) -> None:
+    """Queue the email in the transaction of the removal. It is about the customer, whose page stays."""
+    why = (
+        f"We removed {domain} because it wasn't verified within {settings.UNPROVEN_DOMAIN_DAYS} days. "
+        "You can add it again when you're ready to publish its records."
     )
-    notify_owners(customer, f"{len(names):,} unverified {'domain' if len(names) == 1 else 'domains'} removed", text)
+    about = replace(domain_subject(domain), type="customer", id=domain.customer_id)
+    for owner in owners_of(domain.customer):
+        alerts_services.announce(kind=REMOVED, about=about, person=owner, why=why, now=now)

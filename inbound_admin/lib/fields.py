@@ -35,7 +35,7 @@ class UtcField(forms.DateTimeField):
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"})
 
-    def to_python(self, value: object) -> datetime | None:
+    def to_python(self, value: Any) -> datetime | None:
         with timezone.override(UTC):
             moment: datetime | None = super().to_python(value)
         return moment

@@ -219,7 +219,7 @@ KEPT = frozenset(
     "verification_token dkim_tokens dkim_zone dkim_origin own_dkim_key ses_dkim_signing ses_on_mx_failure "
     "settings_unanswered ses_mail_from identity_status dkim_status mail_from_status ses_error_type ses_looked_at "
     "ses_soa last_ses_check ses_problem zone zone_at last_dns_check policies provider domain_connect domain_connect_at "
-    "soa_serial soa_serial_since mta_sts mta_sts_at "
+    "soa_serial soa_serial_since mta_sts mta_sts_at mta_sts_block "
     "mail_rules mx_facts receiving_state state known_state state_since summary watched_from verified_at "
     "failed_checks".split()
 )

@@ -1,7 +1,9 @@
 """Unproven domains expire after a warning to their owners, and a customer can have only a limited number of them."""
 
 from datetime import datetime, timedelta
+from smtplib import SMTPException
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.core import mail
@@ -73,8 +75,10 @@ def test_owners_are_warned_before_an_unproven_domain_is_deleted(alice: Customer)
     assert exists(domain)
     expire(at(8))
     assert not exists(domain)
+    email_services.send_due(now=at(8))
     assert mail.outbox[-1].to == ["alice@alice.example"]
-    assert "shop.com" in mail.outbox[-1].body
+    assert mail.outbox[-1].subject == "shop.com: An unverified domain was removed"
+    assert "We removed shop.com because it wasn't verified within 30 days." in mail.outbox[-1].body
     assert Change.objects.get(what="domain.deleted").because == ownership_services.BECAUSE
 
 
@@ -167,6 +171,22 @@ def test_a_domain_proven_while_others_are_deleted_is_kept(alice: Customer) -> No
     finally:
         post_delete.disconnect(sender=Domain, dispatch_uid="test")
     assert (exists(longer), exists(shop)) == (False, True)
+
+
+def test_the_email_about_a_removal_is_tried_again_if_it_cannot_be_sent(
+    alice: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("shop.com", "store.com"):
+        make_unproven(40, alice, name=name, unproven_warned_at=NOW - timedelta(days=8))
+    with monkeypatch.context() as patch:
+        patch.setattr(mail.get_connection().__class__, "send_messages", Mock(side_effect=SMTPException))
+        assert expire(NOW) == 2
+        email_services.send_due(now=NOW)
+    assert mail.outbox == []
+    email_services.send_due(now=at(1))
+    (sent,) = mail.outbox
+    assert "shop.com" in sent.body
+    assert "store.com" in sent.body
 
 
 def due_for_removal(alice: Customer, **fields: Any) -> Domain:
