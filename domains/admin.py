@@ -24,6 +24,7 @@ from domains.records.core import EXPECTABLE
 from domains.settings import services as settings_services
 from inbound_admin.lib.admin import ReadOnly
 from inbound_admin.lib.errors import Problem
+from inbound_admin.lib.fields import UtcField
 from inbound_admin.lib.seen import fingerprint
 
 
@@ -32,7 +33,7 @@ class AdminOverrideForm(ActionForm):
 
     because = forms.CharField(label="Reason", required=False, max_length=2000)
     until = forms.CharField(
-        label="Until", required=False, max_length=40
+        label="Until (UTC)", required=False, max_length=40
     )  # parsed by `_read`, because Django hides its errors
     customer = CustomerChoice(label="Transfer to", required=False)
     shown_as = forms.ChoiceField(label="Override as", required=False)
@@ -225,7 +226,7 @@ def _read(request: HttpRequest) -> ActionInput | str:
     form.full_clean()  # `ActionAdmin` refused what is invalid
     data = form.cleaned_data
     try:
-        until = forms.DateTimeField(required=False).clean(data["until"])
+        until = UtcField(required=False).clean(data["until"])
     except forms.ValidationError as error:
         return f"Until: {' '.join(error.messages)}"
     given = {name: data[name] for name in ("because", "customer", "shown_as", "record", "host")}

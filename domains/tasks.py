@@ -82,9 +82,9 @@ def forget_old(timestamp: int) -> None:
     sharing_services.delete_old_links(now=timezone.now())
 
 
-@jobs.periodic("domains.end_unproven", cron="17 3 * * *")
+@jobs.periodic("domains.end_unproven", cron="17 * * * *")
 def end_unproven(timestamp: int) -> None:
-    """Nightly: warn about unproven domains, and delete expired ones."""
+    """Hourly: warn about unproven domains, and delete expired ones."""
     ownership_services.expire_unproven_domains(now=timezone.now())
 
 

@@ -198,6 +198,7 @@ TEMPLATES = [
                 )
             ],
             "builtins": [
+                "django.templatetags.tz",
                 "django.templatetags.l10n",
                 "django_cotton.templatetags.cotton",
                 "template_partials.templatetags.partials",

@@ -23,4 +23,5 @@ async def clear(timestamp: int) -> None:
     await app.job_manager.delete_old_jobs(
         nb_hours=KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
-    await sync_to_async(counters.rollup)(now=timezone.now(), kept=timedelta(days=settings.COUNTS_DAYS))
+    if settings.COUNTS_DAYS > 0:
+        await sync_to_async(counters.rollup)(now=timezone.now(), kept=timedelta(days=settings.COUNTS_DAYS))

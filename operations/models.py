@@ -1,6 +1,6 @@
 """Models that span the apps: tenant migrations, drift, batches, domain removals and imports."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import models
@@ -66,7 +66,7 @@ class Migration(models.Model):
         indexes = (models.Index(fields=("state", "created_at"), name="migration_by_state"),)
 
     def __str__(self) -> str:
-        return f"{self.get_chosen_display()}, {self.created_at:%-d %b %Y %H:%M} UTC"
+        return f"{self.get_chosen_display()}, {self.created_at.astimezone(UTC):%-d %b %Y %H:%M} UTC"
 
     @property
     def is_finished(self) -> bool:
@@ -261,7 +261,7 @@ class Batch(models.Model):
         verbose_name_plural = "batches"
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}, {self.created_at:%-d %b %Y %H:%M} UTC"
+        return f"{self.get_kind_display()}, {self.created_at.astimezone(UTC):%-d %b %Y %H:%M} UTC"
 
 
 class BatchItem(models.Model):

@@ -15,6 +15,7 @@ from domains.models.history import ObservedAnswer
 from domains.records.selectors import records_page
 from inbound_admin.lib.exports import moment
 from inbound_admin.lib.lists import exactly
+from inbound_admin.lib.retention import oldest_kept
 
 MOST_EVENTS = 100
 SHORTEST = timedelta(minutes=1)  # shortest period that the timelines show
@@ -60,7 +61,7 @@ def history_of(domain: Domain, *, now: datetime, moments: tuple[datetime, dateti
     """Return the history from the first answer, over at most DNS_HISTORY_DAYS. The viewer must be allowed to see the
     domain (`domain_list.selectors.domains_for`).
     """
-    oldest = now - timedelta(days=settings.DNS_HISTORY_DAYS)
+    oldest = oldest_kept(settings.DNS_HISTORY_DAYS, now=now)
     spans = spans_of(domain, since=oldest)
     start = min(max(oldest, min((span.since for span in spans), default=now)), now - SHORTEST)
     found = events(span for span in spans if span.since >= start)

@@ -4,7 +4,7 @@ When something changed, it also asks for the zone's serial and nameservers: they
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
@@ -17,6 +17,7 @@ from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
 from domains.providers.core import provider_of
 from inbound_admin.lib.freshness import not_newer
+from inbound_admin.lib.retention import oldest_kept
 
 Answers = Mapping[Question, Sequence[Answer]]
 _Key = tuple[str, str, str]  # name, type, resolver
@@ -53,7 +54,7 @@ def new_nameservers(domain: Domain, *, since: datetime) -> str:
 
 def delete_old_answers(*, now: datetime) -> int:
     """Delete answers that ended more than DNS_HISTORY_DAYS ago. Current answers stay, however old they are."""
-    before = now - timedelta(days=settings.DNS_HISTORY_DAYS)
+    before = oldest_kept(settings.DNS_HISTORY_DAYS, now=now)
     return ObservedAnswer.objects.filter(until__lt=before).delete()[0]
 
 

@@ -337,9 +337,9 @@ class Domain(SesIdentity):
     @property
     def removal_at(self) -> datetime | None:
         """Return when it will be removed because nobody proved it; None before the warning, and once it is verified."""
-        if self.unproven_warned_at is None or self.is_proven or self.is_verified:
-            return None
         days, warning = settings.UNPROVEN_DOMAIN_DAYS, settings.UNPROVEN_WARNING_DAYS
+        if self.unproven_warned_at is None or self.is_proven or self.is_verified or not days:
+            return None
         return max(self.created_at + timedelta(days=days), self.unproven_warned_at + timedelta(days=warning))
 
     @property

@@ -5,7 +5,7 @@ from django import forms
 from accounts.people.forms import CustomerChoice
 from domains.checking.core.judgement import State
 from domains.records.core import EXPECTABLE
-from inbound_admin.lib.fields import AS_TYPED, BecauseForm
+from inbound_admin.lib.fields import AS_TYPED, BecauseForm, UtcField
 from inbound_admin.lib.seen import SeenField, fingerprint
 
 
@@ -24,11 +24,10 @@ class ReleaseForm(SupportForm):
 
 
 class HoldForm(SupportForm):
-    until = forms.DateTimeField(
+    until = UtcField(
         label="Until",
         required=False,
         help_text="In UTC. Leave blank to hold the domain until someone releases it.",
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
 
 
@@ -36,10 +35,9 @@ class OverrideForm(SupportForm):
     """The status to show, for a limited time."""
 
     state = forms.ChoiceField(label="Status", choices=[(each.value, each.label) for each in State])
-    until = forms.DateTimeField(
+    until = UtcField(
         label="Until",
         help_text="The override ends automatically. In UTC, within 3 months.",
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
 
 

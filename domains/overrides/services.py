@@ -24,12 +24,20 @@ from domains.identity import services as identity_services
 from domains.jobs import queue_checks
 from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.ownership.services import handover_shown, holder_changed, lock_zone, notify_owners, tenure_ended
+from domains.ownership.services import (
+    handover_shown,
+    holder_changed,
+    lock_zone,
+    notify_owners,
+    tenure_ended,
+    withdraw_warning,
+)
 from domains.records.core import EXPECTABLE, parse_expected_host
 from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
 from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.moments import minute_in_utc
 from inbound_admin.lib.seen import refuse_if_changed
 from notifications.alerts import services as alerts_services
 from tenants.lifecycle.selectors import tenant_of
@@ -146,22 +154,16 @@ def _override_values(domain: Domain) -> dict[str, str | None]:
     until = domain.override_until
     return {
         "shown_as": domain.override_state or domain.state,
-        "until": f"{until:%-d %B %Y, %H:%M} UTC" if until else None,
+        "until": minute_in_utc(until) if until else None,
     }
 
 
 BY_STAFF = "Moved by support."
+PAST = "That time is in the past. Choose a later time, or leave the field blank."
 TRANSFER_FIELDS = (
     *("customer", "tenant", *WISH, "held_because", "expectations", "dmarc_reports_to", "said_added_at"),
-    *(
-        "routes_unchecked",
-        "routes_problem",
-        "routes_look_at",
-        "former_dkim_key",
-        "moved_at",
-        "moved_from",
-        "held_since",
-    ),
+    *("routes_unchecked", "routes_problem", "routes_look_at", "former_dkim_key"),
+    *("moved_at", "moved_from", "held_since"),
     *("next_check_at", "proven_at", "unproven_warned_at", *FIELDS),
 )
 
@@ -176,12 +178,13 @@ def hold(
         raise Refused(f"{domain} has been on hold since {locked.held_at:%-d %B %Y}.")
     because = require_reason(because, "Enter the reason for the hold.")
     if until is not None and until <= timezone.now():
-        raise Refused("That time is in the past. Choose a later time, or leave the field blank.")
+        raise Refused(PAST)
     _refuse_unseen(locked, "hold", seen)
     locked.held_at, locked.held_by = timezone.now(), actor
     locked.held_because, locked.held_until = because, until
     locked.save(update_fields=("held_at", "held_by", "held_because", "held_until"))
-    after = {"held": True, "until": f"{until:%-d %B %Y, %H:%M} UTC" if until else None}
+    withdraw_warning(locked)
+    after = {"held": True, "until": minute_in_utc(until) if until else None}
     _record("domain.held", locked, actor, because, bulk_id, before={"held": False}, after=after)
 
 
@@ -199,6 +202,7 @@ def _release(locked: Domain, actor: User | None, because: str, bulk_id: str) -> 
     locked.held_at = locked.held_by = locked.held_until = None
     locked.held_because, locked.next_check_at = "", timezone.now()
     locked.save(update_fields=("held_at", "held_by", "held_because", "held_until", "next_check_at"))
+    withdraw_warning(locked)
     _record("domain.released", locked, actor, because, bulk_id, before={"held": True}, after={"held": False})
     queue_checks()
 

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.models.people import Customer, User
 from accounts.people.selectors import supports_everyone
-from domains.checking.core.judgement import SesStatus
+from domains.checking.core.judgement import SesStatus, State
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName
 from domains.ownership.core import OUR_REASONS
@@ -44,6 +44,21 @@ def expiring_domains() -> QuerySet[Domain]:
     rows = unproven_domains().filter(verified_at=None).exclude(claim_reason__in=OUR_REASONS)
     rows = rows.exclude(stage=Stage.READY, identity_status=SesStatus.SUCCESS)
     return rows.exclude(stage=Stage.DELETING)
+
+
+def is_found_unproven(domain: Domain, *, since: datetime) -> bool:
+    """Return whether DNS and, unless it is a claim, SES have answered since then without a proof.
+
+    A lookup that failed shows nothing, nor does a domain whose records are published and that SES hasn't verified yet.
+    """
+    checks = list(domain.record_checks.values_list("state", "checked_at"))
+    if not checks or any(state == State.COULD_NOT_CHECK or at < since for state, at in checks):
+        return False
+    if domain.stage == Stage.CLAIM:
+        return True
+    is_read = domain.last_ses_check is not None and domain.last_ses_check >= since
+    is_answered = is_read and (not domain.ses_problem or domain.is_gone)
+    return is_answered and domain.state not in (State.COULD_NOT_CHECK, State.SPREADING)
 
 
 def unproven_domains_left(customer: Customer, actor: User | None) -> int | None:

@@ -9,8 +9,8 @@ after a time, with a warning before, because SES limits the number of identities
 """
 
 import secrets
-from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from smtplib import SMTPException
@@ -29,7 +29,7 @@ from audit import services as audit_services
 from domains.deletion import services as deletion_services
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
-from domains.jobs import queue_identity_deletion
+from domains.jobs import queue_checks, queue_identity_deletion
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName, parse_existing_domain
 from domains.ownership.core import PUBLIC_REASONS, TOO_LATE, ClaimReason
@@ -37,6 +37,7 @@ from domains.ownership.selectors import (
     below_or_above,
     expiring_domains,
     held_domains,
+    is_found_unproven,
     name_and_parents,
     related_domains,
     unproven_domains,
@@ -48,11 +49,12 @@ from inbound_admin.lib import isolation
 from inbound_admin.lib.database import in_values
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.mail_addresses import plain_address
+from notifications.alerts import selectors as alerts_selectors
 from notifications.alerts import services as alerts_services
 from notifications.email import services as email_services
 from tenants.resources import services as resources_services
 
-DISPLACED, EXPIRING = "domain.displaced", "domain.expiring"  # kinds of alerts
+DISPLACED, EXPIRING, REMOVED = "domain.displaced", "domain.expiring", "domain.removed"  # kinds of alerts
 CLEARED = {
     "dkim_tokens": [],
     "dkim_zone": "",
@@ -220,6 +222,7 @@ def notify_owners(customer: Customer, title: str, text: str, *, unsolicited: boo
         _log.error("mail not sent", title=title, customer=customer.id, problem=str(problem))
 
 
+CHECKED_WITHIN = timedelta(hours=2)  # before a removal. The worker removes every hour, and has it checked before
 BECAUSE = "Ownership wasn't proven in time."
 
 
@@ -258,15 +261,16 @@ def _warn(now: datetime) -> None:
     isolation.each_alone("expiring domains", unwarned, partial(_warn_owners, now=now))
 
 
-def _is_still_expiring(domain: Domain) -> bool:
-    """Lock the zone and check again: it may have been proven, verified or held since the list was read."""
+def _lock_expiring(domain: Domain, warned_at: datetime | None) -> Domain | None:
+    """Lock the zone and read again. None if it was proven, verified, held or transferred since the list was read."""
     lock_zone(domain.parsed)
-    return expiring_domains().filter(pk=domain.pk, customer=domain.customer_id, held_at=None).exists()
+    same = expiring_domains().filter(pk=domain.pk, customer=domain.customer_id, unproven_warned_at=warned_at)
+    return same.filter(held_at=None).select_related("customer").first()
 
 
 @transaction.atomic
 def _warn_owners(domain: Domain, now: datetime) -> None:
-    if not _is_still_expiring(domain):
+    if _lock_expiring(domain, None) is None:
         return
     domain.unproven_warned_at = now
     domain.save(update_fields=("unproven_warned_at",))
@@ -277,31 +281,51 @@ def _warn_owners(domain: Domain, now: datetime) -> None:
     audit_services.record("domain.expiring", about=about, actor=None, after={"until": f"{until:%Y-%m-%d}"})
 
 
+@transaction.atomic
+def withdraw_warning(domain: Domain) -> None:
+    """Owners are warned again before a removal: the domain was on hold, or nobody could be sent the warning."""
+    if domain.unproven_warned_at is None:
+        return
+    domain.unproven_warned_at = None
+    domain.save(update_fields=("unproven_warned_at",))
+    alerts_services.observe(kind=EXPIRING, about=domain_subject(domain), firing=False, why="", severity="medium")
+
+
 def _remove(now: datetime) -> int:
-    gone: dict[Customer, list[str]] = defaultdict(list)
+    gone: list[Domain] = []
     over = [each for each in _overdue(now, settings.UNPROVEN_DOMAIN_DAYS) if each.removal_at and each.removal_at <= now]
-    isolation.each_alone("expired domains", over, partial(_remove_one, gone=gone))
-    isolation.each_alone("removed domains", gone.items(), lambda each: _notify_removed(*each))
-    return sum(map(len, gone.values()))
+    isolation.each_alone("expired domains", over, partial(_remove_one, now=now, gone=gone))
+    return len(gone)
 
 
-def _remove_one(domain: Domain, *, gone: dict[Customer, list[str]]) -> None:
+def _remove_one(domain: Domain, *, now: datetime, gone: list[Domain]) -> None:
+    """Remove it if a check after its deadline, and not long ago, found it unproven. Otherwise have it checked."""
     try:
         with transaction.atomic():
-            if not _is_still_expiring(domain):
+            locked = _lock_expiring(domain, domain.unproven_warned_at)
+            if locked is None or locked.removal_at is None:
+                return
+            if alerts_selectors.is_unsent(EXPIRING, object_id=domain.pk):
+                withdraw_warning(locked)
+                return
+            if not is_found_unproven(locked, since=max(locked.removal_at, now - CHECKED_WITHIN)):
+                Domain.objects.filter(pk=domain.pk).update(next_check_at=now)
+                queue_checks()
                 return
             deletion_services.mark_for_deletion(domain=domain, typed_name=domain.name, actor=None, because=BECAUSE)
+            _notify_removed(locked, now)
     except Refused as refused:  # a person must first remove its subdomains or addresses
         _log.info("unproven domain not removed", domain=domain.pk, problem=str(refused))
         return
-    gone[domain.customer].append(str(domain))
+    gone.append(domain)
 
 
-def _notify_removed(customer: Customer, names: list[str]) -> None:
-    shown = "\n".join(names)
-    text = (
-        f"We removed these domains because they weren't verified within {settings.UNPROVEN_DOMAIN_DAYS} days:\n\n"
-        f"{shown}\n\n"
-        "You can add them again when you're ready to publish their records.\n"
+def _notify_removed(domain: Domain, now: datetime) -> None:
+    """Queue the email in the transaction of the removal. It is about the customer, whose page stays."""
+    why = (
+        f"We removed {domain} because it wasn't verified within {settings.UNPROVEN_DOMAIN_DAYS} days. "
+        "You can add it again when you're ready to publish its records."
     )
-    notify_owners(customer, f"{len(names):,} unverified {'domain' if len(names) == 1 else 'domains'} removed", text)
+    about = replace(domain_subject(domain), type="customer", id=domain.customer_id)
+    for owner in owners_of(domain.customer):
+        alerts_services.announce(kind=REMOVED, about=about, person=owner, why=why, now=now)

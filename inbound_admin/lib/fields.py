@@ -1,8 +1,10 @@
 """Form fields for several apps, and the form of a reason."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from inbound_admin.lib.foreign_text import without_nul
 from inbound_admin.lib.mail_addresses import plain_address
@@ -26,6 +28,17 @@ class AddressField(forms.EmailField):
     def to_python(self, value: object) -> str:
         """Remove the full stop of a sentence."""
         return str(super().to_python(plain_address(str(value)).rstrip(".") if value else value))
+
+
+class UtcField(forms.DateTimeField):
+    """A time in UTC, as its label or help text says, whatever the setting TIME_ZONE is."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"})
+
+    def to_python(self, value: Any) -> datetime | None:
+        with timezone.override(UTC):
+            moment: datetime | None = super().to_python(value)
+        return moment
 
 
 class BecauseForm(forms.Form):

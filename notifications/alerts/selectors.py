@@ -11,7 +11,7 @@ from accounts.models.people import User
 from accounts.people.selectors import Viewer, memberships_of, owners_of, supports_everyone
 from inbound_admin.lib.database import in_values
 from notifications.alerts.core import PAGES, REGION_PAGES, STAFF_PAGES, AlertState, Audience, CustomerPeople, Staff
-from notifications.models.alerts import LIVE, Alert
+from notifications.models.alerts import LIVE, Alert, Notice
 
 OPEN, ACKNOWLEDGED, OVER = "open", "acknowledged", "recovered"  # as the API names them
 IN_STATE = {
@@ -83,6 +83,12 @@ def live_alerts_about(object_type: str, object_ids: Iterable[str]) -> set[tuple[
 def open_objects(kind: str) -> QuerySet[Alert, str]:
     """Return the IDs of objects with an open alert of this kind."""
     return Alert.objects.filter(kind=kind, state=AlertState.OPEN).order_by().values_list("object_id", flat=True)
+
+
+def is_unsent(kind: str, *, object_id: str) -> bool:
+    """Return whether the open alert has email notices and none was sent. False if nobody wants them."""
+    notices = Notice.objects.filter(alert__kind=kind, alert__object_id=object_id, alert__state=AlertState.OPEN)
+    return notices.exists() and not notices.filter(sent_at__isnull=False).exists()
 
 
 def page_of_object(object_type: str, object_id: str, *, staff: bool) -> str:

@@ -5,7 +5,7 @@ acknowledge an alert or mute it for a while. `delete_expired` applies the retent
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from audit.models import Change
 from audit.services import Subject, acted_for_customer
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.retention import oldest_kept
 from notifications.alerts.core import (
     AlertSeverity,
     AlertState,
@@ -272,8 +273,7 @@ def _about(about: Subject) -> QuerySet[Alert]:
 
 
 def _locked_watch(kind: str, about: Subject, audience: Audience) -> Alert | None:
-    live = _about(about).filter(kind=kind, state__in=LIVE, **audience.columns)
-    return live.select_for_update(of=("self",)).first()
+    return _about(about).filter(kind=kind, state__in=LIVE, **audience.columns).select_for_update(of=("self",)).first()
 
 
 def _of_former(about: Subject, customer_id: str) -> QuerySet[Alert]:
@@ -382,7 +382,7 @@ def _record(what: str, alert: Alert, actor: Any, **sides: Any) -> None:
 
 
 def _day(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
 
 
 @transaction.atomic
@@ -393,8 +393,8 @@ def delete_customer_data(*, customer_id: str) -> None:
 
 
 def delete_expired(*, now: datetime) -> None:
-    """Delete old events, deliveries and resolved alerts. Pending deliveries and open alerts stay."""
-    before = now - timedelta(days=settings.ALERTS_KEPT_DAYS)
+    """Delete old events, deliveries and resolved alerts. Pending deliveries, and open or muted alerts stay."""
+    before = oldest_kept(settings.ALERTS_KEPT_DAYS, now=now)
     waiting = Delivery.objects.filter(state=DeliveryState.WAITING)
     Event.objects.filter(at__lt=before).exclude(pk__in=waiting.values("event")).delete()
-    Alert.objects.filter(state=AlertState.RECOVERED, recovered_at__lt=before).delete()
+    Alert.objects.filter(state=AlertState.RECOVERED, recovered_at__lt=before).exclude(muted_until__gt=now).delete()

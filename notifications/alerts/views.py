@@ -26,6 +26,7 @@ from notifications.alerts.selectors import (
     own_alerts_for,
     page_of_object,
 )
+from notifications.email.core import MOST_TRIES
 from notifications.models.alerts import Alert
 
 MUTES = (("1", "1 day"), ("7", "1 week"), ("30", "30 days"))
@@ -87,6 +88,8 @@ def _context(found: Alert, request: SignedIn) -> dict[str, Any]:
         "is_muted": is_muted(found, timezone.now()),
         "mute": MuteForm(),
         "told": notified[:50],
+        "failing": found.notices.filter(sent_at=None, tries__gt=0).select_related("person").order_by("pk")[:50],
+        "most_tries": MOST_TRIES,
         "earlier": same.exclude(pk=found.pk)[:20],
     }
 

@@ -7,6 +7,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.db.models.functions import TruncHour
 from django.utils import timezone
 from standardwebhooks import Webhook
 
@@ -126,8 +127,7 @@ def _record_failure(delivery: Delivery, made: Attempt) -> None:
     target.failing_since = target.failing_since or made.started_at
     target.save(update_fields=("failing_since",))
     log.info("webhook not delivered", delivery=delivery.pk, target=target.pk, problem=made.problem)
-    days = settings.WEBHOOK_OFF_AFTER_DAYS
-    if made.status == GONE or should_disable(failing_since=target.failing_since, now=ended, days=days):
+    if made.status == GONE or _fails_steadily(target, ended):
         webhooks_services.disable(target, because=_why_off(target, made), now=ended)
         return
     due = next_attempt(delivery.attempts_made, now=ended, jitter=random())  # noqa: S311  it only spreads  # nosec B311
@@ -136,6 +136,13 @@ def _record_failure(delivery: Delivery, made: Attempt) -> None:
         return
     _pending(delivery).update(next_attempt_at=due)
     queue_delivery(delivery, in_seconds=max(1, round((due - ended).total_seconds())))
+
+
+def _fails_steadily(target: WebhookTarget, now: datetime) -> bool:
+    days = settings.WEBHOOK_OFF_AFTER_DAYS
+    made = Attempt.objects.filter(delivery__target=target, started_at__gt=now - timedelta(days=days))
+    hours = made.order_by().annotate(hour=TruncHour("started_at")).values_list("hour", flat=True).distinct()
+    return should_disable(failing_since=target.failing_since, tried=list(hours), now=now, days=days)
 
 
 def _why_off(target: WebhookTarget, made: Attempt) -> str:

@@ -39,6 +39,16 @@ def after_quiet_hours(schedule: EmailSchedule, moment: datetime) -> datetime:
     return _next(end, moment) if quiet else moment
 
 
+FAILS_AFTER = 6  # tries, within about an hour: then operators are alerted
+MOST_TRIES = 60  # in about 13 days
+LONGEST_WAIT = timedelta(hours=6)
+
+
+def next_try(tries: int, *, now: datetime) -> datetime:
+    """Return when to send an email again that has failed after this many failures before."""
+    return now + min(timedelta(minutes=2 ** min(tries, 9)), LONGEST_WAIT)
+
+
 def _next(at: time, now: datetime) -> datetime:
     """Return the next time after `now` with the time of day `at`."""
     today = now.replace(hour=at.hour, minute=at.minute, second=0, microsecond=0)

@@ -21,11 +21,12 @@ from django.utils import timezone
 from inbound_admin.lib import isolation
 from inbound_admin.lib.foreign_text import escaped
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
+from inbound_admin.lib.moments import minute_in_utc
 from notifications.alerts.core import ALWAYS_SENT, kind_named
 from notifications.alerts.selectors import may_receive, page_of_object
-from notifications.email.core import EmailSchedule, mail_due
+from notifications.email.core import MOST_TRIES, EmailSchedule, after_quiet_hours, mail_due, next_try
 from notifications.jobs import queue_emails
-from notifications.models.alerts import Alert, Notice
+from notifications.models.alerts import Alert, Notice, NotificationPreference
 
 
 def link_to(object_type: str, object_id: str, *, staff: bool) -> str:
@@ -38,9 +39,7 @@ def link_to(object_type: str, object_id: str, *, staff: bool) -> str:
 
 NEWS_EVERY = timedelta(minutes=10)  # of one kind to one person: 40 domains that are verified in turn are few emails
 AT_ONCE = 500
-MOST_TRIES = 12
 MOST_NAMED = 50
-LONGEST_WAIT = timedelta(hours=6)
 log = structlog.get_logger(__name__)
 
 
@@ -75,12 +74,12 @@ def _earliest_news(person_id: int, kind: str, now: datetime) -> datetime:
 
 def queue_notices(alert: Alert, phase: str, people: Iterable[tuple[int, EmailSchedule]], now: datetime) -> None:
     """Store an email to each person for the time of their schedule, and queue the job if one is due."""
-    local = timezone.localtime(now)
-    due = [(pk, mail_due(schedule, now=local)) for pk, schedule in people]
-    rows = [Notice(alert=alert, person_id=pk, phase=phase, due_at=at) for pk, at in due if at is not None]
-    if kind_named(alert.kind).is_news:
-        for row in rows:
-            row.due_at = max(row.due_at, _earliest_news(row.person_id, alert.kind, now))
+    rows = []
+    for pk, schedule in people:
+        due = mail_due(schedule, now=timezone.localtime(now))
+        if due is not None and kind_named(alert.kind).is_news:
+            due = after_quiet_hours(schedule, timezone.localtime(max(due, _earliest_news(pk, alert.kind, now))))
+        rows += [Notice(alert=alert, person_id=pk, phase=phase, due_at=due)] if due is not None else []
     Notice.objects.bulk_create(rows, ignore_conflicts=True)
     if any(row.due_at <= now for row in rows):
         queue_emails()
@@ -113,9 +112,13 @@ def reschedule(*, person: Any, schedule: EmailSchedule, unwanted: Collection[str
 
 
 def _postpone(notices: Sequence[Notice], *, now: datetime, problem: str) -> None:
-    wait = min(timedelta(minutes=2 ** min(notices[0].tries, 9)), LONGEST_WAIT)
+    """Try again later, after the person's quiet hours except for what is always sent."""
+    due = next_try(notices[0].tries, now=now)
+    preference = NotificationPreference.objects.filter(person=notices[0].person_id).first()
     own = Notice.objects.filter(pk__in=[notice.pk for notice in notices])
-    own.update(tries=F("tries") + 1, problem=escaped(problem)[:500], due_at=now + wait)
+    own.update(tries=F("tries") + 1, problem=escaped(problem)[:500], due_at=due)
+    if preference is not None:
+        own.exclude(alert__kind__in=ALWAYS_SENT).update(due_at=preference.after_quiet_hours(due))
 
 
 def _send(notices: Sequence[Notice], *, now: datetime, sent: list[Sequence[Notice]]) -> None:
@@ -171,11 +174,11 @@ def _part(notice: Notice) -> str:
 def _since(notice: Notice) -> Iterator[str]:
     alert = notice.alert
     if notice.phase == "raised":
-        yield f"Since {alert.since:%-d %B %Y, %H:%M} UTC."
+        yield f"Since {minute_in_utc(alert.since)}."
         if alert.recovered_at:
-            yield f"Resolved on {alert.recovered_at:%-d %B %Y, %H:%M} UTC."
+            yield f"Resolved on {minute_in_utc(alert.recovered_at)}."
     elif alert.recovered_at:
-        yield f"From {alert.since:%-d %B %Y, %H:%M} to {alert.recovered_at:%-d %B %Y, %H:%M} UTC."
+        yield f"From {minute_in_utc(alert.since)} to {minute_in_utc(alert.recovered_at)}."
 
 
 def _words(notice: Notice) -> str:

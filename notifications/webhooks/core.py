@@ -4,10 +4,11 @@ Payloads are JSON: Standard Webhooks, or the format of Slack and similar service
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 from inbound_admin.lib.public_url import PublicUrl, parse_url
@@ -91,9 +92,20 @@ def next_attempt(attempts: int, *, now: datetime, jitter: float = 0.0) -> dateti
     return now + PAUSES[max(attempts, 1) - 1] * (1 + MOST_JITTER * min(max(jitter, 0.0), 1.0))
 
 
-def should_disable(*, failing_since: datetime | None, now: datetime, days: int) -> bool:
-    """Whether a target has failed for so long that it is turned off."""
-    return failing_since is not None and now - failing_since >= timedelta(days=days)
+LONGEST_GAP = timedelta(days=2)  # between two attempts of one series of failures: retries are at most 27 hours apart
+FEWEST_HOURS = 3  # in which it was tried
+
+
+def should_disable(*, failing_since: datetime | None, tried: Collection[datetime], now: datetime, days: int) -> bool:
+    """Whether a target has failed steadily for that many days, so that it is turned off. 0 days: never.
+
+    `tried`: the hours with attempts in that time. A pause without attempts shows nothing.
+    """
+    start = now - timedelta(days=days)
+    if not days or failing_since is None or failing_since > start or len(tried) < FEWEST_HOURS:
+        return False
+    moments = [start, *sorted(tried), now]
+    return all(later - earlier <= LONGEST_GAP for earlier, later in pairwise(moments))
 
 
 _WANTED = "Enter an https:// URL without a user name, such as https://example.com/hooks."

@@ -19,6 +19,7 @@ from audit import services as audit_services
 from audit.services import Subject
 from inbound_admin.lib import sealed, slow_work
 from inbound_admin.lib.errors import NotAllowed, RateLimited, Refused
+from inbound_admin.lib.moments import minute_in_utc
 from inbound_admin.lib.public_url import BadUrl
 from inbound_admin.lib.redaction import MASK
 from inbound_admin.lib.seen import refuse_if_changed
@@ -149,7 +150,7 @@ def make_new_secret(*, target: WebhookTarget, actor: Any, seen: str = "") -> str
         locked.old_secret, locked.old_secret_until = locked.secret, now + OLD_SECRET_FOR
     locked.secret = sealed.seal(secret)
     locked.save(update_fields=("secret", "old_secret", "old_secret_until"))
-    after = {"old_secret_signs_until": f"{locked.old_secret_until:%-d %B %Y, %H:%M} UTC"}
+    after = {"old_secret_signs_until": minute_in_utc(locked.old_secret_until)}
     _record("webhook.new_secret", locked, actor, after=after)
     return secret
 

@@ -1,4 +1,4 @@
-"""Alerts that no other app raises: SES unreachable, open drift. Checked every few minutes."""
+"""Alerts that no other app raises: SES unreachable, open drift, email that can't be sent. Checked every few minutes."""
 
 from contextlib import ExitStack
 from datetime import datetime
@@ -10,6 +10,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy, AwsProblem
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
+from notifications.email import selectors as email_selectors
 from operations.drift.core import RULES_AREA as RULES
 from operations.models import Difference
 
@@ -17,10 +18,11 @@ OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
 
 
 def watch(*, now: datetime) -> None:
-    """Never raises AwsProblem: a failed call is what the alert is about. If one raises, the other is still done."""
-    with ExitStack() as both:
-        both.callback(_drift, now)
-        both.callback(_amazon, now)
+    """Never raises AwsProblem: a failed call is what the alert is about. If one raises, the others are still done."""
+    with ExitStack() as all_of_them:
+        all_of_them.callback(_drift, now)
+        all_of_them.callback(_amazon, now)
+        all_of_them.callback(_email, now)
 
 
 def _amazon(now: datetime) -> None:
@@ -41,6 +43,11 @@ def _drift(now: datetime) -> None:
     number, first = open_.count(), open_.first()
     why = f"{number:,} open in identities and tenants. Oldest: {first.sentence}" if first else ""
     _observe("drift.found", "drift", f"Drift in {settings.AWS_REGION}", why, "medium", now)
+
+
+def _email(now: datetime) -> None:
+    why = email_selectors.failing_sentence(now=now)
+    _observe("email.failing", "email", "Email notifications", why, "high", now)
 
 
 def _observe(kind: str, what: str, name: str, why: str, severity: str, now: datetime) -> None:

@@ -1,12 +1,15 @@
 """Forms of bulk actions on domains: action, domains, details."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from accounts.people.forms import CustomerChoice
 from accounts.people.selectors import Viewer, customers_for
-from inbound_admin.lib.fields import uploaded_text
+from domains.overrides.services import PAST
+from inbound_admin.lib.fields import UtcField, uploaded_text
 from operations.batches.core import BatchKind
 from operations.domain_actions.core import (
     DESPITE_MX,
@@ -78,11 +81,10 @@ class WordsForm(forms.Form):
 
     customer = CustomerChoice(label="New customer", empty_label="Choose a customer")
     because = forms.CharField(label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
-    until = forms.DateTimeField(
+    until = UtcField(
         label="Until",
         required=False,
-        help_text="Leave blank to keep them on hold until someone releases them.",
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+        help_text="In UTC. Leave blank to keep them on hold until someone releases them.",
     )
     send_only = forms.BooleanField(
         label="Send only",
@@ -105,6 +107,12 @@ class WordsForm(forms.Form):
             self.fields["because"].required = False
         if "typed" in self.fields:
             self.fields["typed"].help_text = f"Type {number} to confirm."
+
+    def clean_until(self) -> datetime | None:
+        until: datetime | None = self.cleaned_data["until"]
+        if until is not None and until <= timezone.now():
+            raise forms.ValidationError(PAST)
+        return until
 
     def clean_typed(self) -> int:
         typed = int(self.cleaned_data["typed"])

@@ -11,7 +11,7 @@ and a customer with an identity below their domains that nobody has decided abou
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -354,7 +354,7 @@ def _next_of(migration: Migration, now: Clock) -> MigrationItem | None:
         free_at = now() + timedelta(seconds=seconds)
         limit = "1 customer" if migration.at_most_per_hour == 1 else f"{migration.at_most_per_hour:,} customers"
         running = Migration.objects.filter(pk=migration.pk, state=MigrationState.RUNNING)  # not if paused meanwhile
-        running.update(waits_because=WAITS.format(limit=limit, at=free_at))
+        running.update(waits_because=WAITS.format(limit=limit, at=free_at.astimezone(UTC)))
         queue_migrations(in_seconds=seconds)
         return None
     return item

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 WARNED_DAYS = (30, 7, 1)  # before a key in use expires: a notice at each
@@ -68,7 +68,7 @@ def _refused(keys: Sequence[KeyUse]) -> str:
     if any(key.by_function_at is not None and key.by_function_at >= moment for key in keys):
         return ""
     because = f": {last.problem}" if last.problem else ""
-    at = f"{moment:%-d %B %Y %H:%M} UTC"
+    at = f"{moment.astimezone(UTC):%-d %B %Y %H:%M} UTC"
     return f"The function's API key {last.name} was refused on {at}{because}. No mail is delivered with it. {REPLACE}"
 
 
@@ -112,5 +112,9 @@ def _expiring(key: KeyUse, now: datetime) -> tuple[int, str]:
 def _fine(working: Sequence[KeyUse]) -> str:
     last = max(working, key=lambda key: key.used_at.timestamp() if key.used_at else 0)
     until = f"expires on {last.expires_at:%-d %B %Y}" if last.expires_at else "doesn't expire"
-    used = f"was last used on {last.used_at:%-d %B %Y %H:%M} UTC" if last.used_at else "hasn't been used yet"
+    used = (
+        f"was last used on {last.used_at.astimezone(UTC):%-d %B %Y %H:%M} UTC"
+        if last.used_at
+        else "hasn't been used yet"
+    )
     return f"{last.name} {until} and {used}."

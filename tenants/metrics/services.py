@@ -10,6 +10,7 @@ from django.db.models import Sum
 from inbound_admin.lib import isolation
 from inbound_admin.lib.cloudwatch import MOST_QUERIES
 from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsProblem, AwsUnreachable
+from inbound_admin.lib.retention import oldest_kept
 from notifications.alerts.selectors import live_alerts_about
 from tenants.lifecycle.gateway import all_pages
 from tenants.metrics import gateway
@@ -99,7 +100,7 @@ def _account_is_due(now: datetime) -> bool:
 
 def delete_old(*, now: datetime) -> None:
     """Delete samples older than the retention setting, and events too old to be repeated."""
-    oldest = now - timedelta(days=settings.RATES_KEPT_DAYS)
+    oldest = oldest_kept(settings.RATES_KEPT_DAYS, now=now)
     RateSample.objects.filter(at__lt=oldest).delete()
     SesEvent.objects.filter(received_at__lt=oldest).delete()
 

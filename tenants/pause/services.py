@@ -5,7 +5,7 @@ Staff are reminded of a pause on its review date.
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -325,7 +325,7 @@ def _queue_recheck(tenant: Tenant) -> None:
         queue_status(tenant, in_seconds=LOOK_AGAIN_SECONDS)
         return
     wanted = "paused" if tenant.is_paused else "resumed"
-    why = f"Requested at {told_at:%H:%M} UTC, SES still reports {tenant.aggregate}, not {wanted}."
+    why = f"Requested at {told_at.astimezone(UTC):%H:%M} UTC, SES still reports {tenant.aggregate}, not {wanted}."
     if _store(tenant, status_problem=why, status_told_at=None):
         queue_status(tenant, in_seconds=settings.PAUSE_PROOF_SECONDS)
 

@@ -158,6 +158,18 @@ def test_old_ended_answers_are_deleted_and_current_ones_kept(sandbox: Sandbox, s
     assert domain.observed_answers.count() == current
 
 
+def test_ended_answers_are_kept_for_ever_with_zero_days(sandbox: Sandbox, settings: Settings) -> None:
+    settings.DNS_HISTORY_DAYS = 0
+    domain = set_up_domain(sandbox)
+    check_at(domain, 0)
+    publish(sandbox, domain)
+    check_at(domain, 1)
+    assert history_services.delete_old_answers(now=NOW + timedelta(days=4000)) == 0
+    shown = history_selectors.history_of(domain, now=NOW + timedelta(days=1))
+    assert shown.start == NOW
+    assert shown.events
+
+
 def test_after_a_transfer_the_history_begins_with_the_new_holder(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     check_at(domain, 0)

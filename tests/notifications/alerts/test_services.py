@@ -14,8 +14,9 @@ from accounts.roles import Role
 from audit.models import Change
 from inbound_admin.lib.errors import Refused
 from notifications.alerts.core import CustomerPeople, Effect
-from notifications.alerts.services import acknowledge, delete_expired, mute, notify_unmuted, resolve_silently, unmute
-from notifications.email.services import MOST_TRIES, send_due
+from notifications.alerts.services import acknowledge, mute, notify_unmuted, resolve_silently, unmute
+from notifications.email.core import MOST_TRIES
+from notifications.email.services import send_due
 from notifications.models.alerts import Alert, Notice, NotificationPreference
 from notifications.models.webhooks import Delivery, Event
 from notifications.preferences.services import preference_of
@@ -308,16 +309,6 @@ def test_changed_preferences_are_logged_once_and_unchanged_ones_not(alice: User)
     assert preference_of(alice).schedule.quiet_from == time(22)
     with pytest.raises(Refused, match="both a start and an end"):
         prefer(alice, quiet_from=time(22))
-
-
-def test_old_resolved_alerts_are_deleted_and_open_ones_kept(customer: Customer, settings: Settings) -> None:
-    raise_alert(customer.id)
-    recovery = raise_alert(customer.id, name="old.example")
-    resolve_silently(about=domain_subject(customer.id, "old.example"))
-    delete_expired(now=NOON + timedelta(days=settings.ALERTS_KEPT_DAYS + 1))
-    assert [alert.object_name for alert in Alert.objects.all()] == ["shop.example"]
-    assert not Alert.objects.filter(pk=recovery.pk).exists()
-    assert not Event.objects.exists()
 
 
 def test_who_was_notified_is_told_of_the_end_although_somebody_muted_the_alert(customer: Customer, alice: User) -> None:

@@ -18,13 +18,12 @@ from audit.models import Change
 from inbound_admin.lib.errors import Refused
 from notifications.deliveries.services import OVERDUE_AFTER, attempt
 from notifications.jobs import DELIVER
-from notifications.models.alerts import Alert
 from notifications.models.webhooks import Attempt, Delivery, DeliveryState, Event, WebhookTarget
 from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import PAUSES
 from notifications.webhooks.selectors import deliveries_for
-from notifications.webhooks.services import add_target, change_target, deliver_again, make_new_secret
+from notifications.webhooks.services import add_target, deliver_again, make_new_secret
 from operations.reconciler import services as reconciler_services
 from tests.factories import make_customer, make_staff
 from tests.notifications.factories import (
@@ -249,35 +248,6 @@ def test_a_delivery_is_given_up_after_the_last_attempt(receiver: Receiver, setti
     assert Delivery.objects.get().state == DeliveryState.GIVEN_UP
     assert len(receiver.received) == len(PAUSES) + 1
     assert WebhookTarget.objects.get().is_on
-
-
-def test_a_webhook_that_fails_for_days_is_turned_off_and_its_people_notified(
-    customer: Customer, alice: User, receiver: Receiver
-) -> None:
-    target = add_webhook(alice, customer, receiver.url)
-    receiver.status = 500
-    for _ in range(2):
-        emit_event(customer.id)
-    WebhookTarget.objects.update(failing_since=datetime.now(UTC) - timedelta(days=6))
-    attempt(delivery_id=Delivery.objects.first().pk)  # type: ignore[union-attr]  # two exist
-    target.refresh_from_db()
-    assert not target.is_on
-    assert set(Delivery.objects.values_list("state", flat=True)) == {"cancelled"}
-    assert Change.objects.filter(what="webhook.switched_off", actor_kind="worker").count() == 1
-    alert = Alert.objects.get()
-    assert (alert.kind, alert.state, alert.customer_id) == ("webhook.off", "open", customer.id)
-    assert alert.notices.get().person == alice
-    change_target(target=target, name="Ours", url=receiver.url, events=(), is_on=True, actor=alice)
-    alert.refresh_from_db()
-    assert alert.state == "recovered"
-
-
-def test_a_webhook_that_answers_410_is_turned_off_at_once(receiver: Receiver) -> None:
-    make_target(receiver.url)
-    emit_event()
-    receiver.status = 410
-    attempt(delivery_id=Delivery.objects.get().pk)
-    assert not WebhookTarget.objects.get().is_on
 
 
 def test_a_redirect_is_a_failure_with_a_hint(receiver: Receiver) -> None:

@@ -1,6 +1,7 @@
 """Decisions about alerts and webhooks, without a database, a network or a clock."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta, timezone
 
@@ -190,11 +191,30 @@ def test_jitter_delays_by_at_most_a_tenth(jitter: float, later: int) -> None:
     assert next_attempt(4, now=NOON, jitter=jitter) == NOON + timedelta(hours=2, minutes=later)
 
 
+def _is_disabled(failing_for: timedelta | None, *, tried_hours_ago: Iterable[int], days: int = 5) -> bool:
+    since = None if failing_for is None else NOON - failing_for
+    tried = [NOON - timedelta(hours=hours) for hours in tried_hours_ago]
+    return should_disable(failing_since=since, tried=tried, now=NOON, days=days)
+
+
 def test_a_webhook_is_turned_off_after_days_without_success() -> None:
-    assert not should_disable(failing_since=None, now=NOON, days=5)
-    assert not should_disable(failing_since=NOON - timedelta(days=4, hours=23), now=NOON, days=5)
-    assert should_disable(failing_since=NOON - timedelta(days=5), now=NOON, days=5)
-    assert should_disable(failing_since=NOON - timedelta(days=6), now=NOON, days=5)
+    steadily = range(0, 120, 24)
+    assert not _is_disabled(None, tried_hours_ago=steadily)
+    assert not _is_disabled(timedelta(days=4, hours=23), tried_hours_ago=steadily)
+    assert _is_disabled(timedelta(days=5), tried_hours_ago=steadily)
+    assert _is_disabled(timedelta(days=6), tried_hours_ago=steadily)
+
+
+def test_a_webhook_is_not_turned_off_for_failures_of_long_ago() -> None:
+    month = timedelta(days=33)
+    assert not _is_disabled(month, tried_hours_ago=[0])  # a quiet month, then one refused connection
+    assert not _is_disabled(month, tried_hours_ago=[0, 1, 2, 3])
+    assert not _is_disabled(month, tried_hours_ago=[0, 90, 100, 110])
+    assert not _is_disabled(timedelta(days=1), tried_hours_ago=[0], days=1)
+
+
+def test_a_webhook_is_never_turned_off_for_failures_with_zero_days() -> None:
+    assert not _is_disabled(timedelta(days=400), tried_hours_ago=range(120), days=0)
 
 
 @pytest.mark.parametrize(

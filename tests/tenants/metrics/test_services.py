@@ -215,6 +215,9 @@ def test_samples_are_kept_as_long_as_the_setting_says(sandbox: Sandbox, settings
         RateSample.objects.create(tenant=tenant, region=tenant.region, at=now - timedelta(days=days), bounce=0.1)
     metrics_services.delete_old(now=now)
     assert [sample.at for sample in RateSample.objects.all()] == [now - timedelta(days=9)]
+    settings.RATES_KEPT_DAYS = 0
+    metrics_services.delete_old(now=now + timedelta(days=4000))
+    assert RateSample.objects.count() == 1
 
 
 def test_a_deleted_tenant_is_no_error(sandbox: Sandbox) -> None:
