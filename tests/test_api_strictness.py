@@ -16,7 +16,7 @@ from audit.models import Change
 from audit.services import record
 from inbound_admin.lib.api import validation
 from notifications.alerts.core import PAGES, REGION_PAGES, STAFF_PAGES
-from receipt_rules.models.addresses import Address
+from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
 from tests.api_client import Api, api_of, description, expire_waits, ok, operations, refused
@@ -303,6 +303,7 @@ def test_a_filter_by_object_accepts_every_type_that_there_is(world: World, admin
     """Also while no row has the type: a program that waits for the first one must not get an error."""
     named = {found for path in _product_files() for found in _SUBJECT.findall(path.read_text())}
     assert {"endpoint", "webhook", "rule_set"} < named
+    named |= {Address.kind, CatchAll.kind}
     assert {*PAGES, *STAFF_PAGES, *REGION_PAGES, "amazon"} | named == OBJECT_TYPES
     for name in OBJECT_TYPES:
         ok(admin.get("/api/v2/alerts", objectType=name))
