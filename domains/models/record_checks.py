@@ -1,7 +1,7 @@
 """The result of the last check of each record, and of the last lookup that succeeded."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db import models
@@ -9,6 +9,7 @@ from django.db import models
 from domains.checking.core.judgement import State
 from domains.models.domains import STATES, Domain
 from domains.records.core import RecordAction, action_of
+from inbound_admin.lib.moments import minute_in_utc
 
 PUBLISHED = (State.VERIFIED, State.SPREADING)
 NAMED_TYPE_CODES = ("dns.value.wrong_type", "dns.rival.other_type")
@@ -59,7 +60,7 @@ class KnownResult:
     @property
     def words(self) -> str:
         """Return the result for a record whose latest lookup failed."""
-        moment = f"{self.at.astimezone(UTC):%-d %B %Y, %H:%M} UTC"
+        moment = minute_in_utc(self.at)
         if self.is_published:
             return f"It was last found on {moment}."
         return f"The last successful check, on {moment}, found: {self.sentence}"

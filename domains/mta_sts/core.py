@@ -8,11 +8,12 @@ They fetch a policy again if the id in the TXT record changes, so neither a remo
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from inbound_admin.lib.foreign_text import escaped
+from inbound_admin.lib.moments import minute_in_utc
 
 MOST_BYTES = 64_000  # RFC 8461, 3.3: senders may refuse what is longer
 LONGEST_AGE = 31_557_600  # a year, in seconds
@@ -209,7 +210,7 @@ def block_after(
     is_valid = check is not None and bool(check.mode)
     if known is None or known.until <= now or (is_valid and policy_id != known.policy_id):
         return None
-    why = _STORED.format(**words, until=f"{known.until.astimezone(UTC):%-d %B %Y, %H:%M} UTC")
+    why = _STORED.format(**words, until=minute_in_utc(known.until))
     step = _NEW_ID if is_valid else _ANNOUNCE if check is None else _SERVE
     return replace(known, why=why, step=step.format(**words))
 

@@ -35,20 +35,24 @@ SEEN_BY_ALL = (Why.CERTIFICATE,)
 
 
 def record_announcement(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
-    """Queue a fetch if one is due, or clear a policy that is no longer announced. The caller, a check, saves."""
+    """Queue a fetch if one is due, or clear a policy that is no longer announced. The caller, a check, saves.
+
+    Of a domain that isn't asked for the record, such as one that doesn't receive now, nothing is known.
+    """
     seen = next((judgement for judgement in judgements if judgement.key == KEY), None)
-    state, block = seen.state if seen else State.WAITING, _block(domain)
-    if seen and state is State.VERIFIED:
+    block, is_announced = _block(domain), seen is not None and seen.state is State.VERIFIED
+    if seen and is_announced:
         if block and block.policy_id != core.id_of(seen.found):
             domain.mta_sts_at = now - EVERY
         if domain.mta_sts_at is None or domain.mta_sts_at <= now - EVERY:
             queue_policy_fetch()
-        if block and block.until <= now and not domain.mta_sts_check.loses_mail:
-            block = None
-    elif state in (State.WAITING, State.WRONG, State.AT_RISK):
+    if seen and seen.state in (State.WAITING, State.WRONG, State.AT_RISK):
         block = _block_after(domain, None, "", now)
-        domain.mta_sts, domain.mta_sts_at = {}, None
+    elif block and block.until <= now and not (is_announced and domain.mta_sts_check.loses_mail):
+        block = None
     _set_block(domain, block, now)
+    if seen is None or seen.state in (State.WAITING, State.WRONG, State.AT_RISK):
+        domain.mta_sts, domain.mta_sts_at = {}, None
 
 
 def fetch_due(*, now: datetime) -> int:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from domains.checking.core.judgement import State
 from domains.identity.core import Stage
 from domains.ownership.core import TOO_LATE
 from domains.zone_causes.core import ZoneCause
+from inbound_admin.lib.moments import minute_in_utc
 from tenants.status.core import TenantStatus
 
 CUSTOMER, AUTOMATIC, STAFF, NONE = "The customer", "Amazon SES and DNS (automatic)", "Our team", "No one"
@@ -264,7 +265,7 @@ def _by_state(facts: CaseFacts) -> tuple[str, str, str]:
 def _until(facts: CaseFacts) -> str:
     if not facts.deadline:
         return ""
-    at = f"{facts.deadline.astimezone(UTC):%-d %B %Y, %H:%M} UTC"
+    at = minute_in_utc(facts.deadline)
     return f"Amazon SES keeps it until about {at}; after that you have to set it up again. "
 
 

@@ -7,7 +7,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from domains.checking.core import sentences
 from domains.checking.core.judgement import Aspect, SesStatus
@@ -45,6 +45,7 @@ from domains.identity.core import GONE
 from domains.nameservers.core import parked_servers
 from domains.providers.core import DnsProvider, provider_named, provider_of
 from domains.records.core import IdentityFacts, Need, is_inbound, with_policy
+from inbound_admin.lib.moments import minute_in_utc
 
 
 def zone_causes(case: Case) -> tuple[Cause, ...]:
@@ -283,7 +284,7 @@ def _ses_lines(case: Case) -> tuple[str, ...]:
     lines = [f"{_ASPECTS[aspect]}: {_STATUSES.get(status, 'unknown')}" for aspect, status in _statuses(case).items()]
     amazon = case.amazon
     if amazon.looked_at:
-        lines.append(f"Last checked: {amazon.looked_at.astimezone(UTC):%-d %B %Y, %H:%M} UTC")
+        lines.append(f"Last checked: {minute_in_utc(amazon.looked_at)}")
     if amazon.error_type:
         lines.append(f"Last error: {_ERRORS.get(amazon.error_type, 'unknown to us')} ({amazon.error_type})")
     if amazon.soa:

@@ -8,7 +8,7 @@ compares two values and marks the differing characters. A `Cause` is a code with
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from difflib import SequenceMatcher
 from enum import StrEnum
 from itertools import takewhile
@@ -21,6 +21,7 @@ from domains.names.core import DomainName
 from domains.providers.core import GENERIC, DnsProvider
 from domains.records.core import IdentityFacts, Record
 from domains.spf.core.grammar import marked_problems
+from inbound_admin.lib.moments import minute_in_utc
 
 LONGEST = 300
 MOST_VALUES = 8
@@ -327,8 +328,7 @@ def as_reply(diagnosis: Diagnosis) -> str:
         lines += ["", "Another problem:", *reply_lines(finding)]
     optional = [f"- {each.verdict}" for each in diagnosis.further if each.is_recommendation]
     lines += ["", "Recommended:", *optional] if optional else []
-    made_at = diagnosis.now.astimezone(UTC)
-    return "\n".join([*lines, "", f"(Checked on {made_at:%-d %B %Y, %H:%M} UTC.)", ""])
+    return "\n".join([*lines, "", f"(Checked on {minute_in_utc(diagnosis.now)}.)", ""])
 
 
 def reply_lines(finding: DiagnosisFinding) -> list[str]:

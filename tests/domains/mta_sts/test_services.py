@@ -147,8 +147,7 @@ def test_an_enforced_policy_without_our_host_opens_an_alert_that_ends(sandbox: S
     sandbox.control.host_policy("shop.com", OTHERS, "error")
     check_again(shop)
     assert is_alerted()  # the fetch failed
-    unannounce(sandbox)
-    sandbox.control.add_record("shop.com", "_mta-sts.shop.com", "TXT", "v=STSv1; id=2")
+    change_id(sandbox)
     sandbox.control.host_policy("shop.com", ENFORCED)
     check_again(shop)
     assert not is_alerted()
@@ -198,8 +197,7 @@ def test_a_policy_that_was_corrected_under_the_same_id_blocks_mail_until_the_id_
         "Change the id in the TXT record _mta-sts.shop.com: then they read the policy again."
     )
     assert is_alerted()
-    unannounce(sandbox)
-    sandbox.control.add_record("shop.com", "_mta-sts.shop.com", "TXT", "v=STSv1; id=2")
+    change_id(sandbox)
     domain = check_again(shop)
     assert (domain.mta_sts_block, domain.receiving.state) == (None, ReceivingState.LIVE)
     assert not is_alerted()
@@ -210,8 +208,7 @@ def test_a_policy_with_a_new_id_replaces_what_senders_stored(policy: str, sandbo
     sandbox.control.host_policy("shop.com", OTHERS)
     check(shop)
     sandbox.control.host_policy("shop.com", policy)
-    unannounce(sandbox)
-    sandbox.control.add_record("shop.com", "_mta-sts.shop.com", "TXT", "v=STSv1; id=2")
+    change_id(sandbox)
     assert check_again(shop).receiving.state is ReceivingState.LIVE
 
 
@@ -219,8 +216,7 @@ def test_the_policy_is_fetched_at_once_if_its_id_changes_while_it_blocks_mail(sa
     sandbox.control.host_policy("shop.com", OTHERS)
     check(shop)
     sandbox.control.host_policy("shop.com", ENFORCED)
-    unannounce(sandbox)
-    sandbox.control.add_record("shop.com", "_mta-sts.shop.com", "TXT", "v=STSv1; id=2")
+    change_id(sandbox)
     assert check(shop).receiving.state is ReceivingState.LIVE
 
 
@@ -285,6 +281,23 @@ def test_a_version_before_stored_no_block_and_its_alert_ends(sandbox: Sandbox, s
     sandbox.control.host_policy("shop.com", ENFORCED)
     check_again(shop)
     assert not is_alerted()
+
+
+def test_a_domain_that_does_not_receive_for_a_while_keeps_what_is_known_of_its_policy(
+    sandbox: Sandbox, shop: Domain
+) -> None:
+    """The record isn't looked up then, which doesn't mean that it is gone."""
+    sandbox.control.host_policy("shop.com", OTHERS)
+    before = check(shop).mta_sts_block
+    Domain.objects.filter(pk=shop.pk).update(mail_rules={})
+    domain = check(Domain.objects.get(pk=shop.pk))
+    assert "mta-sts" not in {record.key for record in domain.records}
+    assert domain.mta_sts_block == before
+
+
+def change_id(sandbox: Sandbox) -> None:
+    unannounce(sandbox)
+    sandbox.control.add_record("shop.com", "_mta-sts.shop.com", "TXT", "v=STSv1; id=2")
 
 
 def unannounce(sandbox: Sandbox) -> None:
