@@ -12,6 +12,7 @@ from django.utils.functional import cached_property
 
 from accounts.members.core import InvitationState, state_at
 from inbound_admin.lib.database import lock_row
+from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.ids import new_id
 
 
@@ -74,7 +75,7 @@ class User(AbstractUser):
     @cached_property
     def may_be_member(self) -> bool:
         """Whether to look for what a customer's members see. Staff are rarely members, and asking is less than that."""
-        return not self.is_staff or self.memberships.exists()
+        return not self.is_staff or _MEMBERSHIPS.exists(self.pk)
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         return self.staff_rights and super().has_perm(perm, obj)
@@ -124,6 +125,9 @@ class Customer(models.Model):
 class MemberRole(models.TextChoices):
     OWNER = "owner", "Owner"
     MEMBER = "member", "Member"
+
+
+_MEMBERSHIPS = FixedQuery(lambda person: Membership.objects.filter(user=person))
 
 
 class Membership(models.Model):

@@ -20,10 +20,12 @@ from domains.domain_list import core as columns
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName, parse_domain, readable, shown_name
 from domains.receiving.core import RED
+from inbound_admin.lib.database import distinct_values
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
+from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.kept_values import keep_value, kept_value
-from inbound_admin.lib.lists import KEPT_SECONDS, ListFilters, ListPage, Order, distinct_values, has_part
+from inbound_admin.lib.lists import KEPT_SECONDS, ListFilters, ListPage, Order, has_part
 
 
 def domain_subject(domain: Domain) -> Subject:
@@ -55,6 +57,14 @@ _FORMER = Q(moved_at__isnull=False) | ~Q(routes_problem="")
 def domains_with_former_routes() -> QuerySet[Domain]:
     """Return domains whose mail may still be delivered for the previous customer."""
     return domains_in_region().filter(_FORMER)
+
+
+_TWO_FORMER = FixedQuery(lambda: domains_with_former_routes().values_list("name")[:2])
+
+
+def two_with_former_routes() -> tuple[str, ...]:
+    """Return the first two names of `domains_with_former_routes`: whether there is none, one or more."""
+    return tuple(name for (name,) in _TWO_FORMER.values())
 
 
 def domains_unfinished() -> QuerySet[Domain]:

@@ -79,6 +79,32 @@ def missing_migrations() -> int:
     return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
+MOST_DISTINCT = 100
+_DISTINCT = """
+    WITH RECURSIVE found (value) AS (
+        (SELECT {column} FROM {table} WHERE {column} > '' ORDER BY {column} LIMIT 1)
+        UNION ALL
+        SELECT (SELECT {column} FROM {table} WHERE {column} > found.value ORDER BY {column} LIMIT 1)
+        FROM found WHERE found.value IS NOT NULL
+    )
+    SELECT value FROM found WHERE value IS NOT NULL LIMIT %s
+"""
+
+
+def distinct_values(rows: QuerySet[Any], column: str) -> list[str]:
+    """Return each value of a text column once, in order. For a whole table, one index step for each value."""
+    if rows.query.where:
+        found = rows.exclude(**{column: ""}).order_by(column).values_list(column, flat=True)
+        return list(found.distinct()[:MOST_DISTINCT])
+    quoted = {
+        "column": connection.ops.quote_name(column),
+        "table": connection.ops.quote_name(rows.model._meta.db_table),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_DISTINCT.format(**quoted), [MOST_DISTINCT])
+        return [value for (value,) in cursor.fetchall()]
+
+
 class _OneOf(Func):
     template = "(%(expressions)s))"
     arg_joiner = " = ANY("

@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from django.core import signing
-from django.db import connection
 from django.db.models import BooleanField, Count, F, Func, Model, Q, QuerySet, Value
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import JSONObject, Lower, Upper
@@ -27,7 +26,6 @@ from inbound_admin.lib.keyset import after, columns_of, query_digest, with_key
 Row = TypeVar("Row", bound=Model)
 MOST_COUNTED = 10_000
 KEPT_FROM = 2_000  # rows; up to this number, groups are counted each time
-MOST_DISTINCT = 100
 KEPT_SECONDS = 600
 COUNTS_KEPT_SECONDS = 60  # cache of a list's group counts
 ALL = "all"  # among a list's counts: the rows of every group and of none
@@ -170,31 +168,6 @@ def _kept_or_counted(rows: QuerySet[Any], key: str, kept: Mapping[str, int]) -> 
     return found
 
 
-_DISTINCT = """
-    WITH RECURSIVE found (value) AS (
-        (SELECT {column} FROM {table} WHERE {column} > '' ORDER BY {column} LIMIT 1)
-        UNION ALL
-        SELECT (SELECT {column} FROM {table} WHERE {column} > found.value ORDER BY {column} LIMIT 1)
-        FROM found WHERE found.value IS NOT NULL
-    )
-    SELECT value FROM found WHERE value IS NOT NULL LIMIT %s
-"""
-
-
-def distinct_values(rows: QuerySet[Any], column: str) -> list[str]:
-    """Return each value of a text column once, in order. For a whole table, one index step for each value."""
-    if rows.query.where:
-        found = rows.exclude(**{column: ""}).order_by(column).values_list(column, flat=True)
-        return list(found.distinct()[:MOST_DISTINCT])
-    quoted = {
-        "column": connection.ops.quote_name(column),
-        "table": connection.ops.quote_name(rows.model._meta.db_table),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_DISTINCT.format(**quoted), [MOST_DISTINCT])
-        return [value for (value,) in cursor.fetchall()]
-
-
 def has_part_in_any_case(column: str, text: str) -> Q:
     """Match rows whose column contains the text in any case.
 
@@ -324,6 +297,10 @@ class ListPage(Generic[Row]):
     def _read_numbered(self, number: int) -> None:
         """Read a page by number; one that is too high becomes the last page."""
         start = (max(1, number) - 1) * self.per_page
+        if start == 0 and self._is_read_in_order():
+            self.number, found = 1, list(self._ordered[: self.per_page + 1])
+            self._show_rows(found[: self.per_page], has_previous=False, has_next=len(found) > self.per_page)
+            return
         found = self._in_front() if start == 0 else []
         if not found and start < MOST_COUNTED:
             found = self._keys(self._ordered, start)
@@ -342,6 +319,9 @@ class ListPage(Generic[Row]):
             self.number = max(1, -(-total // self.per_page))
             found = self._keys(self._ordered, (self.number - 1) * self.per_page)
             self._show(found[: self.per_page], has_previous=self.number > 1, has_next=False)
+            return
+        if self._is_read_in_order():
+            self._show_rows(list(self._ordered.reverse()[: self.per_page])[::-1], has_previous=True, has_next=False)
             return
         found = self._keys(self._ordered.reverse(), 0)[: self.per_page]
         self._show(found[::-1], has_previous=True, has_next=False)
@@ -372,19 +352,36 @@ class ListPage(Generic[Row]):
         found = self._keys(without_parts(self._ordered).filter(pk__in=front), 0)
         return found if len(found) > self.per_page else []
 
+    def _names(self) -> list[str]:
+        """Return the field of each column of the order; "" for an expression."""
+        names = (getattr(each.expression, "name", "") for each in self._columns)
+        return ["id" if name == "pk" else name for name in names]
+
     def _is_in_index_order(self) -> bool:
         """Whether an index gives the order: one of its columns, or of the only column where no value is there twice."""
         meta = self.rows.model._meta
-        names = [getattr(each.expression, "name", "") for each in self._columns if not each.is_down]
+        order = [
+            f"{'-' if each.is_down else ''}{name}" for each, name in zip(self._columns, self._names(), strict=True)
+        ]
+        backward = [name.removeprefix("-") if name.startswith("-") else f"-{name}" for name in order]
         orders = [list(index.fields) for index in meta.indexes if not index.condition]
         orders += [[each.name, "id"] for each in meta.concrete_fields if each.unique]
-        return [("id" if name == "pk" else name) for name in names] in orders
+        given = tuple(F(each) if isinstance(each, str) else each for each in self.rows.query.order_by)
+        return order in orders or backward in orders or given in [index.expressions for index in meta.indexes if given]
 
     def _show(self, keys: list[tuple[Any, ...]], *, has_previous: bool, has_next: bool) -> None:
         self._edges, self._has_previous, self._has_next = [each[1:] for each in keys], has_previous, has_next
         rows = without_parts(self.rows).filter(pk__in=[each[0] for each in keys]).order_by()
         found = {row.pk: row for row in rows} if keys else {}
         self.object_list: list[Row] = [found[each[0]] for each in keys if each[0] in found]
+
+    def _is_read_in_order(self) -> bool:
+        """Whether an index has the rows in order, so that none is read in vain where keys aren't read first."""
+        return self._is_in_index_order() and not _asks_for_parts(self.rows)
+
+    def _show_rows(self, rows: list[Row], *, has_previous: bool, has_next: bool) -> None:
+        self.object_list, self._has_previous, self._has_next = rows, has_previous, has_next
+        self._edges = [tuple(getattr(row, name) for name in self._names()) for row in rows]
 
     def _token(self, edge: Sequence[Any]) -> str:
         return signing.dumps(

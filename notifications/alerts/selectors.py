@@ -10,6 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from accounts.models.people import User
 from accounts.people.selectors import Viewer, memberships_of, owners_of, supports_everyone
 from inbound_admin.lib.database import in_values
+from inbound_admin.lib.fixed_query import FixedQuery
 from notifications.alerts.core import PAGES, REGION_PAGES, STAFF_PAGES, AlertState, Audience, CustomerPeople, Staff
 from notifications.models.alerts import LIVE, Alert, Notice
 
@@ -64,8 +65,13 @@ def unacknowledged_count(viewer: Viewer) -> int:
     """Return the number at the bell: open, not muted, not acknowledged."""
     if not viewer.is_authenticated:
         return 0
-    open_ = Alert.objects.filter(_own(viewer, is_member=viewer.may_be_member), IN_STATE[OPEN])
-    return open_.exclude(muted_until__gt=Now()).count()
+    if viewer.is_staff and viewer.is_active and not viewer.may_be_member:
+        return _FOR_STAFF.count(viewer.pk, _permissions_of(viewer))
+    return _unacknowledged(_own(viewer)).count()
+
+
+def _unacknowledged(own: Q) -> QuerySet[Alert]:
+    return Alert.objects.filter(own, IN_STATE[OPEN]).exclude(muted_until__gt=Now())
 
 
 def open_since(kind: str, object_ids: Iterable[str]) -> dict[str, datetime]:
@@ -109,14 +115,23 @@ def is_muted(alert: Alert, now: datetime) -> bool:
     return alert.muted_until is not None and alert.muted_until > now
 
 
-def _own(viewer: Viewer, *, is_member: bool = True) -> Q:
+def _own(viewer: Viewer) -> Q:
     if not isinstance(viewer, User) or not viewer.is_active:
         return Q(pk__in=())
-    own = Q(person=viewer.pk)
-    if is_member:
-        own |= Q(customer_id__in=memberships_of(viewer).order_by().values("customer"))
-    if viewer.is_staff and viewer.is_superuser and supports_everyone(viewer):
-        own |= ~Q(permission="")  # superusers have every permission, so their permissions needn't be read
-    elif viewer.is_staff:
-        own |= in_values("permission", viewer.get_all_permissions())
-    return own
+    own = Q(customer_id__in=memberships_of(viewer).order_by().values("customer"))
+    return own | (_of_staff(viewer.pk, _permissions_of(viewer)) if viewer.is_staff else Q(person=viewer.pk))
+
+
+def _of_staff(person: int, permissions: tuple[str, ...] | None) -> Q:
+    permitted = ~Q(permission="") if permissions is None else in_values("permission", permissions)
+    return Q(person=person) | permitted
+
+
+def _permissions_of(viewer: User) -> tuple[str, ...] | None:
+    """Return None for superusers, who have every permission, so that theirs needn't be read."""
+    if viewer.is_superuser and supports_everyone(viewer):
+        return None
+    return tuple(sorted(viewer.get_all_permissions()))
+
+
+_FOR_STAFF = FixedQuery(lambda person, permissions: _unacknowledged(_of_staff(person, permissions)))

@@ -17,6 +17,7 @@ from domains.receiving.core import HALTING, NOT_HERE, Receiving, ReceivingState
 from domains.records.core import Need, Purpose
 from domains.records.selectors import RecordRow, records_page
 from inbound_admin.lib import counters, jobs, plots
+from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.lanes import WorkLane
 from inbound_admin.lib.tables import keyed
 from notifications.alerts.selectors import open_objects, open_since
@@ -26,8 +27,7 @@ from operations.drift.core import HARMFUL
 from operations.models import ItemState, MigrationItem
 from receipt_rules.addresses.selectors import addresses_for, endpoints_for
 from receipt_rules.live.selectors import LastRead, Meter, ReceivingOutage, capacity_as_read, last_read
-from receipt_rules.models.runs import PendingChange, Run, RunState
-from receipt_rules.runs.selectors import may_see_rules
+from receipt_rules.runs.selectors import last_run_failed, may_see_rules, pending_approval_count
 from tenants.lifecycle import selectors as lifecycle_selectors
 
 NEARLY_FULL_PERCENT = 80
@@ -61,6 +61,11 @@ class CapacitySummary:
     read_at: datetime | None
 
 
+_FAILED_ITEMS = FixedQuery(
+    lambda: MigrationItem.objects.filter(migration__region=settings.AWS_REGION, state=ItemState.FAILED)
+)
+
+
 def attention_items(
     *,
     viewer: Viewer,
@@ -75,7 +80,7 @@ def attention_items(
     group), `unanswered` (alerts) and `outage` are on the page too.
     """
     sees_rules = may_see_rules(viewer)
-    drift = drift_selectors.differences_shown("open").count() if sees_rules else 0
+    drift = drift_selectors.open_count() if sees_rules else 0
     found = [*_receiving_items(outage, drift), *_former_holder_items()] if sees_rules else []
     rejecting = domain_list_selectors.rejecting_by_state(viewer)
     found += [*_rejected_mail_items(rejecting), *_endpoint_items(viewer)]
@@ -340,17 +345,14 @@ def _tenant_items(viewer: Viewer) -> Iterator[AttentionItem]:
     yield AttentionItem(stopped, "Sending is stopped for our whole AWS account", "tenants:account", tone="bad")
     for show, one, several, tone in words:
         yield AttentionItem(counted[show], _many(counted[show], one, several), "tenants:list", f"show={show}", tone)
-    here = MigrationItem.objects.filter(migration__region=settings.AWS_REGION, state=ItemState.FAILED)
-    failed = here.filter(~Exists(_NEWER_ITEMS)).count() if here.exists() else 0
+    failed = _FAILED_ITEMS.build().filter(~Exists(_NEWER_ITEMS)).count() if _FAILED_ITEMS.exists() else 0
     sentence = _many(failed, "customer could not be migrated", "customers could not be migrated")
     yield AttentionItem(failed, sentence, "operations:migrations")
 
 
 def _rule_items(drift: int) -> Iterator[AttentionItem]:
-    ended = Run.objects.filter(region=settings.AWS_REGION, state__in=(RunState.DONE, RunState.FAILED))
-    failed = int(ended.order_by("-ended_at").values_list("state", flat=True).first() == RunState.FAILED)
-    yield AttentionItem(failed, "The last run failed", "receipt_rules:runs", tone="bad")
-    waiting = PendingChange.objects.exclude(waits_because="").count()
+    yield AttentionItem(int(last_run_failed()), "The last run failed", "receipt_rules:runs", tone="bad")
+    waiting = pending_approval_count()
     sentence = _many(waiting, "customer change is pending approval", "customer changes are pending approval")
     yield AttentionItem(waiting, sentence, "receipt_rules:plan")
     yield AttentionItem(
@@ -362,8 +364,7 @@ def _rule_items(drift: int) -> Iterator[AttentionItem]:
 
 def _former_holder_items() -> Iterator[AttentionItem]:
     """Yield domains until a read of SES confirms delivery for the new customer."""
-    names = list(domain_list_selectors.domains_with_former_routes().values_list("name", flat=True)[:2])
-    if names:
+    if names := domain_list_selectors.two_with_former_routes():
         query = f"q={names[0]}" if len(names) == 1 else "show=former"
         number = domain_list_selectors.domains_with_former_routes().count()
         one = f"Mail for {names[0]} may still be delivered to its previous customer"

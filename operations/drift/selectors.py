@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Case, CharField, Count, IntegerField, Q, QuerySet, Value, When
 
 from accounts.models.people import User
+from inbound_admin.lib.fixed_query import FixedQuery
 from operations.batches.core import BatchKind, BatchResult
 from operations.drift.core import HARMFUL, IDENTITIES_AREA, OUTAGES, RULES_AREA, STATUS, UNKNOWN, UNOWNED, Decision
 from operations.models import BatchItem, Difference, DriftCheck
@@ -34,6 +35,13 @@ def differences_shown(show: str, area: str = "") -> QuerySet[Difference]:
     return _of(area).filter(SHOWN.get(show, SHOWN["open"])[1])
 
 
+_OPEN = FixedQuery(lambda: differences_shown("open"))
+
+
+def open_count() -> int:
+    return _OPEN.count()
+
+
 def unowned_identities() -> QuerySet[Difference]:
     """Return the open differences of identities that no customer has."""
     return differences_shown("open", IDENTITIES_AREA).filter(kind=UNOWNED)
@@ -50,9 +58,12 @@ def _of(area: str) -> QuerySet[Difference]:
     return differences().filter(area=area) if area in AREAS else differences()
 
 
+_CHECKS = FixedQuery(lambda: DriftCheck.objects.filter(region=settings.AWS_REGION, area__in=AREAS).order_by("area"))
+
+
 def checks_by_area() -> tuple[DriftCheck, ...]:
     """Return the last check of each area, with the error of a later failed read of the rules."""
-    checks = tuple(DriftCheck.objects.filter(region=settings.AWS_REGION, area__in=AREAS).order_by("area"))
+    checks = tuple(_CHECKS.models())
     for row in checks:
         if row.area == RULES_AREA and not row.problem:
             row.problem = read_problem()

@@ -15,6 +15,7 @@ from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain
 from domains.ownership.selectors import MOST_NAMES, held_domains, name_and_parents
 from inbound_admin.lib.database import in_values
+from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.lists import kept_count, kept_counts
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.live import ActiveRuleSet, RulesAsRead, RulesCheck
@@ -26,9 +27,16 @@ RULES_PER_PAGE = 20
 CONTENTS_KEPT = 2
 
 
+_ACTIVE_RULE_SET = FixedQuery(lambda: ActiveRuleSet.objects.filter(region=settings.AWS_REGION))
+_RULES_AS_READ = FixedQuery(lambda: RulesAsRead.objects.filter(region=settings.AWS_REGION).defer("content"))
+_LAST_SNAPSHOT = FixedQuery(
+    lambda: Snapshot.objects.filter(region=settings.AWS_REGION).defer("content", "known", "holders")
+)
+
+
 def last_known() -> Snapshot | None:
     """Its content is read where it is asked for: it may be megabytes."""
-    return Snapshot.objects.filter(region=settings.AWS_REGION).defer("content", "known", "holders").first()
+    return _LAST_SNAPSHOT.first()
 
 
 def is_set_up() -> bool:
@@ -129,14 +137,12 @@ class LastRead:
 
 def read_problem() -> str:
     """Why the newest read of the rules failed; "" where it succeeded."""
-    row = RulesAsRead.objects.filter(region=settings.AWS_REGION).only("problem").first()
-    return row.problem if row else ""
+    return row.problem if (row := _RULES_AS_READ.first()) else ""
 
 
 def last_read() -> LastRead | None:
     """None where the rules were never read. The state that a run or a person left was read too."""
-    row = RulesAsRead.objects.filter(region=settings.AWS_REGION).defer("content").first()
-    kept = last_known()
+    row, kept = _RULES_AS_READ.first(), last_known()
     if row is not None and (kept is None or kept.at <= row.read_at):
         return LastRead(row.name, row.read_at, row)
     return LastRead(kept.name, kept.at, kept) if kept else None
@@ -184,11 +190,11 @@ class ReceivingOutage:
 
 def receiving_outage() -> ReceivingOutage | None:
     """By the last reading; None while our set is active, none was read, or nobody here wants mail."""
-    row = ActiveRuleSet.objects.filter(region=settings.AWS_REGION).first()
+    row = _ACTIVE_RULE_SET.first()
     if row is None or row.is_ours:
         return None
     ours = known.name if (known := last_known()) else ""
-    if not ours and not _is_mail_wanted():
+    if not ours and not any(rows.exists() for rows in _wanted_mail()):
         return None
     return ReceivingOutage(row.region, row.name, ours, row.changed_at, row.read_at)
 
@@ -201,10 +207,6 @@ def domains_in_outage(viewer: Viewer) -> frozenset[str]:
     return frozenset(
         str(pk) for rows in _wanted_mail() for pk in rows.filter(domain__in=own).values_list("domain", flat=True)
     )
-
-
-def _is_mail_wanted() -> bool:
-    return any(rows.exists() for rows in _wanted_mail())
 
 
 def _wanted_mail() -> tuple["QuerySet[Address]", "QuerySet[CatchAll]"]:

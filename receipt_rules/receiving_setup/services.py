@@ -25,7 +25,7 @@ from receipt_rules.live.core import block_everybody
 from receipt_rules.live.selectors import last_read
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.mail_manager.services import check_mail_manager
-from receipt_rules.models.runs import PendingChange, Run, RunState
+from receipt_rules.models.runs import Run, RunState
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.permissions.services import Grant, format_policy
 from receipt_rules.planner.core.rules import S3, RuleSet, is_ours
@@ -44,6 +44,7 @@ from receipt_rules.receiving_setup.core import (
     with_statement,
 )
 from receipt_rules.receiving_stack.services import stack_findings
+from receipt_rules.runs.selectors import pending_approval_count
 
 MOST_CHECKED = 10  # of each kind, because the page waits for the checks
 ROLE = "Set RECEIVING_BUCKET_ROLE to a role that SES can assume, or use a bucket in a region where SES receives mail."
@@ -303,7 +304,7 @@ def _last_run() -> tuple[SetupFinding, ...]:
 
 
 def _waiting() -> tuple[SetupFinding, ...]:
-    waiting = PendingChange.objects.exclude(waits_because="").count()
+    waiting = pending_approval_count()
     if not waiting:
         return ()
     whose = "a customer's change is waiting" if waiting == 1 else f"the changes of {waiting} customers are waiting"

@@ -14,6 +14,7 @@ from accounts.models.people import Customer
 from accounts.people.selectors import Viewer
 from audit.services import Subject
 from domains.models.domains import Domain
+from inbound_admin.lib.fixed_query import FixedQuery
 from receipt_rules.models.addresses import RequestedRecipient
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunState, RunStep, Snapshot, StepState
 from receipt_rules.planner.core.plans import load
@@ -35,6 +36,23 @@ def is_change_deferred(customer: Customer | None) -> bool:
     """Return whether a change of the customer waits for an operator, for example because its run failed."""
     deferred = PendingChange.objects.filter(customer=customer).exclude(waits_because="")
     return customer is not None and deferred.exists()
+
+
+def _ended_runs() -> QuerySet[Run]:
+    return Run.objects.filter(region=settings.AWS_REGION, state__in=(RunState.DONE, RunState.FAILED))
+
+
+_LAST_STATE = FixedQuery(lambda: _ended_runs().order_by("-ended_at").values_list("state")[:1])
+_PENDING_APPROVAL = FixedQuery(lambda: PendingChange.objects.exclude(waits_because=""))
+
+
+def last_run_failed() -> bool:
+    return _LAST_STATE.values() == [(RunState.FAILED,)]
+
+
+def pending_approval_count() -> int:
+    """Return the number of customers whose changes wait for an operator."""
+    return _PENDING_APPROVAL.count()
 
 
 def may_see_rules(viewer: Viewer) -> bool:

@@ -16,6 +16,7 @@ from accounts.models.people import Customer, User
 from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
+from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.lists import ListFilters, ListPage, Order, exactly, has_part_in_any_case, kept_count
 from tenants.customer_notices.core import Banner, CustomerNotice, banner_of, customer_words
 from tenants.lifecycle.core import REJECTED, RESTORED_PAUSED, STOPPED_BEFORE
@@ -76,9 +77,12 @@ def tenant_of(customer: Customer) -> Tenant | None:
     return own.annotate(**_account()).first()
 
 
+_STOPPED_ACCOUNT = FixedQuery(lambda: SesAccount.objects.filter(STOPPED_ACCOUNT, region=settings.AWS_REGION))
+
+
 def _account() -> dict[str, Exists]:
     """Return what `Tenant.account_stopped` would otherwise read for each tenant."""
-    return {"account_stopped": Exists(SesAccount.objects.filter(STOPPED_ACCOUNT, region=settings.AWS_REGION))}
+    return {"account_stopped": Exists(_STOPPED_ACCOUNT.build())}
 
 
 def sees_tenants(viewer: Viewer) -> bool:
@@ -348,7 +352,7 @@ def _rejects_all(tenant: Tenant) -> bool:
 
 def account_is_stopped() -> bool:
     """Return whether SES sends for nobody in our account, by the last read; for a customer without a tenant."""
-    return SesAccount.objects.filter(STOPPED_ACCOUNT, region=settings.AWS_REGION).exists()
+    return _STOPPED_ACCOUNT.exists()
 
 
 def rejects_sends(tenant: Tenant, name: str) -> bool:

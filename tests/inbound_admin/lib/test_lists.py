@@ -13,12 +13,12 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models.people import Customer
 from domains.models.domains import Domain
 from inbound_admin.lib import lists
+from inbound_admin.lib.database import distinct_values
 from inbound_admin.lib.kept_values import PROCESS
 from inbound_admin.lib.lists import (
     LONGEST,
     ListFilters,
     ListPage,
-    distinct_values,
     exactly,
     has_part,
     has_part_in_any_case,
