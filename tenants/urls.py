@@ -4,7 +4,6 @@ from django.urls import path, re_path
 
 from tenants.events import views as events_views
 from tenants.lifecycle import views as lifecycle_views
-from tenants.pause import views as pause_views
 from tenants.reputation import views as reputation_views
 
 app_name = "tenants"
@@ -20,7 +19,7 @@ urlpatterns = [
     path("<str:tenant_id>/resources/", lifecycle_views.resources, name="resources"),
     path("<str:tenant_id>/history/", lifecycle_views.history, name="history"),
     path("<str:tenant_id>/policy/", lifecycle_views.policy, name="policy"),
-    path("<str:tenant_id>/try-now/", pause_views.try_now, name="try_now"),
-    path("<str:tenant_id>/keep/", pause_views.keep, name="keep"),
+    path("<str:tenant_id>/try-now/", lifecycle_views.try_now, name="try_now"),
+    path("<str:tenant_id>/keep/", lifecycle_views.keep, name="keep"),
     path("<str:tenant_id>/delete/", lifecycle_views.delete, name="delete"),
 ]

@@ -12,7 +12,7 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
-from domains.domain_list.api import domain_of
+from domains.api import domain_of
 from domains.models.sharing import ShareLink
 from domains.sharing import services
 from domains.sharing.selectors import links_of, token_of

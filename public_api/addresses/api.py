@@ -12,7 +12,7 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.people.selectors import first_owners
-from domains.domain_list.api import domain_of
+from domains.api import domain_of
 from domains.domain_list.selectors import domains_for
 from domains.receiving.core import DELIVERED, RulesFact
 from inbound_admin.lib.api.schemas import LenientIn, LenientPaged, Out, Page, Text, given, page_of

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, writes
 from accounts.models.people import User
+from domains.api import domain_of
 from domains.checking import services as checking_services
-from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, Stage
 from domains.settings import services as settings_services
 from inbound_admin.lib.api.schemas import LenientIn, Out, Text, given

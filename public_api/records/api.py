@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, reads
+from domains.api import domain_of
 from domains.checking.core.judgement import State
-from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.records.core import Need, Record

@@ -7,7 +7,7 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
-from domains.domain_list.api import domain_of
+from domains.api import domain_of
 from domains.models.domains import Domain
 from inbound_admin.lib.api.schemas import LenientIn, LenientPaged, Out, Pagination, Text, given, page_of
 from public_api.addresses import api as addresses_api

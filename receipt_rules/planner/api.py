@@ -13,8 +13,8 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, reads, writes
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.api.schemas import Accepted, In, Out, Page, Paged, QueryIn, Text, page_of
+from receipt_rules.api import rules_viewer
 from receipt_rules.jobs import seconds_needed
-from receipt_rules.live.api import rules_viewer
 from receipt_rules.models.runs import Run, RunStep, Snapshot
 from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.planner.core.plans import Method

@@ -21,9 +21,9 @@ from sandbox.process import Sandbox
 from tenants.customer_notices.core import NOBODY_SENDS, RESUMED
 from tenants.models.tenants import SesAccount, Tenant
 from tenants.pause import services as pause_services
-from tenants.ses_account import services as ses_account_services
 from tenants.status import services as status_services
 from tenants.status.core import ACCOUNT_STOPPED
+from tenants.status_pass import services as status_pass_services
 from tenants.tasks import read
 from tests.factories import make_member, make_staff
 from tests.tenants.factories import make_tess, pause_tenant, set_up_tenant
@@ -48,7 +48,7 @@ def tenant(sandbox: Sandbox) -> Tenant:
 
 def set_account(sandbox: Sandbox, enforcement: str, *, sends: bool) -> None:
     sandbox.control.set_account("eu-west-1", enforcement=enforcement, sending_enabled=sends)
-    ses_account_services.read_account()
+    status_pass_services.read_account()
 
 
 STOPS = [("SHUTDOWN", False), ("SHUTDOWN", True), ("HEALTHY", False)]
@@ -101,7 +101,7 @@ def alerts() -> list[tuple[str, str]]:
 def test_staff_are_alerted_of_a_review_again_of_a_stop_and_of_the_end(sandbox: Sandbox) -> None:
     for role in (Role.TRUST_AND_SAFETY, Role.OPERATOR, Role.SUPPORT):
         make_staff(role)
-    ses_account_services.read_account()
+    status_pass_services.read_account()
     assert alerts() == []
     set_account(sandbox, "PROBATION", sends=True)
     assert alerts() == [(AlertState.OPEN, "medium")]
@@ -122,7 +122,7 @@ def test_a_failed_read_of_the_account_ends_no_alert_and_is_shown(
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     set_account(sandbox, "SHUTDOWN", sends=False)
     sandbox.control.add_fault("denied", "GetAccount", times=None)
-    ses_account_services.read_account()
+    status_pass_services.read_account()
     assert alerts() == [(AlertState.OPEN, "high")]
     tess = client_of(make_tess())
     for page in (reverse("tenants:account"), reverse("tenants:detail", args=[tenant.pk])):

@@ -1,4 +1,4 @@
-"""API operations on webhooks: targets, secrets and deliveries."""
+"""Operations of the API about alerts and webhooks."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -9,14 +9,136 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, chosen_customer, reads, shown_once, writes
-from inbound_admin.lib.api.schemas import In, Out, Page, Paged, Text, given, page_of
-from inbound_admin.lib.api.validation import require_id
+from audit.core import OBJECT_TYPES
+from inbound_admin.lib.api.schemas import In, Moment, Out, Page, Paged, Text, given, page_of
+from inbound_admin.lib.api.validation import require_choice, require_id
+from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.lists import exactly
+from notifications.alerts import services as alerts_services
+from notifications.alerts.selectors import IN_STATE, alerts_for
+from notifications.models.alerts import Alert
 from notifications.models.webhooks import Attempt, Delivery, WebhookTarget
-from notifications.webhooks import services
+from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.selectors import deliveries_for, managed_of, may_manage, targets_for
 
-router = call_router("Webhooks")
+# API operations on alerts: list, read, acknowledge, mute.
+
+
+alerts = call_router("Alerts")
+
+
+class AlertOut(Out):
+    """`state` is open or recovered. `forStaff`: for staff, otherwise for the customer's members or one person."""
+
+    id: str
+    kind: str
+    words: str
+    severity: str
+    state: str
+    why: str
+    object_type: str
+    object_id: str
+    object_name: str
+    customer_id: str | None
+    for_staff: bool
+    since: datetime
+    looked_at: datetime
+    raised_at: datetime | None
+    recovered_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    muted_until: datetime | None
+
+
+class AlertFilters(Paged):
+    state: Literal["open", "acknowledged", "recovered", "all"] = Field(
+        "open", description="open excludes acknowledged alerts"
+    )
+    object_type: Text | None = Field(None, description="What the alert is about: domain, tenant, quota and others")
+    object_id: Text | None = Field(None, description="The ID of what the alert is about")
+
+
+class MuteWanted(In):
+    """At most 90 days ahead, with its time zone."""
+
+    until: Moment
+
+
+@alerts.get("/v2/alerts", **reads(Page[AlertOut]), summary="List alerts")
+def list_alerts(request: HttpRequest, query: Annotated[AlertFilters, Query()]) -> Page[AlertOut]:
+    """Return alerts, newest first. Without `state`, those that are open and not acknowledged."""
+    seen = alerts_for(caller(request))
+    occurring = seen.filter(object_type=query.object_type)
+    require_choice(query.object_type or "", OBJECT_TYPES, "objectType", occurring=occurring)
+    asked = exactly(object_type=query.object_type or None, object_id=query.object_id or None)
+    found = seen.filter(asked, IN_STATE[query.state])
+    rows, pagination = page_of(found.order_by("-since", "-id"), query)
+    return Page[AlertOut](data=[_alert(row) for row in rows], pagination=pagination)
+
+
+@alerts.get("/v2/alerts/{alert_id}", **reads(AlertOut), summary="Get an alert")
+def get_alert(request: HttpRequest, alert_id: str) -> AlertOut:
+    """Return one alert: what is wrong, why, since when, and who handles it."""
+    return _alert(_found(request, alert_id))
+
+
+@alerts.post("/v2/alerts/{alert_id}/acknowledge", **writes(AlertOut), summary="Acknowledge an alert")
+def acknowledge_alert(request: HttpRequest, alert_id: str) -> AlertOut:
+    """Show that you handle an alert. Others see your email address.
+
+    422 `ALERT_OVER` if it is resolved. 403 for alerts that are for other people.
+    """
+    alerts_services.acknowledge(alert=_found(request, alert_id), actor=caller(request))
+    return _alert(_found(request, alert_id))
+
+
+@alerts.put("/v2/alerts/{alert_id}/mute", **writes(AlertOut), summary="Mute an alert")
+def mute_alert(request: HttpRequest, alert_id: str, asked: MuteWanted) -> AlertOut:
+    """Stop notifications of an alert until a time, at most 90 days ahead.
+
+    If the problem still exists then, you are notified. A resolved alert is muted for the case that the problem comes
+    back. 422 `TIME_WITHOUT_ZONE` or `ALERT_MUTE`.
+    """
+    if asked.until.tzinfo is None:
+        raise Refused("Include the time zone, for example 2026-05-04T12:00:00Z.", code="TIME_WITHOUT_ZONE")
+    alerts_services.mute(alert=_found(request, alert_id), until=asked.until, actor=caller(request))
+    return _alert(_found(request, alert_id))
+
+
+@alerts.delete("/v2/alerts/{alert_id}/mute", **writes(AlertOut), summary="Unmute an alert")
+def unmute_alert(request: HttpRequest, alert_id: str) -> AlertOut:
+    """Turn notifications of an alert on again."""
+    alerts_services.unmute(alert=_found(request, alert_id), actor=caller(request))
+    return _alert(_found(request, alert_id))
+
+
+def _found(request: HttpRequest, alert_id: str) -> Alert:
+    return get_object_or_404(alerts_for(caller(request)), pk=alert_id)
+
+
+def _alert(row: Alert) -> AlertOut:
+    fields: dict[str, Any] = {
+        name: getattr(row, name)
+        for name in ("id", "kind", "words", "why", "object_type", "object_id", "object_name", "since", "looked_at")
+    }
+    return AlertOut(
+        **fields,
+        severity=str(row.severity),
+        state=str(row.state),
+        customer_id=row.customer_id or None,
+        for_staff=bool(row.permission),
+        raised_at=row.raised_at,
+        recovered_at=row.recovered_at,
+        acknowledged_at=row.acknowledged_at,
+        acknowledged_by=row.acknowledged_by.email if row.acknowledged_by else None,
+        muted_until=row.muted_until,
+    )
+
+
+# API operations on webhooks: targets, secrets and deliveries.
+
+
+webhooks = call_router("Webhooks")
 Format = Literal["standard", "slack"]
 Name = Annotated[Text, Field(min_length=1, max_length=120)]
 MOST_EVENTS = 50
@@ -112,7 +234,7 @@ class DeliveryFilters(Paged):
     state: Literal["waiting", "delivered", "given_up", "cancelled"] | None = Field(None, description="Its state")
 
 
-@router.get("/v2/webhooks", **reads(Page[WebhookOut]), summary="List webhooks")
+@webhooks.get("/v2/webhooks", **reads(Page[WebhookOut]), summary="List webhooks")
 def list_webhooks(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[WebhookOut]:
     """Return the webhooks that you can see: your customers', your own, and for staff those of the installation."""
     viewer = caller(request)
@@ -121,7 +243,7 @@ def list_webhooks(request: HttpRequest, query: Annotated[Paged, Query()]) -> Pag
     return Page[WebhookOut](data=[_webhook(row, manages=row.pk in manages) for row in rows], pagination=pagination)
 
 
-@router.post("/v2/webhooks", **writes(WebhookOut, status=201), summary="Add a webhook")
+@webhooks.post("/v2/webhooks", **writes(WebhookOut, status=201), summary="Add a webhook")
 def add_webhook(request: HttpRequest, asked: WebhookWanted) -> Status[WebhookOut]:
     """Add a webhook, and return its secret. The secret is returned only now.
 
@@ -130,7 +252,7 @@ def add_webhook(request: HttpRequest, asked: WebhookWanted) -> Status[WebhookOut
     """
     actor = caller(request)
     customer = chosen_customer(actor, asked.customer_id).pk if asked.owner == "customer" else ""
-    made = services.add_target(
+    made = webhooks_services.add_target(
         name=asked.name,
         url=asked.url,
         form=asked.format,
@@ -142,7 +264,7 @@ def add_webhook(request: HttpRequest, asked: WebhookWanted) -> Status[WebhookOut
     return Status(201, _webhook(made.target, manages=True, secret=shown_once(request, made.secret)))
 
 
-@router.get("/v2/webhooks/deliveries", **reads(Page[DeliveryOut]), summary="List webhook deliveries")
+@webhooks.get("/v2/webhooks/deliveries", **reads(Page[DeliveryOut]), summary="List webhook deliveries")
 def list_webhook_deliveries(request: HttpRequest, query: Annotated[DeliveryFilters, Query()]) -> Page[DeliveryOut]:
     """Return what was or will be sent to your webhooks, newest first.
 
@@ -155,7 +277,7 @@ def list_webhook_deliveries(request: HttpRequest, query: Annotated[DeliveryFilte
     return Page[DeliveryOut](data=[DeliveryOut(**_delivery(row)) for row in rows], pagination=pagination)
 
 
-@router.get("/v2/webhooks/deliveries/{delivery_id}", **reads(DeliveryOne), summary="Get a webhook delivery")
+@webhooks.get("/v2/webhooks/deliveries/{delivery_id}", **reads(DeliveryOne), summary="Get a webhook delivery")
 def get_webhook_delivery(request: HttpRequest, delivery_id: str) -> DeliveryOne:
     """Return one delivery with its body and its last 50 attempts."""
     row = _found_delivery(request, delivery_id)
@@ -163,7 +285,7 @@ def get_webhook_delivery(request: HttpRequest, delivery_id: str) -> DeliveryOne:
     return DeliveryOne(**_delivery(row), body=row.body, attempts=attempts)
 
 
-@router.post(
+@webhooks.post(
     "/v2/webhooks/deliveries/{delivery_id}/redeliver", **writes(DeliveryOut, status=202), summary="Redeliver an event"
 )
 def redeliver_webhook(request: HttpRequest, delivery_id: str) -> Status[DeliveryOut]:
@@ -172,18 +294,18 @@ def redeliver_webhook(request: HttpRequest, delivery_id: str) -> Status[Delivery
     Returns 202 with the new delivery, whose `state` shows the result. 422 `WEBHOOK_OFF`, or `WEBHOOK_WAITING` if it
     is already queued.
     """
-    again = services.deliver_again(delivery=_found_delivery(request, delivery_id), actor=caller(request))
+    again = webhooks_services.deliver_again(delivery=_found_delivery(request, delivery_id), actor=caller(request))
     return Status(202, DeliveryOut(**_delivery(_found_delivery(request, again.pk))))
 
 
-@router.get("/v2/webhooks/{webhook_id}", **reads(WebhookOut), summary="Get a webhook")
+@webhooks.get("/v2/webhooks/{webhook_id}", **reads(WebhookOut), summary="Get a webhook")
 def get_webhook(request: HttpRequest, webhook_id: str) -> WebhookOut:
     """Return one webhook. Only those who can manage it see the URL."""
     row = _target(request, webhook_id)
     return _webhook(row, manages=may_manage(caller(request), row))
 
 
-@router.patch("/v2/webhooks/{webhook_id}", **writes(WebhookOut), summary="Change a webhook")
+@webhooks.patch("/v2/webhooks/{webhook_id}", **writes(WebhookOut), summary="Change a webhook")
 def change_webhook(request: HttpRequest, webhook_id: str, asked: WebhookChanged) -> WebhookOut:
     """Change the name, the URL or the events of a webhook, or turn it on or off.
 
@@ -191,36 +313,38 @@ def change_webhook(request: HttpRequest, webhook_id: str, asked: WebhookChanged)
     `WEBHOOK_NAME`.
     """
     row = _target(request, webhook_id)
-    return _webhook(services.change_target(target=row, actor=caller(request), **asked.model_dump()), manages=True)
+    return _webhook(
+        webhooks_services.change_target(target=row, actor=caller(request), **asked.model_dump()), manages=True
+    )
 
 
-@router.delete("/v2/webhooks/{webhook_id}", **writes(WebhookRemovedOut), summary="Remove a webhook")
+@webhooks.delete("/v2/webhooks/{webhook_id}", **writes(WebhookRemovedOut), summary="Remove a webhook")
 def remove_webhook(request: HttpRequest, webhook_id: str) -> WebhookRemovedOut:
     """Remove a webhook with its delivery log."""
     row = _target(request, webhook_id)
-    services.remove_target(target=row, actor=caller(request))
+    webhooks_services.remove_target(target=row, actor=caller(request))
     return WebhookRemovedOut(id=webhook_id, message=f"{row.name} removed.")
 
 
-@router.post("/v2/webhooks/{webhook_id}/secret", **writes(SecretOut), summary="Rotate the secret of a webhook")
+@webhooks.post("/v2/webhooks/{webhook_id}/secret", **writes(SecretOut), summary="Rotate the secret of a webhook")
 def rotate_webhook_secret(request: HttpRequest, webhook_id: str) -> SecretOut:
     """Create a new secret, and return it. It is returned only now.
 
     For a day, messages are signed with both secrets. 422 `WEBHOOK_UNSIGNED` for Slack.
     """
     row = _target(request, webhook_id)
-    secret = shown_once(request, services.make_new_secret(target=row, actor=caller(request)))
+    secret = shown_once(request, webhooks_services.make_new_secret(target=row, actor=caller(request)))
     row.refresh_from_db()
     return SecretOut(id=row.pk, secret=secret, old_secret_until=row.old_secret_until)
 
 
-@router.post("/v2/webhooks/{webhook_id}/test", **writes(DeliveryOut, status=202), summary="Test a webhook")
+@webhooks.post("/v2/webhooks/{webhook_id}/test", **writes(DeliveryOut, status=202), summary="Test a webhook")
 def test_webhook(request: HttpRequest, webhook_id: str) -> Status[DeliveryOut]:
     """Send a test event to a webhook.
 
     Returns 202 with the delivery, whose `state` shows the result. 422 `WEBHOOK_OFF`.
     """
-    made = services.send_test(target=_target(request, webhook_id), actor=caller(request))
+    made = webhooks_services.send_test(target=_target(request, webhook_id), actor=caller(request))
     return Status(202, DeliveryOut(**_delivery(_found_delivery(request, made.pk))))
 
 
