@@ -14,7 +14,7 @@ from domains.announcements import services as announcements_services
 from domains.diagnosis.core.findings import LinkState, Severity, as_json, as_reply
 from domains.diagnosis.services import diagnose
 from domains.domain_list import selectors as domain_list_selectors
-from domains.exports.core.formats import FORMATS, ExportFormat, export, format_named
+from domains.exports.core.formats import FORMATS, export, format_named
 from domains.exports.core.values import replaced
 from domains.history.selectors import answer_fields, answers_of
 from domains.models.domains import Domain
@@ -226,7 +226,7 @@ def list_exports(request: HttpRequest, domain_id: str) -> FormatsOut:
     Use `key` as `format_key` of the export.
     """
     domain_of(request, domain_id)
-    return FormatsOut(data=[_format(kind) for kind in FORMATS])
+    return FormatsOut(data=[FormatOut.of(kind) for kind in FORMATS])
 
 
 @router.get(
@@ -250,7 +250,7 @@ def get_export(
     done = export(page.entries, kind, domain.hosted.zone, page.withheld)
     return ExportOut(
         domain_id=domain.pk,
-        format=_format(kind),
+        format=FormatOut.of(kind),
         file_name=done.file_name,
         text=done.text,
         command=done.command,
@@ -258,10 +258,6 @@ def get_export(
         withheld=[WithheldOut(type=each.type, name=each.name, reason=each.withheld) for each in page.withheld],
         unchecked=sum(row.is_unchecked for row in page.rows),
     )
-
-
-def _format(kind: ExportFormat) -> FormatOut:
-    return FormatOut(key=kind.key, title=kind.title, content_type=kind.content_type, hint=kind.hint)
 
 
 # Whether the owner of the API key is notified when a domain is verified.

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, chosen_customer, reads, shown_once, writes
 from audit.core import OBJECT_TYPES
-from inbound_admin.lib.api.schemas import In, Moment, Out, Page, Paged, Text, given, page_of
+from inbound_admin.lib.api.schemas import Blank, In, Moment, Out, Page, Paged, Text, given, page_of
 from inbound_admin.lib.api.validation import require_choice, require_id
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.lists import exactly
@@ -39,7 +39,7 @@ class AlertOut(Out):
     object_type: str
     object_id: str
     object_name: str
-    customer_id: str | None
+    customer_id: Blank
     for_staff: bool
     since: datetime
     looked_at: datetime
@@ -117,22 +117,8 @@ def _found(request: HttpRequest, alert_id: str) -> Alert:
 
 
 def _alert(row: Alert) -> AlertOut:
-    fields: dict[str, Any] = {
-        name: getattr(row, name)
-        for name in ("id", "kind", "words", "why", "object_type", "object_id", "object_name", "since", "looked_at")
-    }
-    return AlertOut(
-        **fields,
-        severity=str(row.severity),
-        state=str(row.state),
-        customer_id=row.customer_id or None,
-        for_staff=bool(row.permission),
-        raised_at=row.raised_at,
-        recovered_at=row.recovered_at,
-        acknowledged_at=row.acknowledged_at,
-        acknowledged_by=row.acknowledged_by.email if row.acknowledged_by else None,
-        muted_until=row.muted_until,
-    )
+    by = row.acknowledged_by.email if row.acknowledged_by else None
+    return AlertOut.of(row, for_staff=bool(row.permission), acknowledged_by=by)
 
 
 # API operations on webhooks: targets, secrets and deliveries.
@@ -156,10 +142,10 @@ class WebhookOut(Out):
     url: str
     format: str
     events: list[str]
-    customer_id: str | None
+    customer_id: Blank
     owner: Literal["customer", "person", "staff"]
     is_on: bool
-    off_because: str | None
+    off_because: Blank
     failing_since: datetime | None
     last_success_at: datetime | None
     created_at: datetime
@@ -357,19 +343,11 @@ def _found_delivery(request: HttpRequest, delivery_id: str) -> Delivery:
 
 
 def _webhook(row: WebhookTarget, *, manages: bool, secret: str = "") -> WebhookOut:
-    return WebhookOut(
-        id=row.pk,
-        name=row.name,
+    return WebhookOut.of(
+        row,
         url=row.shown_url if manages else row.place,
         format=str(row.form),
-        events=list(row.events),
-        customer_id=row.customer_id or None,
         owner="person" if row.person_id is not None else "staff" if row.is_of_staff else "customer",
-        is_on=row.is_on,
-        off_because=row.off_because or None,
-        failing_since=row.failing_since,
-        last_success_at=row.last_success_at,
-        created_at=row.created_at,
         may_manage=manages,
         **given(secret=secret),
     )

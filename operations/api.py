@@ -64,16 +64,7 @@ def get_customer(request: HttpRequest, customer_id: str) -> CustomerOut:
 def _customers(rows: list[Customer]) -> list[CustomerOut]:
     """In one query more; each row has its `member_count`."""
     tenants = dict(tenants_in_region().filter(customer__in=rows).values_list("customer_id", "pk"))
-    return [
-        CustomerOut(
-            id=row.pk,
-            name=row.name,
-            members=row.member_count,  # type: ignore[attr-defined]  # annotated by `find_customers`
-            tenant_id=tenants.get(row.pk),
-            created_at=row.created_at,
-        )
-        for row in rows
-    ]
+    return [CustomerOut.of(row, members=getattr(row, "member_count"), tenant_id=tenants.get(row.pk)) for row in rows]
 
 
 # API operation that lists the change log: changes by people, API keys, the worker and AWS.
@@ -89,14 +80,14 @@ class ChangeOut(Out):
     bulk_id: str
     at: datetime
     actor_kind: str
-    actor_id: str | None
+    actor_id: Blank
     actor_name: str
     what: str
     words: str
     object_type: str
     object_id: str
     object_name: str
-    customer_id: str | None
+    customer_id: Blank
     because: str
     before: dict[str, Any]
     after: dict[str, Any]
@@ -149,24 +140,7 @@ def _check(query: ChangeFilters, viewer: User) -> None:
 
 
 def _change(row: Change) -> ChangeOut:
-    return ChangeOut(
-        id=str(row.pk),
-        bulk_id=row.bulk_id,
-        at=row.at,
-        actor_kind=str(row.actor_kind),
-        actor_id=row.actor_id or None,
-        actor_name=row.actor_name,
-        what=row.what,
-        words=row.words,
-        object_type=row.object_type,
-        object_id=row.object_id,
-        object_name=row.object_name,
-        customer_id=row.customer_id or None,
-        because=row.because,
-        before=dict(row.before),
-        after=dict(row.after),
-        aws_request_ids=list(row.aws_request_ids),
-    )
+    return ChangeOut.of(row, id=str(row.pk))
 
 
 # API operations that preview, request and end a pause of a tenant's sending.

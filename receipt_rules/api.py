@@ -14,7 +14,7 @@ from domains.models.domains import Domain
 from inbound_admin.lib.api.schemas import In, Out, Text
 from inbound_admin.lib.errors import NotAllowed
 from receipt_rules.drift import services as drift_services
-from receipt_rules.live.selectors import Meter, Sharing, capacity, demand, sharing_by_rule
+from receipt_rules.live.selectors import Sharing, capacity, demand, sharing_by_rule
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.planner.core.matching import RuleOutcome, why_not
 from receipt_rules.planner.core.rules import ForeignRule, RuleSet
@@ -136,7 +136,7 @@ def _live(live: Live) -> LiveRulesOut:
         stranger=live.unmanaged_set.name if live.unmanaged_set else None,
         rules=[_rule(number, each) for number, each in enumerate(sharing_by_rule(shown.rules), start=1)],
         capacity=_capacity(shown),
-        differences=[_difference(each) for each in drift_services.differences(live)],
+        differences=[RulesDifferenceOut.of(each) for each in drift_services.differences(live)],
     )
 
 
@@ -160,26 +160,8 @@ def _rule(number: int, sharing: Sharing) -> LiveRuleOut:
 def _capacity(rule_set: RuleSet) -> CapacityOut:
     full = capacity(rule_set)
     wanted, ends = demand(left=full.recipients.left, now=timezone.now())
-    return CapacityOut(
-        rules=_meter(full.rules),
-        recipients=_meter(full.recipients),
-        identities=_meter(full.identities),
-        foreign_rules=full.foreign_rules,
-        domains_each_prefix=full.domains_each_prefix,
-        wanted=wanted,
-        sentence=full.sentence,
-        forecast=ends,
-    )
-
-
-def _meter(meter: Meter) -> MeterOut:
-    return MeterOut(used=meter.used, limit=meter.limit, percent=meter.percent)
-
-
-def _difference(each: drift_services.RuleDifference) -> RulesDifferenceOut:
-    return RulesDifferenceOut(
-        key=each.key, kind=each.kind, rule=each.rule, sentence=each.sentence, is_ignored=each.is_ignored
-    )
+    meters = {name: MeterOut.of(getattr(full, name)) for name in ("rules", "recipients", "identities")}
+    return CapacityOut.of(full, **meters, wanted=wanted, forecast=ends)
 
 
 # API operation of the simulator, for staff.
@@ -256,10 +238,7 @@ def simulate_message(request: HttpRequest, asked: EnvelopeAsked) -> SimulationOu
         flags=list(routing.flags),
         recipients=[_recipient(route, found) for route in found.routes],
         rules=[_outcome(number, each) for number, each in enumerate(routing.outcomes, start=1)],
-        mail_hosts=[
-            MailHostOut(domain=each.domain, hosts=list(each.hosts), is_amazon=each.is_amazon, sentence=each.sentence)
-            for each in found.mail_hosts
-        ],
+        mail_hosts=[MailHostOut.of(each) for each in found.mail_hosts],
         stored_at=[StoredOut(rule=rule, place=place) for rule, place in found.stored_at],
     )
 

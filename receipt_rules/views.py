@@ -37,7 +37,7 @@ from receipt_rules.received_mail.services import DECIDE, decide_owner, deliver_a
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.receiving_setup.core import SetupVerdict
 from receipt_rules.receiving_setup.services import check_setup
-from receipt_rules.rule_sets.services import delete_rule_set, old_rule_sets
+from receipt_rules.rollback.services import delete_rule_set, old_rule_sets
 from receipt_rules.runs.selectors import may_operate
 
 # The guided change between receiving here and send only: the next step, and what it waits for.

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from inbound_admin.lib import isolation
 from inbound_admin.lib.foreign_text import escaped
-from inbound_admin.lib.mail_limits import take_unsolicited_turn
+from inbound_admin.lib.mail_names import take_unsolicited_turn
 from inbound_admin.lib.moments import minute_in_utc
 from notifications.alerts.core import ALWAYS_SENT, kind_named
 from notifications.alerts.selectors import may_receive, page_of_object

@@ -17,8 +17,17 @@ from domains.ownership.selectors import MOST_NAMES, held_domains, name_and_paren
 from inbound_admin.lib.database import in_values
 from inbound_admin.lib.lists import kept_count, kept_counts
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.models.live import ActiveRuleSet, RulesAsRead, RulesCheck
-from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunStep, Snapshot, StepState
+from receipt_rules.models.runs import (
+    UNFINISHED,
+    ActiveRuleSet,
+    PendingChange,
+    RulesAsRead,
+    RulesCheck,
+    Run,
+    RunStep,
+    Snapshot,
+    StepState,
+)
 from receipt_rules.planner.core.plans import load
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, covering_entries, domain_of, is_ours
 

@@ -27,7 +27,6 @@ from inbound_admin.lib.http import SignedIn, template
 from inbound_admin.lib.lists import text_in
 from receipt_rules.addresses.selectors import pending_changes
 from receipt_rules.drift import services as drift_services
-from receipt_rules.expectations import services as expectations_services
 from receipt_rules.expectations.selectors import broken_expectations, expectations
 from receipt_rules.live.selectors import RULES_PER_PAGE, capacity, demand, last_read, recipients_with_customers
 from receipt_rules.live.services import Live, live_from_last_read, read_live
@@ -344,7 +343,7 @@ def _why(outcome: RuleOutcome) -> str:
 def _save_or_delete_expectation(form: ExpectationForm, request: SignedIn) -> bool:
     if request.POST.get("do") == "stop":
         found = get_object_or_404(expectations(), pk=text_value(request.POST, "expectation"))
-        expectations_services.delete_expectation(expectation=found, actor=request.user)
+        simulator_services.delete_expectation(expectation=found, actor=request.user)
         messages.success(request, f"Removed the expectation for {found.address}.")
         return True
     if not form.is_valid():
@@ -352,7 +351,7 @@ def _save_or_delete_expectation(form: ExpectationForm, request: SignedIn) -> boo
     try:
         expected = Expected(form.cleaned_data["expected"])
         text, name = form.cleaned_data["address"], form.cleaned_data["endpoint"]
-        row = expectations_services.save_expectation(text=text, expected=expected, endpoint=name, actor=request.user)
+        row = simulator_services.save_expectation(text=text, expected=expected, endpoint=name, actor=request.user)
     except Refused as refused:
         form.add_error("endpoint" if refused.code == "ENDPOINT_MISSING" else "address", str(refused))
         return False

@@ -41,7 +41,7 @@ from receipt_rules.planner.core.rules import (
 )
 from receipt_rules.planner.core.steps import touched_recipients
 from receipt_rules.planner.core.untouched import UntouchedRule, applicable_state
-from receipt_rules.receiving_stops.selectors import recipients_of, starting, stop_sentences, stopped_customers
+from receipt_rules.planner.selectors import recipients_of, starting, stop_sentences, stopped_customers
 from receipt_rules.rollback.services import (
     recipients_of_snapshot,
     recipients_on_hold,

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import CatchAll, FormerRoute, RequestedRecipient
-from receipt_rules.models.live import ActiveRuleSet
+from receipt_rules.models.runs import ActiveRuleSet
 
 ROUTES_AT_ONCE = 1_000
 USE_STORED_EVERY = timedelta(minutes=1)

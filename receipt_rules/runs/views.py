@@ -25,8 +25,8 @@ from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.plan_drafts.services import Approval, Draft
 from receipt_rules.planner.core.consequences import conditional
 from receipt_rules.planner.core.plans import Method
+from receipt_rules.planner.selectors import stopped_customers
 from receipt_rules.planner.services import PlanRequest, approve, run_in_progress
-from receipt_rules.receiving_stops.selectors import stopped_customers
 from receipt_rules.rollback import services as rollback_services
 from receipt_rules.rollback.services import holds, holds_in_force
 from receipt_rules.runs import selectors as runs_selectors

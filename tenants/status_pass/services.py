@@ -6,7 +6,7 @@ unchanged tenant costs no query of its own.
 SES lists no tenant that never sent. Such a tenant is read individually, in a few calls, once a day. One that was listed
 before is read at once, since it may have been deleted.
 
-Reads the state of our SES account, which is above all tenants, and warns staff while AWS stops or reviews it.
+The state of our SES account, which is above all tenants, is read first; staff are warned while AWS stops or reviews it.
 """
 
 from collections.abc import Iterable, Sequence

@@ -16,12 +16,11 @@ from receipt_rules.jobs import queue_customer_change
 from receipt_rules.live import services as live_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
-from receipt_rules.models.live import ReceivingStop
-from receipt_rules.models.runs import RunState, Snapshot
+from receipt_rules.models.runs import ReceivingStop, RunState, Snapshot
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method, Plan
+from receipt_rules.planner.selectors import recipients_of, starting, stopped_customers
 from receipt_rules.planner.services import PlanRequest
-from receipt_rules.receiving_stops.selectors import recipients_of, starting, stopped_customers
 from receipt_rules.rollback import services as rollback_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_staff

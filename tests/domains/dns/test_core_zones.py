@@ -2,9 +2,8 @@
 
 import pytest
 
-from domains.dns.core import Answer, LookupStatus, Question
+from domains.dns.core import Answer, LookupStatus, Question, cut_of, cut_questions
 from domains.names.core import DomainName
-from domains.nameservers.core import cut_of, cut_questions
 
 NAME = DomainName.from_stored("in.mail.example.co.uk")
 FOUND, NO_DATA, NO_NAME, FAILED = LookupStatus.FOUND, LookupStatus.NO_DATA, LookupStatus.NO_NAME, LookupStatus.FAILED
