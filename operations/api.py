@@ -64,7 +64,14 @@ def get_customer(request: HttpRequest, customer_id: str) -> CustomerOut:
 def _customers(rows: list[Customer]) -> list[CustomerOut]:
     """In one query more; each row has its `member_count`."""
     tenants = dict(tenants_in_region().filter(customer__in=rows).values_list("customer_id", "pk"))
-    return [CustomerOut.of(row, members=getattr(row, "member_count"), tenant_id=tenants.get(row.pk)) for row in rows]
+    return [
+        CustomerOut.of(
+            row,
+            members=row.member_count,  # type: ignore[attr-defined]  # annotated by `find_customers`
+            tenant_id=tenants.get(row.pk),
+        )
+        for row in rows
+    ]
 
 
 # API operation that lists the change log: changes by people, API keys, the worker and AWS.
