@@ -14,8 +14,8 @@ from domains.models.domains import Domain
 from domains.models.record_checks import ObservedAnswer
 from domains.records.selectors import records_page
 from inbound_admin.lib.exports import moment
+from inbound_admin.lib.freshness import oldest_kept
 from inbound_admin.lib.lists import exactly
-from inbound_admin.lib.retention import oldest_kept
 
 MOST_EVENTS = 100
 SHORTEST = timedelta(minutes=1)  # shortest period that the timelines show

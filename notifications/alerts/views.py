@@ -28,11 +28,11 @@ from notifications.alerts.selectors import (
     own_alerts_for,
     page_of_object,
 )
+from notifications.email import services as email_services
 from notifications.email.core import MOST_TRIES
+from notifications.email.services import shown_preferences
 from notifications.models.alerts import BY_MAIL, Alert, NotificationPreference
 from notifications.models.webhooks import WebhookTarget
-from notifications.preferences import services as preferences_services
-from notifications.preferences.services import shown_preferences
 
 MUTES = (("1", "1 day"), ("7", "1 week"), ("30", "30 days"))
 
@@ -153,7 +153,7 @@ class PreferenceForm(forms.Form):
 
 @require_http_methods(["GET", "POST"])
 def preferences(request: SignedIn) -> HttpResponse:
-    preference = preferences_services.preference_of(request.user)
+    preference = email_services.preference_of(request.user)
     given = request.POST if request.method == "POST" else None
     form = PreferenceForm(given, preference=preference, staff=request.user.is_staff)
     try:
@@ -175,7 +175,7 @@ def preferences(request: SignedIn) -> HttpResponse:
 def _saved(form: PreferenceForm, request: SignedIn) -> bool:
     given = form.cleaned_data
     try:
-        preferences_services.set_preference(
+        email_services.set_preference(
             person=request.user,
             unwanted=form.unwanted,
             by_mail=given["by_mail"],

@@ -134,9 +134,7 @@ def one(domain: Domain, *, checked: bool) -> DomainOne:
 
 
 def brief(endpoint: selectors.EndpointRow | None) -> EndpointBrief | None:
-    if endpoint is None:
-        return None
-    return EndpointBrief(id=endpoint.pk, name=endpoint.name, type=endpoint.type, is_active=endpoint.is_active)
+    return None if endpoint is None else EndpointBrief.of(endpoint, id=endpoint.pk)
 
 
 def _row(

@@ -212,15 +212,7 @@ def _mta_sts(domain: Domain) -> MtaStsOut | None:
     if domain.mta_sts_at is None:
         return None
     check = domain.mta_sts_check
-    return MtaStsOut(
-        effect=check.effect.value,
-        message=check.sentence,
-        mode=check.mode,
-        mx=list(check.mx),
-        max_age=check.max_age,
-        problem=check.problem,
-        fetched_at=domain.mta_sts_at,
-    )
+    return MtaStsOut.of(check, effect=check.effect.value, message=check.sentence, fetched_at=domain.mta_sts_at)
 
 
 def updated_at(domain: Domain) -> datetime:

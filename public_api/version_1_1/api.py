@@ -197,13 +197,7 @@ def delete_address_v11(request: HttpRequest, address_id: str) -> OlderRemovedOut
 
 
 def _with_config(endpoint: Endpoint) -> CatchAllEndpoint:
-    return CatchAllEndpoint(
-        id=endpoint.pk,
-        name=endpoint.name,
-        type=endpoint.type,
-        is_active=endpoint.is_active,
-        config=config_out(endpoint.type, endpoint.shown_config),
-    )
+    return CatchAllEndpoint.of(endpoint, config=config_out(endpoint.type, endpoint.shown_config))
 
 
 @router.get("/v1.1/endpoints", **reads(EndpointsEnvelope), summary="List endpoints")

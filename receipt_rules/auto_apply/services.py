@@ -31,7 +31,6 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.auto_apply.core import changed_scope, is_plain, number_changed
-from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, queue_work, record_wait
 from receipt_rules.live import services as live_services
 from receipt_rules.live.selectors import last_known
@@ -41,6 +40,7 @@ from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rest import plan_of_rest
 from receipt_rules.planner.core.rules import RuleSet, domain_of
 from receipt_rules.planner.core.steps import Step
+from receipt_rules.planner.selectors import newly_broken
 from receipt_rules.planner.services import (
     DesiredState,
     PlanRequest,

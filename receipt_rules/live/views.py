@@ -27,12 +27,12 @@ from inbound_admin.lib.http import SignedIn, template
 from inbound_admin.lib.lists import text_in
 from receipt_rules.addresses.selectors import pending_changes
 from receipt_rules.drift import services as drift_services
-from receipt_rules.expectations.selectors import broken_expectations, expectations
 from receipt_rules.live.selectors import RULES_PER_PAGE, capacity, demand, last_read, recipients_with_customers
 from receipt_rules.live.services import Live, live_from_last_read, read_live
 from receipt_rules.models.expectations import Expected
 from receipt_rules.planner.core.matching import RecipientOutcome, RuleOutcome, why_not
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet
+from receipt_rules.planner.selectors import broken_expectations, expectations
 from receipt_rules.runs.selectors import may_operate, may_see_rules
 from receipt_rules.simulator import services as simulator_services
 from receipt_rules.simulator.services import Simulation

@@ -18,7 +18,6 @@ from domains.records.core import can_receive, inbound_host
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.selectors import endpoints_of
-from receipt_rules.expectations.selectors import expectation_subject
 from receipt_rules.live.selectors import is_set_up, last_read
 from receipt_rules.mail_path.core import Hop, HopState
 from receipt_rules.mail_path.selectors import path_of_route
@@ -27,7 +26,7 @@ from receipt_rules.models.expectations import Expectation, Expected
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RoutingResult
 from receipt_rules.planner.core.rules import S3, RuleSet, domain_of
-from receipt_rules.planner.selectors import stopped_customers
+from receipt_rules.planner.selectors import expectation_subject, stopped_customers
 from receipt_rules.planner.services import read_desired_state
 from receipt_rules.receiving.services import LiveFacts
 from receipt_rules.route_lookup.selectors import Route, route_lookup
