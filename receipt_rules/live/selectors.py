@@ -33,6 +33,8 @@ from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, cove
 
 RULES_PER_PAGE = 20
 CONTENTS_KEPT = 2
+LONGEST_FORECAST_DAYS = 1000
+SOON = "It takes effect within a few seconds."
 
 
 def last_known() -> Snapshot | None:
@@ -45,9 +47,6 @@ def is_set_up() -> bool:
     last_check = RulesCheck.objects.filter(region=settings.AWS_REGION).first()
     kinds = {each["kind"] for each in last_check.differences} if last_check else set()
     return last_known() is not None and not kinds & {"none_active", "stranger_active"}
-
-
-SOON = "It takes effect within a few seconds."
 
 
 def applied_when(customer: Customer, *, more: int = 0) -> str:
@@ -197,7 +196,7 @@ def receiving_outage() -> ReceivingOutage | None:
     if row is None or row.is_ours:
         return None
     ours = known.name if (known := last_known()) else ""
-    if not ours and not _is_mail_wanted():
+    if not ours and not any(rows.exists() for rows in _wanted_mail()):
         return None
     return ReceivingOutage(row.region, row.name, ours, row.changed_at, row.read_at)
 
@@ -212,16 +211,9 @@ def domains_in_outage(viewer: Viewer) -> frozenset[str]:
     )
 
 
-def _is_mail_wanted() -> bool:
-    return any(rows.exists() for rows in _wanted_mail())
-
-
 def _wanted_mail() -> tuple["QuerySet[Address]", "QuerySet[CatchAll]"]:
     here = {"domain__region": settings.AWS_REGION, "is_active": True}
     return Address.objects.filter(**here), CatchAll.objects.filter(**here)
-
-
-LONGEST_FORECAST_DAYS = 1000
 
 
 @dataclass(frozen=True)
