@@ -1,7 +1,7 @@
 """Operations of the API about alerts and webhooks."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
@@ -17,7 +17,7 @@ from inbound_admin.lib.lists import exactly
 from notifications.alerts import services as alerts_services
 from notifications.alerts.selectors import IN_STATE, alerts_for
 from notifications.models.alerts import Alert
-from notifications.models.webhooks import Attempt, Delivery, WebhookTarget
+from notifications.models.webhooks import Delivery, WebhookTarget
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.selectors import deliveries_for, managed_of, may_manage, targets_for
 
@@ -206,13 +206,16 @@ class AttemptOut(Out):
     started_at: datetime
     finished_at: datetime | None
     status: int | None
-    problem: str | None
+    problem: Blank
     answer: str
 
 
 class DeliveryOne(DeliveryOut):
     body: str
     attempts: list[AttemptOut] = Field(description="The last fifty")
+
+
+DeliveryShown = TypeVar("DeliveryShown", bound=DeliveryOut)
 
 
 class DeliveryFilters(Paged):
@@ -260,15 +263,15 @@ def list_webhook_deliveries(request: HttpRequest, query: Annotated[DeliveryFilte
     asked = exactly(target=query.webhook_id, state=query.state)
     found = deliveries_for(caller(request)).filter(asked)
     rows, pagination = page_of(found, query)
-    return Page[DeliveryOut](data=[DeliveryOut(**_delivery(row)) for row in rows], pagination=pagination)
+    return Page[DeliveryOut](data=[_delivery(DeliveryOut, row) for row in rows], pagination=pagination)
 
 
 @webhooks.get("/v2/webhooks/deliveries/{delivery_id}", **reads(DeliveryOne), summary="Get a webhook delivery")
 def get_webhook_delivery(request: HttpRequest, delivery_id: str) -> DeliveryOne:
     """Return one delivery with its body and its last 50 attempts."""
     row = _found_delivery(request, delivery_id)
-    attempts = [_attempt(each) for each in row.attempts.all()[:50]]
-    return DeliveryOne(**_delivery(row), body=row.body, attempts=attempts)
+    attempts = [AttemptOut.of(each) for each in row.attempts.all()[:50]]
+    return _delivery(DeliveryOne, row, attempts=attempts)
 
 
 @webhooks.post(
@@ -281,7 +284,7 @@ def redeliver_webhook(request: HttpRequest, delivery_id: str) -> Status[Delivery
     is already queued.
     """
     again = webhooks_services.deliver_again(delivery=_found_delivery(request, delivery_id), actor=caller(request))
-    return Status(202, DeliveryOut(**_delivery(_found_delivery(request, again.pk))))
+    return Status(202, _delivery(DeliveryOut, _found_delivery(request, again.pk)))
 
 
 @webhooks.get("/v2/webhooks/{webhook_id}", **reads(WebhookOut), summary="Get a webhook")
@@ -331,7 +334,7 @@ def test_webhook(request: HttpRequest, webhook_id: str) -> Status[DeliveryOut]:
     Returns 202 with the delivery, whose `state` shows the result. 422 `WEBHOOK_OFF`.
     """
     made = webhooks_services.send_test(target=_target(request, webhook_id), actor=caller(request))
-    return Status(202, DeliveryOut(**_delivery(_found_delivery(request, made.pk))))
+    return Status(202, _delivery(DeliveryOut, _found_delivery(request, made.pk)))
 
 
 def _target(request: HttpRequest, webhook_id: str) -> WebhookTarget:
@@ -353,27 +356,12 @@ def _webhook(row: WebhookTarget, *, manages: bool, secret: str = "") -> WebhookO
     )
 
 
-def _delivery(row: Delivery) -> dict[str, Any]:
-    return {
-        "id": row.pk,
-        "webhook_id": row.target_id,
-        "event_id": row.event_id,
-        "event": row.event.event,
-        "words": row.event.words,
-        "state": str(row.state),
-        "attempts_made": row.attempts_made,
-        "next_attempt_at": row.next_attempt_at,
-        "created_at": row.created_at,
-        "done_at": row.done_at,
-        "again": row.again_by_id is not None,
-    }
-
-
-def _attempt(row: Attempt) -> AttemptOut:
-    return AttemptOut(
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        status=row.status,
-        problem=row.problem or None,
-        answer=row.answer,
+def _delivery(form: type[DeliveryShown], row: Delivery, **more: Any) -> DeliveryShown:
+    return form.of(
+        row,
+        webhook_id=row.target_id,
+        event=row.event.event,
+        words=row.event.words,
+        again=row.again_by_id is not None,
+        **more,
     )
