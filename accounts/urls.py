@@ -1,14 +1,12 @@
 from django.urls import path
 
-from accounts.api_keys import views as api_keys_views
-from accounts.members import views as members_views
-from accounts.people import views as people_views
+from accounts import views as accounts_views
 
 app_name = "accounts"
 urlpatterns = [
-    path("account/", people_views.account, name="account"),
-    path("account/keys/", api_keys_views.keys, name="keys"),
-    path("account/keys/<str:key_id>/revoke/", api_keys_views.revoke_key, name="revoke_key"),
-    path("account/theme/", people_views.theme, name="theme"),
-    path("invitation/<str:token>/", members_views.accept, name="accept"),
+    path("account/", accounts_views.account, name="account"),
+    path("account/keys/", accounts_views.keys, name="keys"),
+    path("account/keys/<str:key_id>/revoke/", accounts_views.revoke_key, name="revoke_key"),
+    path("account/theme/", accounts_views.theme, name="theme"),
+    path("invitation/<str:token>/", accounts_views.accept, name="accept"),
 ]

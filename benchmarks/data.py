@@ -278,7 +278,7 @@ def _rules() -> None:
     from django.utils import timezone
 
     from receipt_rules.live.services import store_snapshot
-    from receipt_rules.models.live import ActiveRuleSet, RulesCheck
+    from receipt_rules.models.runs import ActiveRuleSet, RulesCheck
     from receipt_rules.planner.core.planner import make_plan
     from receipt_rules.planner.core.rules import RuleSet
     from receipt_rules.planner.services import limits, read_desired_state

@@ -171,7 +171,7 @@ def main() -> None:
     found = house()
     print(f"{found.modules} modules, and {found.empty} empty __init__.py")
     print(f"{found.lines:,} lines")
-    print(f"{found.edges_per_module:.2f} internal imports per module")
+    print(f"{found.edges:,} internal imports, {found.edges_per_module:.2f} per module")
     print(f"{found.p90_function:.0f} lines or fewer in 9 of 10 functions")
     for title, names in (
         ("modules over 400 lines", found.long_modules),

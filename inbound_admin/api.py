@@ -86,39 +86,35 @@ api = Api(
     docs_decorator=lambda view: csrf_exempt(require_safe(view)),
     openapi_url="/openapi.json",
 )
-# The subjects with a router in their `api.py`. All methods of one path are in one router: Django uses the first match.
-SUBJECTS = (
-    "operations.customers",
-    "tenants.lifecycle",
-    "tenants.reputation",
-    "public_api.authentication",
-    "public_api.records",
-    "domains.diagnosis",
-    "domains.history",
-    "domains.exports",
-    "domains.sharing",
-    "domains.announcements",
-    "public_api.domains",
-    "public_api.addresses",
-    "public_api.endpoints",
-    "public_api.version_1_1",
-    "public_api.version_e2",
-    "public_api.verifications",
-    "receipt_rules.route_lookup",
-    "receipt_rules.probes",
-    "receipt_rules.received_mail",
-    "receipt_rules.live",
-    "receipt_rules.planner",
-    "receipt_rules.simulator",
-    "operations.pause",
-    "operations.tenant_migration",
-    "operations.drift",
-    "operations.audit_log",
-    "notifications.alerts",
-    "notifications.webhooks",
+# All methods of one path are in one router: Django uses the first match.
+ROUTERS = (
+    "operations.api.customers",
+    "tenants.lifecycle.api.router",
+    "tenants.reputation.api.router",
+    "public_api.authentication.api.router",
+    "public_api.records.api.router",
+    "domains.api.router",
+    "domains.sharing.api.router",
+    "public_api.domains.api.router",
+    "public_api.addresses.api.router",
+    "public_api.endpoints.api.router",
+    "public_api.version_1_1.api.router",
+    "public_api.version_e2.api.router",
+    "public_api.verifications.api.router",
+    "receipt_rules.route_lookup.api.router",
+    "receipt_rules.api.probes",
+    "receipt_rules.received_mail.api.router",
+    "receipt_rules.api.router",
+    "receipt_rules.planner.api.router",
+    "operations.api.tenants",
+    "operations.tenant_migration.api.router",
+    "operations.drift.api.router",
+    "operations.api.audit",
+    "notifications.api.alerts",
+    "notifications.api.webhooks",
 )
-for subject in SUBJECTS:
-    api.add_router("", f"{subject}.api.router")
+for router in ROUTERS:
+    api.add_router("", router)
 health = call_router("Health")
 
 

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from domains.domain_connect.core import read_key
-from inbound_admin.lib.dns_address import parse_resolver
 from inbound_admin.lib.environment import ASKED
+from inbound_admin.lib.public_address import parse_resolver
 from tenants.policy.core import POLICIES
 
 YEAR = 31_536_000  # seconds

@@ -1,13 +1,12 @@
 from django.urls import path
 
 from notifications.alerts import views as alerts_views
-from notifications.preferences import views as preferences_views
 from notifications.webhooks import views as webhooks_views
 
 app_name = "notifications"
 urlpatterns = [
     path("", alerts_views.inbox, name="inbox"),
-    path("preferences/", preferences_views.preferences, name="preferences"),
+    path("preferences/", alerts_views.preferences, name="preferences"),
     path("webhooks/", webhooks_views.list_, name="webhooks"),
     path("webhooks/new/", webhooks_views.add, name="add_webhook"),
     path("webhooks/<str:target_id>/", webhooks_views.detail, name="webhook"),

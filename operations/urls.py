@@ -1,29 +1,25 @@
 from django.urls import path, re_path
 
-from operations.audit_log import views as audit_log_views
-from operations.batches import views as batches_views
+from operations import views as operations_views
 from operations.customers import views as customers_views
-from operations.dashboard import views as dashboard_views
 from operations.domain_actions import views as domain_actions_views
-from operations.domain_removal import views as domain_removal_views
 from operations.drift import views as drift_views
 from operations.legacy_import import views as legacy_import_views
 from operations.pause import views as pause_views
-from operations.search import views as search_views
 from operations.tenant_migration import views as tenant_migration_views
 
 app_name = "operations"
 urlpatterns = [
-    path("", dashboard_views.overview, name="overview"),
-    path("find/", search_views.find, name="find"),
-    path("domains/<str:domain_id>/", dashboard_views.case, name="case"),
+    path("", operations_views.overview, name="overview"),
+    path("find/", operations_views.find, name="find"),
+    path("domains/<str:domain_id>/", operations_views.case, name="case"),
     path("migrations/", tenant_migration_views.list_, name="migrations"),
     path("migrations/plan/", tenant_migration_views.plan_migration, name="plan_migration"),
     path("migrations/<str:migration_id>/", tenant_migration_views.detail, name="migration"),
     path("migrations/<str:migration_id>/steer/", tenant_migration_views.steer, name="steer_migration"),
     path("migrations/<str:migration_id>/customers/<str:item_id>/", tenant_migration_views.item, name="migration_item"),
     path("customers/<str:customer_id>/migrate/", tenant_migration_views.move, name="move"),
-    path("domains/<str:domain_id>/delete/", domain_removal_views.domain, name="delete_domain"),
+    path("domains/<str:domain_id>/delete/", operations_views.delete_domain, name="delete_domain"),
     path("differences/", drift_views.list_, name="differences"),
     path("differences/look/", drift_views.look, name="look"),
     path("differences/decide/", drift_views.decide_many, name="decide_many"),
@@ -39,18 +35,18 @@ urlpatterns = [
     path(
         "moving-in/<str:legacy_import_id>/steer/", legacy_import_views.steer_legacy_import, name="steer_legacy_import"
     ),
-    path("changes/", audit_log_views.changes, name="changes"),
-    re_path(r"^changes\.(?P<kind>csv|json)$", audit_log_views.export_changes, name="export_changes"),
+    path("changes/", operations_views.changes, name="changes"),
+    re_path(r"^changes\.(?P<kind>csv|json)$", operations_views.export_changes, name="export_changes"),
     path("tenants/<str:tenant_id>/pause/", pause_views.pause, name="pause"),
     path("tenants/<str:tenant_id>/resume/", pause_views.resume, name="resume"),
     path("bulk/", domain_actions_views.start_bulk, name="start_bulk"),
-    path("bulk/<str:bulk_id>/", batches_views.bulk, name="bulk"),
-    path("bulk/<str:bulk_id>/stop/", batches_views.stop_bulk, name="stop_bulk"),
-    path("bulk/<str:bulk_id>/pause/", batches_views.pause_bulk, name="pause_bulk"),
-    path("bulk/<str:bulk_id>/resume/", batches_views.resume_bulk, name="resume_bulk"),
-    path("bulk/<str:bulk_id>/retry/", batches_views.retry_bulk, name="retry_bulk"),
+    path("bulk/<str:bulk_id>/", operations_views.bulk, name="bulk"),
+    path("bulk/<str:bulk_id>/stop/", operations_views.stop_bulk, name="stop_bulk"),
+    path("bulk/<str:bulk_id>/pause/", operations_views.pause_bulk, name="pause_bulk"),
+    path("bulk/<str:bulk_id>/resume/", operations_views.resume_bulk, name="resume_bulk"),
+    path("bulk/<str:bulk_id>/retry/", operations_views.retry_bulk, name="retry_bulk"),
     path("pause/", pause_views.choose, name="pause_many"),
-    path("pause/<str:bulk_id>/", batches_views.bulk, name="batch"),
+    path("pause/<str:bulk_id>/", operations_views.bulk, name="batch"),
 ]
 
 customer_urlpatterns = [

@@ -21,8 +21,7 @@ from receipt_rules.forwarding import services as forwarding_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, Forwarding
 from receipt_rules.models.expectations import Expectation
-from receipt_rules.models.live import IgnoredDifference
-from receipt_rules.models.runs import OwnRuleSet, PendingChange, Run, RunStep, Snapshot
+from receipt_rules.models.runs import IgnoredDifference, OwnRuleSet, PendingChange, Run, RunStep, Snapshot
 from receipt_rules.runs import services as runs_services
 
 

@@ -24,7 +24,6 @@ from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tenants.reputation import services as reputation_services
 from tenants.resources import services as resources_services
-from tenants.ses_account import services as ses_account_services
 from tenants.status import services as status_services
 from tenants.status_pass import services as status_pass_services
 
@@ -56,7 +55,7 @@ def remove(tenant_id: str) -> None:
 
 @jobs.task(READ, retry=jobs.RetryUntilAwsAnswers())
 def read(tenant_id: str) -> None:
-    ses_account_services.read_account_if_old()
+    status_pass_services.read_account_if_old()
     status_services.read_tenant(tenant_id=tenant_id)
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models.people import Customer, Membership, User
 from audit.services import record
 from domains.models.domains import Domain
-from domains.models.history import ObservedAnswer
+from domains.models.record_checks import ObservedAnswer
 from domains.models.sharing import ShareLink
 from notifications.events.services import emit
 from notifications.models.alerts import Alert

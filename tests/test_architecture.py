@@ -26,7 +26,8 @@ from benchmarks.house import (
 # The modules that a subject may contain. A large core or gateway is a package of nouns.
 IN_A_SUBJECT = set("core gateway selectors services tasks forms views api admin adapters".split())
 IN_AN_APP = {*IN_A_SUBJECT, *"apps models urls jobs roles management migrations".split()}
-MOST_EDGES = 6.2  # internal imports per module
+MOST_EDGES = 2850  # internal imports in all
+MOST_EDGES_PER_MODULE = 6.7
 LONGEST_OF_NINE_IN_TEN = 14  # lines
 # A library module does not belong to its first importer.
 SHORT_ALONE = {"inbound_admin/lib/api/rate_limit.py"}
@@ -74,7 +75,8 @@ def test_a_short_module_with_one_importer_is_part_of_it(found: House) -> None:
 
 
 def test_modules_are_not_coupled_more_and_functions_stay_short(found: House) -> None:
-    assert found.edges_per_module <= MOST_EDGES
+    assert found.edges <= MOST_EDGES
+    assert found.edges_per_module <= MOST_EDGES_PER_MODULE
     assert found.p90_function <= LONGEST_OF_NINE_IN_TEN
 
 

@@ -25,8 +25,8 @@ from domains.sharing.services import create as create_link
 from inbound_admin.lib import sealed
 from inbound_admin.lib.redaction import MASK
 from notifications.webhooks.services import add_target
+from operations.doctor.services import SEALED, reseal_everything
 from operations.legacy_import import services as legacy_import_services
-from operations.sealed_secrets.services import SEALED, reseal_everything
 from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
 from tests.accounts.invitations import mailed_token

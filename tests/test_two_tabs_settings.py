@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from accounts.models.people import Customer, Membership, User
 from accounts.roles import Role
-from notifications.preferences.services import preference_of
+from notifications.email.services import preference_of
 from receipt_rules.models.probes import ProbeSchedule
 from receipt_rules.probes.core import OFF
 from tests.domains.factories import make_domain

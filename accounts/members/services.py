@@ -34,8 +34,7 @@ from accounts.people.selectors import (
 )
 from audit import services as audit_services
 from inbound_admin.lib.errors import NotAllowed, RateLimited, Refused
-from inbound_admin.lib.mail_limits import take_unsolicited_turn
-from inbound_admin.lib.mail_names import LONGEST_NAME, mail_name, plain_name, require_email
+from inbound_admin.lib.mail_names import LONGEST_NAME, mail_name, plain_name, require_email, take_unsolicited_turn
 from inbound_admin.lib.seen import refuse_if_changed
 
 

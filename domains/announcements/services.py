@@ -20,8 +20,7 @@ from audit.services import Subject
 from domains.checking.core.judgement import Judgement, Overall, State
 from domains.diagnosis import selectors as diagnosis_selectors
 from domains.domain_list.selectors import domain_subject
-from domains.models.domains import Domain
-from domains.models.verified_notices import VerifiedNotice
+from domains.models.domains import Domain, VerifiedNotice
 from domains.ownership.selectors import refuse_moved
 from domains.records.core import Record
 from inbound_admin.lib.database import lock_row

@@ -30,9 +30,8 @@ from domains.dns.core import LookupStatus
 from domains.dns.services import SECONDS, QuerySession, network
 from domains.dns_observation.services import observe
 from domains.jobs import queue_diagnosis
-from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain, Stage
-from domains.models.history import ObservedAnswer
+from domains.models.record_checks import DiagnosisRequest, ObservedAnswer
 from domains.mta_sts.core import Block
 from domains.providers.core import provider_with_key
 from domains.receiving.core import ReceivingState

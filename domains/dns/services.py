@@ -20,9 +20,8 @@ from domains.diagnosis.core.observations import is_authoritative_soa, primary_of
 from domains.dns.core import SKIPPED, Answer, LookupStatus, Query, Question
 from domains.dns.gateway import exchange
 from inbound_admin.lib import counters, slow_work
-from inbound_admin.lib.dns_address import parse_resolver
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.public_address import is_public
+from inbound_admin.lib.public_address import is_public, parse_resolver
 
 TRIES = 2
 TOO_LATE = "skipped: the request's time limit was reached"

@@ -13,10 +13,19 @@ from domains.diagnosis.core import observations
 from domains.diagnosis.core.observations import Cut, Observations, mx_hosts, serial_of
 from domains.dmarc import core as dmarc_core
 from domains.dns import services as dns_services
-from domains.dns.core import Answer, LookupStatus, Query, Question, is_void, question_for, rival_question
+from domains.dns.core import (
+    Answer,
+    LookupStatus,
+    Query,
+    Question,
+    cut_of,
+    cut_questions,
+    is_void,
+    question_for,
+    rival_question,
+)
 from domains.dns.services import Delegation, Network, QuerySession, Server
 from domains.names.core import DomainName, is_within
-from domains.nameservers.core import cut_of, cut_questions
 from domains.policies import core as policies_core
 from domains.records.core import Need, Record
 from domains.spf.core import evaluation, grammar

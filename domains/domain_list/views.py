@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -9,12 +10,47 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from accounts.people.forms import ForCustomer
 from accounts.people.selectors import supports_everyone
 from domains.domain_list import selectors
+from domains.names.core import parse_domain
 from domains.preflight import services as preflight_services
-from domains.preflight.forms import AddForm
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.fields import AS_TYPED
 from inbound_admin.lib.http import SignedIn, form_page, list_as_file, page_of, template
+
+
+class AddForm(ForCustomer):
+    """The domain to add, and for which customer."""
+
+    name = forms.CharField(
+        label="Domain",
+        max_length=2000,
+        help_text="A domain, URL or email address is fine.",
+        widget=forms.TextInput({**AS_TYPED, "placeholder": "shop.example.com"}),
+    )
+    send_only = forms.BooleanField(
+        label="Send only",
+        required=False,
+        help_text="Another service receives mail for this domain. You can change this later.",
+    )
+
+    tell_when_verified = forms.BooleanField(
+        label="Email me when it's verified",
+        required=False,
+        initial=True,
+        help_text="One email when all required records are verified. Your webhooks are notified too.",
+    )
+
+    field_order = ("name", "customer")
+
+    def clean_name(self) -> str:
+        text = str(self.cleaned_data["name"])
+        try:
+            parse_domain(text)
+        except Refused as refused:
+            raise forms.ValidationError(str(refused), code=refused.code) from refused
+        return text
 
 
 @require_GET

@@ -11,11 +11,11 @@ from django.db.models import Q, QuerySet
 from domains.dns.core import LookupStatus, Question
 from domains.history.core import AnswerDifference, AnswerState, DnsEvent, Segment, Span, differences, events, timeline
 from domains.models.domains import Domain
-from domains.models.history import ObservedAnswer
+from domains.models.record_checks import ObservedAnswer
 from domains.records.selectors import records_page
 from inbound_admin.lib.exports import moment
+from inbound_admin.lib.freshness import oldest_kept
 from inbound_admin.lib.lists import exactly
-from inbound_admin.lib.retention import oldest_kept
 
 MOST_EVENTS = 100
 SHORTEST = timedelta(minutes=1)  # shortest period that the timelines show

@@ -14,10 +14,9 @@ from domains.dns.core import Answer, LookupStatus, Question, question_for
 from domains.dns.services import look_up
 from domains.history.core import serial_of
 from domains.models.domains import Domain
-from domains.models.history import ObservedAnswer
+from domains.models.record_checks import ObservedAnswer
 from domains.providers.core import provider_of
-from inbound_admin.lib.freshness import not_newer
-from inbound_admin.lib.retention import oldest_kept
+from inbound_admin.lib.freshness import not_newer, oldest_kept
 
 Answers = Mapping[Question, Sequence[Answer]]
 _Key = tuple[str, str, str]  # name, type, resolver

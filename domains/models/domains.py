@@ -345,3 +345,50 @@ class Domain(SesIdentity):
     @property
     def is_held(self) -> bool:
         return self.held_at is not None
+
+
+# Identities that SES has below customers' domains, and that are no domains here.
+
+
+class SubIdentity(models.Model):
+    """A subdomain or an email address that SES has as an identity of its own, below a domain of a customer.
+
+    SES uses it, and not the domain, for sends from there. Written by each read of SES's list of identities.
+    """
+
+    region = models.CharField(max_length=32)
+    name = models.CharField(max_length=320)
+    domain = models.ForeignKey(
+        "domains.Domain",
+        on_delete=models.CASCADE,
+        related_name="sub_identities",
+        help_text="The closest domain above that a customer has.",
+    )
+    seen_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (models.UniqueConstraint(fields=("region", "name"), name="sub_identity_once"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# Requests to be notified when a domain is verified.
+
+
+class VerifiedNotice(models.Model):
+    """`told_at` is set in the transaction that finds the domain verified, so the notice is sent once, even after a
+    crash.
+    """
+
+    domain = models.ForeignKey("domains.Domain", on_delete=models.CASCADE, related_name="verified_notices")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    asked_at = models.DateTimeField(auto_now_add=True)
+    told_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("domain", "person"), name="verified_notice_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.domain_id} to {self.person_id}"

@@ -16,10 +16,9 @@ from django.utils import timezone
 
 from domains.checking.core.comparison import Verdict, compare
 from domains.dns import services as dns_services
-from domains.dns.core import Answer, LookupStatus, Question, question_for, turn_of
+from domains.dns.core import Answer, LookupStatus, Question, cut_of, cut_questions, question_for, turn_of
 from domains.dns.gateway import exchange
 from domains.models.domains import Domain
-from domains.nameservers.core import cut_of, cut_questions
 from domains.records.core import Record
 from inbound_admin.lib import counters, slow_work
 from inbound_admin.lib.freshness import not_newer

@@ -4,9 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domains.dns.core import Answer, LookupStatus, Question
+from domains.dns.core import Answer, LookupStatus, Question, cut_of, cut_questions
 from domains.names.core import DomainName
-from domains.nameservers.core import cut_of, cut_questions
 from domains.policies.core import (
     NOTHING_KNOWN,
     PublishedPolicies,

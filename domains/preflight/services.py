@@ -11,21 +11,19 @@ from django.db import IntegrityError, transaction
 from accounts.models.people import Customer, User
 from audit import services as audit_services
 from domains.announcements import services as announcements_services
-from domains.dns.core import Answer, LookupStatus, Question, first_values
+from domains.dns.core import Answer, LookupStatus, Question, cut_of, first_values
 from domains.dns.services import look_up
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.jobs import queue_set_up
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName, ParsedDomain, parse_domain
-from domains.nameservers.core import cut_of
 from domains.ownership import services as ownership_services
 from domains.ownership.core import ClaimReason
-from domains.ownership.selectors import holds_above, names_in_use, related_domains
+from domains.ownership.selectors import TAKEN, holds_above, names_in_use, parse_new_domain, related_domains
 from domains.ownership_claims import services as ownership_claims_services
 from domains.preflight import core
 from domains.preflight.core import Preflight
-from domains.preflight.selectors import TAKEN, parse_new_domain
 from domains.providers.core import provider_of
 from domains.records.core import can_receive, inbound_host, mail_from_candidates
 from inbound_admin.lib import slow_work

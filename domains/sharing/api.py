@@ -12,14 +12,13 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
-from domains.domain_list.api import domain_of
+from domains.api import domain_of
 from domains.models.sharing import ShareLink
 from domains.sharing import services
 from domains.sharing.selectors import links_of, token_of
-from inbound_admin.lib.api.schemas import In, Out, Page, Paged, Text, page_of
+from inbound_admin.lib.api.schemas import Blank, In, Out, Page, Paged, Text, page_of
 
 router = call_router("Domains")
-_OF_VISIT = ("browser", "first_at", "last_at", "views", "checks")
 
 
 class VisitOut(Out):
@@ -42,7 +41,7 @@ class ShareLinkOut(Out):
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
-    mailed_to: str | None = Field(description="The address we emailed the records to")
+    mailed_to: Blank = Field(description="The address we emailed the records to")
     mailed_at: datetime | None
     visits: list[VisitOut] = Field(description="The last 10 visits")
 
@@ -89,21 +88,11 @@ def revoke_share_link(request: HttpRequest, domain_id: str, link_id: str) -> Sha
 
 
 def link_out(request: HttpRequest, link: ShareLink) -> ShareLinkOut:
-    return ShareLinkOut(
-        id=link.pk,
-        domain_id=link.domain_id,
-        meant_for=link.meant_for,
+    return ShareLinkOut.of(
+        link,
         state=link.state(timezone.now()).value,
         url=request.build_absolute_uri(reverse("domains:shared", args=(token_of(link),))),
-        created_at=link.created_at,
-        expires_at=link.expires_at,
-        revoked_at=link.revoked_at,
-        mailed_to=link.mailed_to or None,
-        mailed_at=link.mailed_at,
-        visits=[
-            VisitOut(network=each.address, **{name: getattr(each, name) for name in _OF_VISIT})
-            for each in link.visits.all()[:10]
-        ],
+        visits=[VisitOut.of(each, network=each.address) for each in link.visits.all()[:10]],
     )
 
 

@@ -30,7 +30,7 @@ from inbound_admin.lib import slow_work
 from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
 from inbound_admin.lib.mail_addresses import plain_address
-from inbound_admin.lib.mail_limits import take_turn, take_unsolicited_turn
+from inbound_admin.lib.mail_names import take_turn, take_unsolicited_turn
 from notifications.email import services as email_services
 
 MOST_OPEN = 20  # per domain

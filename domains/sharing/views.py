@@ -11,6 +11,7 @@ from typing import Any
 import segno
 from allauth.core.internal.httpkit import get_client_ip
 from allauth.core.internal.ratelimit import consume
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -27,17 +28,40 @@ from domains.checking import services as checking_services
 from domains.domain_connect import services as domain_connect_services
 from domains.models.domains import Domain
 from domains.models.sharing import ShareLink
+from domains.providers.core import PROVIDERS
 from domains.providers.selectors import dns_host
-from domains.providers.views import chosen_host
 from domains.records.selectors import records_page
-from domains.records.views import domain_for
 from domains.sharing import services
 from domains.sharing.core import ShareLinkState, network_of
-from domains.sharing.forms import MailRecordsForm, ShareForm
 from domains.sharing.selectors import link_for_token, links_of, requester_of, shared_page, token_of
+from domains.views import chosen_host, domain_for
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
+from inbound_admin.lib.fields import AS_TYPED, AddressField
 from inbound_admin.lib.http import SignedIn, page_of, secret_page, site_url
+
+
+class ShareForm(forms.Form):
+    meant_for = forms.CharField(
+        label="Label",
+        max_length=100,
+        required=False,
+        help_text="Only you and your team see this.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "Our IT company"}),
+    )
+    days = forms.TypedChoiceField(
+        label="Expires after", coerce=int, choices=[(1, "1 day"), (7, "7 days"), (14, "14 days"), (30, "30 days")]
+    )
+
+
+class MailRecordsForm(forms.Form):
+    to = AddressField(
+        label="Email address",
+        help_text="The person who manages your DNS, such as a colleague.",
+        widget=forms.TextInput({**AS_TYPED, "inputmode": "email", "placeholder": "dns@example.com"}),
+    )
+    host = forms.ChoiceField(required=False, choices=[("", "")] + [(each.key, each.name) for each in PROVIDERS])
+
 
 LINKS_SHOWN = 20
 RATES = {"open": "240/m/key", "guess": "30/m/ip"}  # an open page polls up to twenty times a minute

@@ -10,8 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models.people import Customer
-from domains.models.domains import Domain, Stage
-from domains.models.sub_identities import SubIdentity
+from domains.models.domains import Domain, Stage, SubIdentity
 from domains.ownership.selectors import name_and_parents
 from tenants.resources import services as resources_services
 

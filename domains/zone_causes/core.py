@@ -10,8 +10,7 @@ from typing import Protocol
 
 from domains.checking.core.judgement import Judgement, NextActor, Overall, State
 from domains.diagnosis.core.observations import has_replied
-from domains.dns.core import Answer, LookupStatus
-from domains.nameservers.core import parked_servers
+from domains.dns.core import Answer, LookupStatus, parked_servers
 from domains.records.core import Need
 
 NO_SUCH, LAPSED, MOVED, DNSSEC = (

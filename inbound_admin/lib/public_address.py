@@ -2,8 +2,11 @@
 
 The tables are IANA's special-purpose registries (RFC 6890 and its updates). They are written out, because
 `ipaddress.is_global` differs between Python versions and omits 6to4 relays, translators and clouds.
+
+It also parses the addresses of DNS resolvers in settings.
 """
 
+import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 _NOT_PUBLIC_V4 = tuple(
@@ -76,3 +79,20 @@ def _inside(address: IPv6Address) -> IPv4Address | None:
     if address in _NAT64:
         return IPv4Address(address.packed[-4:])
     return address.ipv4_mapped or address.sixtofour
+
+
+_ADDRESS = re.compile(
+    r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:\[\]\s]+))(?::(?P<port>[0-9]{1,5}))?|(?P<bare>[0-9a-fA-F:.]+)"
+)
+
+
+def parse_resolver(text: str) -> tuple[str, int]:
+    """Parse `host`, `host:port`, `[v6]:port` or a bare IPv6 address as (host, port). The default is 53.
+
+    Raises ValueError.
+    """
+    parts = _ADDRESS.fullmatch(text.strip())
+    port = int((parts and parts["port"]) or 53)
+    if parts is None or not 0 < port < 65536:
+        raise ValueError(f"“{text}” isn't host:port")
+    return parts["v6"] or parts["host"] or parts["bare"], port

@@ -1,7 +1,7 @@
 """Reads alerts as a viewer may see them, and their recipients."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
@@ -12,6 +12,7 @@ from accounts.people.selectors import Viewer, memberships_of, owners_of, support
 from inbound_admin.lib.database import in_values
 from inbound_admin.lib.fixed_query import FixedQuery
 from notifications.alerts.core import PAGES, REGION_PAGES, STAFF_PAGES, AlertState, Audience, CustomerPeople, Staff
+from notifications.email.core import FAILS_AFTER, MOST_TRIES
 from notifications.models.alerts import LIVE, Alert, Notice
 
 OPEN, ACKNOWLEDGED, OVER = "open", "acknowledged", "recovered"  # as the API names them
@@ -135,3 +136,26 @@ def _permissions_of(viewer: User) -> tuple[str, ...] | None:
 
 
 _FOR_STAFF = FixedQuery(lambda person, permissions: _unacknowledged(_of_staff(person, permissions)))
+
+
+SHOWN_FOR = timedelta(days=7)  # after we gave up
+
+
+def failing_notices(*, now: datetime) -> QuerySet[Notice]:
+    """Return the notices that failed for an hour or longer, and those given up in the last week."""
+    return Notice.objects.filter(sent_at=None, tries__gte=FAILS_AFTER, due_at__gt=now - SHOWN_FOR)
+
+
+def failing_sentence(*, now: datetime) -> str:
+    """Return what can't be sent, for operators; "" if email is sent."""
+    failing = failing_notices(now=now)
+    number, people = failing.count(), failing.order_by().values("person").distinct().count()
+    if not number:
+        return ""
+    waiting = (
+        f"{number:,} {'notice' if number == 1 else 'notices'} to {people:,} {'person' if people == 1 else 'people'}"
+    )
+    given_up = failing.filter(tries__gte=MOST_TRIES).count()
+    lost = f" We gave up on {given_up:,} of them after 13 days." if given_up else ""
+    problem = failing.exclude(problem="").order_by("-due_at").values_list("problem", flat=True).first()
+    return f"The mail server doesn't take {waiting}.{lost} Last error: {problem or 'none'}"

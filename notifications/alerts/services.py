@@ -20,7 +20,7 @@ from audit.models import Change
 from audit.services import Subject, acted_for_customer
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.retention import oldest_kept
+from inbound_admin.lib.freshness import oldest_kept
 from notifications.alerts.core import (
     AlertSeverity,
     AlertState,

@@ -13,9 +13,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.people.selectors import customer_names, supports_everyone
-from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, page_of, template
-from notifications.alerts import services
+from inbound_admin.lib.errors import ChangedMeanwhile, Refused
+from inbound_admin.lib.http import SignedIn, form_page, page_of, template
+from inbound_admin.lib.seen import SeenField, fingerprint
+from notifications.alerts import services as alerts_services
+from notifications.alerts.core import kinds_for
 from notifications.alerts.selectors import (
     ACKNOWLEDGED,
     IN_STATE,
@@ -26,8 +28,11 @@ from notifications.alerts.selectors import (
     own_alerts_for,
     page_of_object,
 )
+from notifications.email import services as email_services
 from notifications.email.core import MOST_TRIES
-from notifications.models.alerts import Alert
+from notifications.email.services import shown_preferences
+from notifications.models.alerts import BY_MAIL, Alert, NotificationPreference
+from notifications.models.webhooks import WebhookTarget
 
 MUTES = (("1", "1 day"), ("7", "1 week"), ("30", "30 days"))
 
@@ -96,16 +101,16 @@ def _context(found: Alert, request: SignedIn) -> dict[str, Any]:
 
 def _do(what: str, found: Alert, request: SignedIn) -> str:
     if what == "acknowledge":
-        services.acknowledge(alert=found, actor=request.user)
+        alerts_services.acknowledge(alert=found, actor=request.user)
         return "Acknowledged. You'll be notified when it's resolved."
     if what == "mute":
         form = MuteForm(request.POST)
         if not form.is_valid():
             raise Refused("Choose how long to mute the alert.")
-        services.mute(alert=found, until=form.until, actor=request.user)
+        alerts_services.mute(alert=found, until=form.until, actor=request.user)
         return f"Muted until {timezone.localtime(form.until):%-d %B %Y, %H:%M}."
     if what == "unmute":
-        services.unmute(alert=found, actor=request.user)
+        alerts_services.unmute(alert=found, actor=request.user)
         return "Unmuted."
     raise Refused("Choose whether to acknowledge or mute the alert.")
 
@@ -114,3 +119,74 @@ def _shown(found: QuerySet[Alert], show: str) -> QuerySet[Alert]:
     if show == "over":
         return found.filter(IN_STATE[OVER]).order_by("-recovered_at", "-id")
     return found.filter(IN_STATE[show if show == ACKNOWLEDGED else OPEN])
+
+
+# Notification settings of a person.
+
+
+_TIME = forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+
+
+class PreferenceForm(forms.Form):
+    by_mail = forms.ChoiceField(label="Email", choices=BY_MAIL, widget=forms.RadioSelect)
+    digest_at = forms.TimeField(label="Daily digest at", widget=_TIME)
+    quiet_from = forms.TimeField(label="Quiet hours from", required=False, widget=_TIME)
+    quiet_until = forms.TimeField(label="Quiet hours until", required=False, widget=_TIME)
+    wanted = forms.MultipleChoiceField(label="Notify me when", required=False, widget=forms.CheckboxSelectMultiple)
+
+    seen = SeenField()
+
+    def __init__(self, *args: Any, preference: NotificationPreference, staff: bool, **kwargs: Any) -> None:
+        kinds = kinds_for(staff=staff)
+        wanted = [kind.name for kind in kinds if kind.name not in preference.unwanted]
+        given = {name: getattr(preference, name) for name in ("by_mail", "digest_at", "quiet_from", "quiet_until")}
+        kwargs["initial"] = given | {"wanted": wanted, "seen": fingerprint(shown_preferences(preference))}
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["wanted"]
+        field.choices = [(kind.name, kind.words) for kind in kinds]
+
+    @property
+    def unwanted(self) -> list[str]:
+        field: Any = self.fields["wanted"]
+        return [name for name, _ in field.choices if name not in self.cleaned_data["wanted"]]
+
+
+@require_http_methods(["GET", "POST"])
+def preferences(request: SignedIn) -> HttpResponse:
+    preference = email_services.preference_of(request.user)
+    given = request.POST if request.method == "POST" else None
+    form = PreferenceForm(given, preference=preference, staff=request.user.is_staff)
+    try:
+        if request.method == "POST" and form.is_valid() and _saved(form, request):
+            messages.success(request, "Saved.")
+            return redirect("notifications:preferences")
+    except ChangedMeanwhile as changed:
+        messages.error(request, str(changed))
+        return redirect("notifications:preferences")
+    context = {
+        "tab": "preferences",
+        "form": form,
+        "zone": timezone.get_current_timezone_name(),
+        "own": WebhookTarget.objects.filter(person=request.user),
+    }
+    return form_page(request, "notifications/preferences/preferences.html", context)
+
+
+def _saved(form: PreferenceForm, request: SignedIn) -> bool:
+    given = form.cleaned_data
+    try:
+        email_services.set_preference(
+            person=request.user,
+            unwanted=form.unwanted,
+            by_mail=given["by_mail"],
+            digest_at=given["digest_at"],
+            quiet_from=given["quiet_from"],
+            quiet_until=given["quiet_until"],
+            seen=given["seen"],
+        )
+    except ChangedMeanwhile:
+        raise
+    except Refused as refused:
+        form.add_error("quiet_until", str(refused))
+        return False
+    return True

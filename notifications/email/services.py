@@ -5,7 +5,7 @@ a related domain) go through `send_unsolicited`, which limits them per recipient
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from functools import partial
 from itertools import groupby
 from smtplib import SMTPException
@@ -13,20 +13,26 @@ from typing import Any
 
 import structlog
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage
+from django.db import transaction
 from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 
+from audit import services as audit_services
+from audit.services import Subject
 from inbound_admin.lib import isolation
+from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.foreign_text import escaped
-from inbound_admin.lib.mail_limits import take_unsolicited_turn
+from inbound_admin.lib.mail_names import take_unsolicited_turn
 from inbound_admin.lib.moments import minute_in_utc
+from inbound_admin.lib.seen import refuse_if_changed
 from notifications.alerts.core import ALWAYS_SENT, kind_named
 from notifications.alerts.selectors import may_receive, page_of_object
 from notifications.email.core import MOST_TRIES, EmailSchedule, after_quiet_hours, mail_due, next_try
 from notifications.jobs import queue_emails
-from notifications.models.alerts import Alert, Notice, NotificationPreference
+from notifications.models.alerts import Alert, ByMail, Notice, NotificationPreference
 
 
 def link_to(object_type: str, object_id: str, *, staff: bool) -> str:
@@ -191,3 +197,57 @@ def _end() -> str:
     if not settings.SITE_URL:
         return f"{sentence} under “Your account”."
     return f"{sentence} here: {settings.SITE_URL.rstrip('/')}{reverse('notifications:preferences')}"
+
+
+# Read and store a person's notification settings.
+
+
+def preference_of(person: Any) -> NotificationPreference:
+    """Return the stored preference, or an unsaved default."""
+    found = NotificationPreference.objects.filter(person=person).first()
+    return found or NotificationPreference(person=person)
+
+
+@transaction.atomic
+def set_preference(
+    *,
+    person: Any,
+    unwanted: Iterable[str],
+    by_mail: str,
+    digest_at: time,
+    quiet_from: time | None,
+    quiet_until: time | None,
+    seen: str = "",
+) -> NotificationPreference:
+    """Store the settings. `seen`: of the form that shows them.
+
+    Raises ChangedMeanwhile, and Refused if only one end of the quiet hours is given.
+    """
+    if (quiet_from is None) != (quiet_until is None):
+        raise Refused("Enter both a start and an end for quiet hours.", code="QUIET_HOURS")
+    get_user_model()._default_manager.select_for_update(no_key=True).get(pk=person.pk)  # two tabs create one row
+    row = preference_of(person)
+    before = shown_preferences(row)
+    row.unwanted, row.by_mail, row.digest_at = sorted(set(unwanted)), ByMail(by_mail), digest_at
+    row.quiet_from, row.quiet_until = quiet_from, quiet_until
+    after = shown_preferences(row)
+    if before != after:
+        refuse_if_changed(seen, before)
+        row.save()
+        reschedule(person=person, schedule=row.schedule, unwanted=row.unwanted)
+        about = Subject("person", str(person.pk), person.get_username())
+        audit_services.record(
+            "notifications.changed", about=about, actor=person, before=before, after=after, for_staff=True
+        )
+    return row
+
+
+def shown_preferences(row: NotificationPreference) -> dict[str, Any]:
+    """Return what the form shows, as the change log has it."""
+    quiet = f"{row.quiet_from:%H:%M} to {row.quiet_until:%H:%M}" if row.quiet_from and row.quiet_until else ""
+    return {
+        "muted kinds": list(row.unwanted),
+        "email": str(row.by_mail),
+        "digest": f"{row.digest_at:%H:%M}",
+        "quiet hours": quiet,
+    }

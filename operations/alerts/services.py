@@ -9,8 +9,8 @@ from audit.services import Subject
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy, AwsProblem
 from notifications.alerts import core as alerts_core
+from notifications.alerts import selectors as alerts_selectors
 from notifications.alerts import services as alerts_services
-from notifications.email import selectors as email_selectors
 from operations.drift.core import RULES_AREA as RULES
 from operations.models import Difference
 
@@ -46,7 +46,7 @@ def _drift(now: datetime) -> None:
 
 
 def _email(now: datetime) -> None:
-    why = email_selectors.failing_sentence(now=now)
+    why = alerts_selectors.failing_sentence(now=now)
     _observe("email.failing", "email", "Email notifications", why, "high", now)
 
 

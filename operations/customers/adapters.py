@@ -14,7 +14,7 @@ from accounts.people.services import has_just_signed_in
 from inbound_admin.lib import sealed
 from inbound_admin.lib.errors import RateLimited, Refused
 from inbound_admin.lib.http import site_url
-from inbound_admin.lib.mail_limits import take_unsolicited_turn
+from inbound_admin.lib.mail_names import take_unsolicited_turn
 from operations.customers.services import create_customer
 
 TO_STRANGERS = frozenset(

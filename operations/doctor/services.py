@@ -3,13 +3,16 @@
 Every check uses the code that the product itself uses, and changes nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+from allauth.mfa.models import Authenticator
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import ERROR, WARNING, CheckMessage, run_checks
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from domains.dns.core import LookupStatus, Question
@@ -18,8 +21,11 @@ from inbound_admin.lib import aws, aws_home
 from inbound_admin.lib.database import missing_migrations
 from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable, Refused
 from inbound_admin.lib.jobs import WORKER_SILENT_AFTER, worker_silent_for
-from operations.doctor import gateway
-from operations.sealed_secrets.services import unreadable_secrets
+from inbound_admin.lib.sealed import Unreadable, is_sealed, reseal, unseal
+from notifications.models.webhooks import WebhookTarget
+from operations.doctor import gateway as doctor_gateway
+from operations.models import LegacyImportRow
+from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.receiving_setup import services as receiving_setup_services
 from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict
 
@@ -28,21 +34,21 @@ CLOCK_MAY_DIFFER = timedelta(minutes=1)
 Read = Callable[[], None]
 # By SES's operation names, which are also the IAM actions.
 READS: tuple[tuple[str, Read], ...] = (
-    ("ses:GetAccount", gateway.get_account),
-    ("ses:ListEmailIdentities", gateway.list_email_identities),
-    ("ses:GetEmailIdentity", gateway.get_email_identity),
-    ("ses:GetIdentityVerificationAttributes", gateway.get_identity_verification_attributes),
-    ("ses:ListReceiptRuleSets", gateway.list_receipt_rule_sets),
-    ("ses:DescribeActiveReceiptRuleSet", gateway.describe_active_receipt_rule_set),
-    ("ses:ListReceiptFilters", gateway.list_receipt_filters),
-    ("ses:ListTenants", gateway.list_tenants),
-    ("ses:GetTenant", gateway.get_tenant),
-    ("ses:ListTenantResources", gateway.list_tenant_resources),
-    ("ses:ListReputationEntities", gateway.list_reputation_entities),
-    ("ses:ListRecommendations", gateway.list_recommendations),
-    ("ses:GetConfigurationSet", gateway.get_configuration_set),
-    ("cloudwatch:ListMetrics", gateway.list_metrics),
-    ("cloudwatch:GetMetricData", gateway.get_metric_data),
+    ("ses:GetAccount", doctor_gateway.get_account),
+    ("ses:ListEmailIdentities", doctor_gateway.list_email_identities),
+    ("ses:GetEmailIdentity", doctor_gateway.get_email_identity),
+    ("ses:GetIdentityVerificationAttributes", doctor_gateway.get_identity_verification_attributes),
+    ("ses:ListReceiptRuleSets", doctor_gateway.list_receipt_rule_sets),
+    ("ses:DescribeActiveReceiptRuleSet", doctor_gateway.describe_active_receipt_rule_set),
+    ("ses:ListReceiptFilters", doctor_gateway.list_receipt_filters),
+    ("ses:ListTenants", doctor_gateway.list_tenants),
+    ("ses:GetTenant", doctor_gateway.get_tenant),
+    ("ses:ListTenantResources", doctor_gateway.list_tenant_resources),
+    ("ses:ListReputationEntities", doctor_gateway.list_reputation_entities),
+    ("ses:ListRecommendations", doctor_gateway.list_recommendations),
+    ("ses:GetConfigurationSet", doctor_gateway.get_configuration_set),
+    ("cloudwatch:ListMetrics", doctor_gateway.list_metrics),
+    ("cloudwatch:GetMetricData", doctor_gateway.get_metric_data),
 )
 # These read a name that nothing has, so "not found" proves that the read was permitted. But a region without the list
 # of such objects (named here) doesn't find them either, which proves nothing.
@@ -216,3 +222,61 @@ def _read(action: str, read: Read) -> SetupFinding:
 def _receiving() -> Iterator[SetupFinding]:
     for found in receiving_setup_services.check_setup():
         yield replace(found, what=f"Receiving: {found.what}")
+
+
+# Encrypts every stored secret again with the first key, and finds secrets that no key opens. One list of the columns,
+# which a test compares with the models.
+
+
+SEALED: Mapping[type[Any], tuple[str, ...]] = {
+    Endpoint: ("sealed_config",),
+    WebhookTarget: ("sealed_url", "secret", "old_secret"),
+    LegacyImportRow: ("values",),
+    Authenticator: ("data",),
+}
+TRIED = 50  # rows of each kind, from both ends: keys are replaced in the order of time
+
+
+def reseal_everything() -> dict[str, int]:
+    """Return the number of re-encrypted rows by model. Raises `sealed.Unreadable`; then nothing was changed."""
+    with transaction.atomic():
+        return {str(model._meta.verbose_name_plural): _reseal(model, fields) for model, fields in SEALED.items()}
+
+
+def unreadable_secrets() -> list[str]:
+    """Return the kinds of rows whose secrets no key opens. Of each kind, the first and last rows are tried."""
+    return [str(model._meta.verbose_name_plural) for model, fields in SEALED.items() if not _opens(model, fields)]
+
+
+def _opens(model: type[Any], fields: tuple[str, ...]) -> bool:
+    rows = apps.get_model(model._meta.label).objects
+    tried = [*rows.order_by("pk")[:TRIED], *rows.order_by("-pk")[:TRIED]]
+    try:
+        for row in tried:
+            for name in fields:
+                _changed(getattr(row, name), unseal)
+    except Unreadable:
+        return False
+    return True
+
+
+def _reseal(model: type[Any], fields: tuple[str, ...]) -> int:
+    number = 0
+    for row in apps.get_model(model._meta.label).objects.select_for_update().iterator():
+        before = [getattr(row, name) for name in fields]
+        after = [_changed(value, reseal) for value in before]
+        if before != after:
+            for name, value in zip(fields, after, strict=True):
+                setattr(row, name, value)
+            row.save(update_fields=fields)
+            number += 1
+    return number
+
+
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    """Apply the change to encrypted texts at any depth."""
+    if isinstance(value, str):
+        return change(value) if is_sealed(value) else value
+    if isinstance(value, dict):
+        return {key: _changed(each, change) for key, each in value.items()}
+    return [_changed(each, change) for each in value] if isinstance(value, list) else value

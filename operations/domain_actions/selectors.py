@@ -12,8 +12,8 @@ from accounts.people.selectors import customer_matching, customers_for
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain, Stage
 from domains.names.core import parse_domain
+from domains.ownership import selectors as ownership_selectors
 from domains.ownership.selectors import related_domains, unproven_domains_left, unproven_limit_text
-from domains.preflight import selectors as preflight_selectors
 from inbound_admin.lib.errors import Refused
 from operations.batches.core import DOMAIN_KINDS, BatchKind, BatchResult
 from operations.domain_actions.core import DomainLine
@@ -170,7 +170,7 @@ def _predict_imports(named: Sequence[DomainLine], keys: Sequence[str], viewer: U
 def _predict_import(named: DomainLine, viewer: User) -> PredictedResult:
     try:
         customer = _owner(named, viewer)
-        understood = preflight_selectors.parse_new_domain(named.name, customer)
+        understood = ownership_selectors.parse_new_domain(named.name, customer)
     except Refused as refused:
         return PredictedResult(named, str(refused), works=False)
     claimed = related_domains(understood.domain).exclude(customer=customer).exists()

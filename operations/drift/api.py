@@ -13,7 +13,7 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for
-from inbound_admin.lib.api.schemas import Accepted, In, Out, Page, Paged, Text, page_of
+from inbound_admin.lib.api.schemas import Accepted, Blank, In, Out, Page, Paged, Text, page_of
 from inbound_admin.lib.errors import Malformed, NotAllowed, Refused
 from operations.drift import services
 from operations.drift.core import TENANTS_AREA, Decision
@@ -37,11 +37,11 @@ class DifferenceOut(Out):
     found: dict[str, Any]
     may_adopt: bool
     may_restore: bool
-    decision: str | None
+    decision: Blank
     because: str
     decided_by: str | None
     decided_at: datetime | None
-    problem: str | None
+    problem: Blank
     first_seen_at: datetime
     last_seen_at: datetime
 
@@ -53,7 +53,7 @@ class LookOut(Out):
     asked_at: datetime | None
     calls: int
     tenants: int | None
-    problem: str | None
+    problem: Blank
 
 
 class DifferencePage(Page[DifferenceOut]):
@@ -198,29 +198,8 @@ def _customer(customer_id: str | None, viewer: User) -> Customer | None:
 
 def _last_check_out() -> LookOut | None:
     row = last_check(TENANTS_AREA)
-    if row is None:
-        return None
-    return LookOut(at=row.at, asked_at=row.asked_at, calls=row.calls, tenants=row.tenants, problem=row.problem or None)
+    return LookOut.of(row) if row else None
 
 
 def _difference(row: Difference) -> DifferenceOut:
-    return DifferenceOut(
-        id=row.pk,
-        area=row.area,
-        kind=row.kind,
-        subject=row.subject,
-        place=row.place,
-        customer_id=row.customer_id,
-        sentence=row.sentence,
-        wanted=dict(row.wanted),
-        found=dict(row.found),
-        may_adopt=row.may_adopt,
-        may_restore=row.may_restore,
-        decision=row.decision or None,
-        because=row.because,
-        decided_by=row.by.email if row.by else None,
-        decided_at=row.decided_at,
-        problem=row.problem or None,
-        first_seen_at=row.first_seen_at,
-        last_seen_at=row.last_seen_at,
-    )
+    return DifferenceOut.of(row, decided_by=row.by.email if row.by else None)

@@ -26,7 +26,7 @@ from operations.models import BatchItem, Difference, DriftCheck
 from operations.tenant_drift import services as tenant_drift_services
 from receipt_rules import jobs as receipt_rules_jobs
 from receipt_rules.drift import services as drift_services
-from receipt_rules.models.live import IgnoredDifference, RulesCheck
+from receipt_rules.models.runs import IgnoredDifference, RulesCheck
 
 BY_IMPORT = "To assign many identities to customers, use the import: Drift, Assign to customers."
 NOT_FROM_HERE = "Approve a plan to revert this difference."

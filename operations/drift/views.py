@@ -1,8 +1,13 @@
-"""Drift pages: check SES now, list differences, accept, restore or ignore one, or many as a batch."""
+"""Drift pages: check SES now, list differences, accept, restore or ignore one, or many as a batch.
 
+The forms to resolve one difference, and many.
+"""
+
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -13,13 +18,14 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.models.people import User
+from accounts.people.forms import CustomerChoice
 from inbound_admin.lib.errors import AwsProblem, ChangedMeanwhile, Refused
 from inbound_admin.lib.http import SignedIn, form_page, page_of, template
-from inbound_admin.lib.seen import fingerprint, refuse_if_changed
+from inbound_admin.lib.seen import SeenField, fingerprint, refuse_if_changed
 from operations.batches import services as batches_services
 from operations.drift import services
-from operations.drift.core import TENANTS_AREA, UNKNOWN, UNOWNED, Decision
-from operations.drift.forms import DecideForm, DecideManyForm
+from operations.drift.core import STATUS, TENANTS_AREA, UNKNOWN, UNOWNED, Decision
 from operations.drift.selectors import (
     AREAS,
     KIND_WORDS,
@@ -31,6 +37,7 @@ from operations.drift.selectors import (
     differences,
     differences_shown,
     last_check,
+    may_apply,
     may_decide,
     needs_customer,
     open_kinds,
@@ -40,6 +47,86 @@ from operations.models import Batch, BatchKind, Difference
 from operations.tenant_migration.selectors import may_see
 from operations.tenant_migration.views import require_staff
 from tenants.lifecycle.selectors import capacity
+
+OF_STATUS = "Trust & Safety accepts or restores a sending status, since that pauses or resumes the tenant."
+OF_OTHERS = "An operator resolves this difference."
+
+
+class DecideForm(forms.Form):
+    decision = forms.ChoiceField(label="Decision", widget=forms.RadioSelect)
+    customer = CustomerChoice(
+        required=False, empty_label="Choose a customer", help_text="Required to accept it from SES."
+    )
+    because = forms.CharField(label="Reason", max_length=500, help_text="Saved in the change log.")
+    seen = SeenField()
+
+    def __init__(
+        self, *args: Any, difference: Difference, viewer: User, asks_customer: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.shown = {"decision": difference.decision}
+        self.fields["seen"].initial = fingerprint(self.shown)
+        may = {
+            Decision.ADOPT: difference.may_adopt,
+            Decision.RESTORE: difference.may_restore,
+            Decision.IGNORE: not difference.is_outage,
+        }
+        possible = [each for each, is_possible in may.items() if is_possible]
+        self.decisions = [each for each in possible if may_apply(viewer, each, difference)]
+        others = len(self.decisions) < len(possible)
+        self.whose = "" if not others else OF_STATUS if difference.kind == STATUS else OF_OTHERS
+        choices = [(each.value, each.words) for each in self.decisions]
+        self.fields["decision"] = forms.ChoiceField(
+            label="Decision", widget=forms.RadioSelect, choices=choices, initial=choices[0][0] if choices else None
+        )
+        if not asks_customer:
+            del self.fields["customer"]
+        elif difference.customer:
+            self.fields["customer"].initial = difference.customer
+
+
+class DecideManyForm(forms.Form):
+    """`numbers`: for how many differences each decision is possible. One that is possible for none isn't offered."""
+
+    decision = forms.ChoiceField(label="Decision", widget=forms.RadioSelect)
+    customer = CustomerChoice(
+        label="Customer for tenants without a suggested customer",
+        required=False,
+        empty_label="Keep those open",
+    )
+    because = forms.CharField(label="Reason", max_length=500, help_text="Saved in the change log.")
+    typed = forms.IntegerField(label="Number of differences", min_value=1)
+
+    def __init__(self, *args: Any, numbers: Mapping[Decision, int], asks_customer: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.numbers = numbers
+        self.fields["decision"] = forms.ChoiceField(
+            label="Decision",
+            widget=forms.RadioSelect,
+            choices=[(each.value, f"{each.words} ({number:,})") for each, number in numbers.items() if number],
+        )
+        self.fields["typed"].help_text = "To confirm, type the number in parentheses after the decision."
+        if not asks_customer:
+            del self.fields["customer"]
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        if given.get("decision") and given.get("typed"):
+            number = self.numbers[Decision(given["decision"])]
+            if given["typed"] != number:
+                self.add_error(
+                    "typed", f"{number:,} differences would be changed. Check the list and enter that number."
+                )
+        return given
+
+    @property
+    def words(self) -> dict[str, str]:
+        given = self.cleaned_data
+        chosen = {"decision": given["decision"], "because": given["because"].strip()}
+        if given.get("customer"):
+            chosen |= {"customer": given["customer"].pk, "customer_name": given["customer"].name}
+        return chosen
+
 
 POLL_SECONDS = 3
 PER_PAGE = 50  # differences that are resolved together

@@ -3,7 +3,7 @@
 As in `tenant_drift`, a decision changes the desired state in the rows of the domains app, whose worker updates SES.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.conf import settings
@@ -12,13 +12,22 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
+from audit import services as audit_services
 from domains.adoption import services as adoption_services
+from domains.adoption.services import batches
+from domains.checking.core.judgement import SesStatus
 from domains.domain_list import selectors as domain_list_selectors
-from domains.drift import services as drift_services
-from domains.drift.services import RemoteSettings
+from domains.domain_list.selectors import domain_subject
+from domains.identity import gateway as identity_gateway
 from domains.identity import services as identity_services
+from domains.identity.core import NO_DKIM, NO_MAIL_FROM
 from domains.identity_status import services as identity_status_services
-from domains.models.domains import Domain, Stage
+from domains.jobs import queue_configuration
+from domains.models.domains import WISH, Domain, Stage
+from domains.models.record_checks import RecordCheck
+from domains.ownership.core import ClaimReason
+from domains.ownership.services import CLEARED
+from domains.ownership_claims import services as ownership_claims_services
 from domains.settings import services as settings_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
@@ -31,6 +40,8 @@ from operations.models import Difference
 CANNOT = "This can’t be restored from here. Accept it from SES, or ignore it with a reason."
 NOT_YOURS = "Your role can't resolve differences in identities. Ask an operator."
 RIGHT = "domains.adopt_identity"
+GONE = "The domain is no longer set up. Reload the page."
+Values = Mapping[str, object]
 
 
 def work() -> None:
@@ -61,7 +72,7 @@ def check_all(*, now: datetime) -> int:
 
 def check_named(names: frozenset[str], *, now: datetime) -> int:
     """Check only identities with these names: three calls for each hundred. Raises AwsProblem."""
-    there = _remote_identities(drift_services.existing_names(sorted(names)))
+    there = _remote_identities(existing_names(sorted(names)))
     return drift_store_services.store(area=IDENTITIES_AREA, found=_compare(there, names), now=now, places=names)
 
 
@@ -96,9 +107,7 @@ def restore(*, difference: Difference, because: str, actor: User) -> None:
         if difference.kind == drift_core.GONE:
             settings_services.restart_verification(domain=domain, actor=actor)
         else:
-            drift_services.reapply_settings(
-                domain=domain, seen=_found_settings(domain, difference), actor=actor, because=because
-            )
+            reapply_settings(domain=domain, seen=_found_settings(domain, difference), actor=actor, because=because)
         queue_drift_check()
 
 
@@ -118,11 +127,11 @@ def adopt(*, difference: Difference, because: str, actor: User, customer: Custom
         domain = _domain(difference)
         seen = _found_settings(domain, difference)
         if difference.kind == drift_core.GONE:
-            drift_services.return_to_claim(domain=domain)
+            return_to_claim(domain=domain)
         elif difference.kind == drift_core.SIGNING:
-            drift_services.accept_dkim_signing(domain=domain, signs=seen.signs, actor=actor, because=because)
+            accept_dkim_signing(domain=domain, signs=seen.signs, actor=actor, because=because)
         else:
-            drift_services.accept_mail_from(
+            accept_mail_from(
                 domain=domain, mail_from=seen.mail_from, rejects=seen.rejects, actor=actor, because=because
             )
         queue_drift_check()
@@ -159,18 +168,18 @@ def _require(actor: User) -> None:
 def _domain(difference: Difference) -> Domain:
     found = domain_list_selectors.domains_in_region().filter(name=difference.subject, stage=Stage.READY).first()
     if found is None:
-        raise Refused(drift_services.GONE, code="GONE")
+        raise Refused(GONE, code="GONE")
     return found
 
 
-def _found_settings(domain: Domain, difference: Difference) -> RemoteSettings:
+def _found_settings(domain: Domain, difference: Difference) -> IdentitySettings:
     """Return what SES was found to have; for settings without a difference, what was last sent."""
     found, own = difference.found, _sent_settings(domain)
     if difference.kind == drift_core.MAIL_FROM:
-        return RemoteSettings(
+        return IdentitySettings(
             found["mail_from"], found.get("while_missing") == drift_core.WHILE_MISSING[True], own.signs
         )
-    return RemoteSettings(own.mail_from, own.rejects, found.get("dkim_signing", own.signs))
+    return IdentitySettings(own.mail_from, own.rejects, found.get("dkim_signing", own.signs))
 
 
 def _decided() -> frozenset[str]:
@@ -186,14 +195,22 @@ def _remote_identities(names: frozenset[str]) -> dict[str, IdentitySettings | No
         .filter(stage=Stage.READY, name__in=names)
         .values_list("name", flat=True)
     )
-    seen = drift_services.settings_of(sorted(held))
-    tokens = {name: remote.dkim_tokens for name, remote in seen.items()}
+    seen, tokens = _seen_settings(sorted(held))
     identity_status_services.read_new_keys(tokens, now=timezone.now())  # old keys can't be restored in SES
-    return {name: _settings(seen[name]) if name in seen else None for name in names}
+    return {name: seen.get(name) for name in names}
 
 
-def _settings(seen: RemoteSettings) -> IdentitySettings:
-    return IdentitySettings(seen.mail_from, seen.rejects, seen.signs)
+def _seen_settings(names: Sequence[str]) -> tuple[dict[str, IdentitySettings], dict[str, tuple[str, ...]]]:
+    """Return the settings that can be changed in the SES console, and the DKIM tokens. Raises AwsProblem for all."""
+    found, tokens = {}, {}
+    for some in batches(names):
+        dkim, mail_from = identity_gateway.get_dkim(some), identity_gateway.get_mail_from(some)
+        for name in some:
+            if name in dkim or name in mail_from:  # otherwise it was just deleted
+                remote, own = mail_from.get(name, NO_MAIL_FROM), dkim.get(name, NO_DKIM)
+                found[name] = IdentitySettings(remote.name, remote.rejects_on_mx_failure, own.signing)
+                tokens[name] = own.tokens
+    return found, tokens
 
 
 def _compare(there: Mapping[str, IdentitySettings | None], names: frozenset[str] | None) -> tuple[FoundDifference, ...]:
@@ -211,3 +228,72 @@ def _compare(there: Mapping[str, IdentitySettings | None], names: frozenset[str]
 def _sent_settings(domain: Domain) -> IdentitySettings:
     rejects = domain.ses_on_mx_failure == Domain.OnMxFailure.REJECT
     return IdentitySettings(domain.ses_mail_from, rejects, domain.ses_dkim_signing)
+
+
+# Decisions: each changes either our row or SES.
+
+
+def existing_names(names: Sequence[str]) -> frozenset[str]:
+    """Return the names that SES has, one call per hundred. Raises AwsProblem."""
+    return frozenset(name for some in batches(names) for name in identity_gateway.get_verification(some))
+
+
+@transaction.atomic
+def accept_mail_from(*, domain: Domain, mail_from: str, rejects: bool, actor: User, because: str) -> None:
+    """Make SES's MAIL FROM domain the desired one. Raises Refused."""
+    locked = _ready(domain)
+    before = {"mail_from": locked.mail_from, "on_mx_failure": locked.on_mx_failure}
+    behaviour = Domain.OnMxFailure.REJECT if rejects else Domain.OnMxFailure.USE_DEFAULT
+    if mail_from != locked.ses_mail_from:
+        locked.mail_from_status = SesStatus.UNKNOWN
+    locked.mail_from_label, locked.ses_mail_from = mail_from.removesuffix(f".{locked.name}"), mail_from
+    locked.on_mx_failure = locked.ses_on_mx_failure = behaviour
+    locked.next_check_at = timezone.now()
+    fields = ("mail_from_label", "ses_mail_from", "on_mx_failure", "ses_on_mx_failure")
+    locked.save(update_fields=(*fields, "mail_from_status", "next_check_at"))
+    RecordCheck.objects.filter(domain=locked, key__startswith="mail-from-").delete()
+    after = {"mail_from": mail_from, "on_mx_failure": behaviour.value}
+    _record("domain.mail_from", locked, actor, because, before, after)
+
+
+@transaction.atomic
+def accept_dkim_signing(*, domain: Domain, signs: bool, actor: User, because: str) -> None:
+    """Make SES's DKIM signing switch the desired one. Raises Refused."""
+    locked = _ready(domain)
+    before = {"dkim_signing": locked.dkim_signing}
+    locked.dkim_signing = locked.ses_dkim_signing = signs
+    locked.save(update_fields=("dkim_signing", "ses_dkim_signing"))
+    _record("domain.dkim_signing", locked, actor, because, before, {"dkim_signing": signs})
+
+
+@transaction.atomic
+def reapply_settings(*, domain: Domain, seen: IdentitySettings, actor: User, because: str) -> None:
+    """Apply our settings to SES again: store what SES has, and the worker corrects the difference. Raises Refused."""
+    locked = _ready(domain)
+    locked.ses_mail_from, locked.ses_dkim_signing = seen.mail_from, seen.signs
+    locked.ses_on_mx_failure = Domain.OnMxFailure.REJECT if seen.rejects else Domain.OnMxFailure.USE_DEFAULT
+    locked.set_wish(actor, because)
+    locked.save(update_fields=("ses_mail_from", "ses_dkim_signing", "ses_on_mx_failure", *WISH))
+    if locked.is_configuring:
+        queue_configuration(locked)
+
+
+@transaction.atomic
+def return_to_claim(*, domain: Domain) -> None:
+    """Turn the domain into a claim, since SES has no identity. Ownership must be proven again first. Raises Refused."""
+    locked = _ready(domain)
+    Domain.objects.filter(pk=locked.pk).update(stage=Stage.STARTING, **CLEARED)
+    RecordCheck.objects.filter(domain=locked).delete()
+    locked.refresh_from_db()
+    ownership_claims_services.require_proof(locked, ClaimReason.GONE)
+
+
+def _ready(domain: Domain) -> Domain:
+    locked = Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.READY).first()
+    if locked is None:
+        raise Refused(GONE, code="GONE")
+    return locked
+
+
+def _record(what: str, domain: Domain, actor: User, because: str, before: Values, after: Values) -> None:
+    audit_services.record(what, about=domain_subject(domain), actor=actor, because=because, before=before, after=after)

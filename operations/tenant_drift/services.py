@@ -25,11 +25,10 @@ from operations.models import Difference, DriftCheck
 from operations.tenant_drift.selectors import our_tenants, owners_of_identities
 from receipt_rules.auto_apply import services as auto_apply_services
 from tenants.configuration_sets import services as configuration_sets_services
-from tenants.inventory import services as inventory_services
-from tenants.inventory.services import TenantInventory
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED, NOT_YET, Entity, TenantFound, name_of
 from tenants.lifecycle.selectors import tenants_in_region
+from tenants.lifecycle.services import TenantInventory
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
@@ -98,8 +97,8 @@ class _RemoteTenants:
     def read(cls) -> "_RemoteTenants":
         """Read the lists. Raises AwsProblem."""
         asked_at = timezone.now()
-        entities = inventory_services.entities_in_ses()
-        return cls(asked_at, {each.name: each for each in inventory_services.tenants_in_ses()}, entities)
+        entities = lifecycle_services.entities_in_ses()
+        return cls(asked_at, {each.name: each for each in lifecycle_services.tenants_in_ses()}, entities)
 
     @property
     def names(self) -> list[str]:
@@ -118,7 +117,7 @@ def _check_part(listed: _RemoteTenants, names: frozenset[str], *, now: datetime)
     changed = set(ours.filter(updated_at__gte=listed.asked_at).values_list("name", flat=True))
     single = frozenset(ours.values_list("name", flat=True)) - (listed.tenants.keys() - changed)
     several = [listed.tenants[name] for name in sorted(names - single) if name in listed.tenants]
-    surveyed = inventory_services.read_inventories(several, listed.entities)
+    surveyed = lifecycle_services.read_inventories(several, listed.entities)
     status_pass_services.store_listed(_entities(surveyed), asked_at=listed.asked_at)
     resources_services.queue_unread(tenants=names, most=MOST_UNREAD)
     return _recheck(single, names, surveyed, now=now, since=listed.asked_at)
@@ -161,14 +160,14 @@ def _recheck(
 ) -> int:
     """Compare what was read with our rows. A pause or resume requested after `since`, when the read began, is newer."""
     asked_at = timezone.now()
-    read = inventory_services.read_inventories_of(single)
+    read = lifecycle_services.read_inventories_of(single)
     status_pass_services.store_listed(_entities(read), asked_at=asked_at)
     _read_lost_sets((*known, *read))
     resources_services.check_default_sets(tenants=places)
     found = _compare(tenants_in_region().filter(name__in=places), (*known, *read), since)
     lost = {(each.place, each.subject) for each in found if each.kind in LOST}
     listed = {(each.tenant.name, arn) for each in (*known, *read) for _, arn in each.resources}
-    inventory_services.record_lost(tenants=places, lost=lost, listed=listed)
+    lifecycle_services.record_lost(tenants=places, lost=lost, listed=listed)
     new = drift_store_services.store(area=TENANTS_AREA, found=found, now=now, places=places)
     _record_refused(places)
     return new

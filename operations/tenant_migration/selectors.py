@@ -12,9 +12,7 @@ from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from domains.domain_list import selectors as domain_list_selectors
-from domains.models.domains import Domain, Stage
-from domains.models.sub_identities import SubIdentity
-from domains.sub_identities.selectors import sub_identities_of
+from domains.models.domains import Domain, Stage, SubIdentity
 from inbound_admin.lib import aws, jobs
 from operations.jobs import MIGRATE
 from operations.models import REVERSIBLE, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
@@ -377,3 +375,8 @@ def _own_set(tenant: Tenant | None, customer: Customer, known: dict[str, TenantR
 
 def _is_associated(row: TenantResource | None) -> bool:
     return row is not None and row.associated_at is not None
+
+
+def sub_identities_of(customers: Sequence[Customer] | QuerySet[Customer]) -> QuerySet[SubIdentity]:
+    """Return the identities below these customers' domains, as of the last read, by name."""
+    return SubIdentity.objects.filter(region=settings.AWS_REGION, domain__customer__in=customers).order_by("name")

@@ -12,14 +12,14 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.people.selectors import first_owners
-from domains.domain_list.api import domain_of
+from domains.api import domain_of
 from domains.domain_list.selectors import domains_for
 from domains.receiving.core import DELIVERED, RulesFact
 from inbound_admin.lib.api.schemas import LenientIn, LenientPaged, Out, Page, Text, given, page_of
 from inbound_admin.lib.api.validation import require_id
 from inbound_admin.lib.errors import Malformed
-from public_api.addresses import services
 from public_api.domains.selectors import Published, find_addresses, pending_of, rule_names, status_of
+from public_api.endpoints import services as endpoints_services
 from public_api.endpoints.services import config_out
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.services import remove_address
@@ -130,7 +130,7 @@ def add_address(request: HttpRequest, asked: AddressAdded) -> Status[AddressOut]
     mail back to the address.
     """
     _refuse_two([asked.endpoint_id, asked.webhook_id])
-    address = services.add(
+    address = endpoints_services.add(
         domain=domain_of(request, asked.domain_id),
         text=asked.address,
         endpoint_id=asked.endpoint_id or asked.webhook_id,
@@ -162,7 +162,7 @@ def change_address(request: HttpRequest, address_id: str, asked: AddressChanged)
     named = [getattr(asked, name) for name in ("endpoint_id", "webhook_id") if name in asked.model_fields_set]
     _refuse_two(named)
     endpoint = {"endpoint_id": next((each for each in named if each), None)} if named else {}
-    services.change(address=address, is_active=asked.is_active, actor=caller(request), **endpoint)
+    endpoints_services.change(address=address, is_active=asked.is_active, actor=caller(request), **endpoint)
     return row(address_of(request, address_id))
 
 

@@ -4,7 +4,7 @@ from django.http import HttpRequest
 from pydantic import Field
 
 from accounts.api_keys.api import caller, writes
-from domains.domain_list.api import domain_of
+from domains.api import domain_of
 from domains.models.domains import Domain
 from inbound_admin.lib.api.schemas import Out
 from operations.domain_removal import services as domain_removal_services

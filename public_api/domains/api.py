@@ -11,8 +11,8 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, chosen_customer, reads, writes
 from accounts.people.selectors import first_owners
+from domains.api import domain_of
 from domains.domain_list import selectors as domain_list_selectors
-from domains.domain_list.api import domain_of
 from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
 from domains.records.core import Purpose, Record
@@ -134,9 +134,7 @@ def one(domain: Domain, *, checked: bool) -> DomainOne:
 
 
 def brief(endpoint: selectors.EndpointRow | None) -> EndpointBrief | None:
-    if endpoint is None:
-        return None
-    return EndpointBrief(id=endpoint.pk, name=endpoint.name, type=endpoint.type, is_active=endpoint.is_active)
+    return None if endpoint is None else EndpointBrief.of(endpoint, id=endpoint.pk)
 
 
 def _row(

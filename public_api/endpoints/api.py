@@ -329,10 +329,7 @@ def _one(endpoint: Endpoint) -> EndpointOne:
     return EndpointOne(
         **next(_fields([endpoint])),
         recent_deliveries=services.recent(endpoint),
-        associated_emails=[
-            AddressOfEndpoint(id=each.pk, address=each.address, is_active=each.is_active, created_at=each.created_at)
-            for each in addresses
-        ],
+        associated_emails=[AddressOfEndpoint.of(each) for each in addresses],
         catch_all_domains=[DomainOfEndpoint(id=each.pk, domain=each.name, status=status_of(each)) for each in domains],
     )
 

@@ -1,4 +1,4 @@
-"""Endpoint operations of the published contract: ignore unknown settings, remove endpoints in use."""
+"""Operations of the published contract on addresses and endpoints: ignore unknown settings, remove endpoints in use."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,13 +6,46 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models.people import User
-from public_api.addresses.services import change as change_address
-from receipt_rules.addresses.selectors import addresses_to, catch_alls_to
-from receipt_rules.addresses.services import lock_domain, lock_uses, set_catch_all
+from domains.models.domains import Domain
+from public_api.domains.services import KEEP, own_endpoint
+from receipt_rules.addresses.selectors import address_at_domain, addresses_to, catch_alls_to, refuse_unproven
+from receipt_rules.addresses.services import add_address, change_address, lock_domain, lock_uses, set_catch_all
 from receipt_rules.endpoints.core import WEBHOOK_EXTRAS
 from receipt_rules.endpoints.services import remove_endpoint
+from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.received_mail.selectors import recent_deliveries
+
+
+def add(*, domain: Domain, text: str, endpoint_id: str | None, is_active: bool, actor: User) -> Address:
+    """Add an address. It is pending until the domain is verified.
+
+    Raises Refused as `add_address` does, ADDRESS_ELSEWHERE for another domain's address, ENDPOINT_MISSING.
+    """
+    address_at_domain(text, domain)
+    refuse_unproven(domain, may_wait=True)
+    return add_address(
+        text=text,
+        customer=domain.customer,
+        actor=actor,
+        endpoint=own_endpoint(domain.customer_id, endpoint_id),
+        is_active=is_active,
+        may_wait=True,
+    )
+
+
+def change(*, address: Address, is_active: bool | None, actor: User, endpoint_id: str | None = KEEP) -> Address:
+    """Change an address. Absent values are unchanged, also if another request changes them at this moment.
+
+    An endpoint of None is removed. Raises Refused.
+    """
+    with transaction.atomic():
+        lock_domain(address.domain, to_receive=False)
+        now = Address.objects.select_related("domain", "endpoint").filter(pk=address.pk).first() or address
+        endpoint = now.own_endpoint if endpoint_id == KEEP else own_endpoint(now.domain.customer_id, endpoint_id)
+        wanted = now.is_active if is_active is None else is_active
+        return change_address(address=now, actor=actor, is_active=wanted, endpoint=endpoint)
+
 
 KNOWN: dict[str, tuple[str, ...]] = {
     EndpointType.WEBHOOK.value: ("url", *WEBHOOK_EXTRAS),
@@ -55,7 +88,7 @@ def remove(*, endpoint: Endpoint, actor: User) -> tuple[list[str], list[str]]:
         lock_uses(endpoint)
         addresses = list(addresses_to(endpoint.pk).order_by("address"))
         for address in addresses:
-            change_address(address=address, actor=actor, is_active=None, endpoint_id=None)
+            change(address=address, actor=actor, is_active=None, endpoint_id=None)
         catch_alls = list(catch_alls_to(endpoint.pk))
         for row in catch_alls:
             lock_domain(row.domain, to_receive=False)

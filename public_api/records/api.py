@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, reads
+from domains.api import domain_of
 from domains.checking.core.judgement import State
-from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.records.core import Need, Record
@@ -212,15 +212,7 @@ def _mta_sts(domain: Domain) -> MtaStsOut | None:
     if domain.mta_sts_at is None:
         return None
     check = domain.mta_sts_check
-    return MtaStsOut(
-        effect=check.effect.value,
-        message=check.sentence,
-        mode=check.mode,
-        mx=list(check.mx),
-        max_age=check.max_age,
-        problem=check.problem,
-        fetched_at=domain.mta_sts_at,
-    )
+    return MtaStsOut.of(check, effect=check.effect.value, message=check.sentence, fetched_at=domain.mta_sts_at)
 
 
 def updated_at(domain: Domain) -> datetime:

@@ -7,7 +7,7 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
-from domains.domain_list.api import domain_of
+from domains.api import domain_of
 from domains.models.domains import Domain
 from inbound_admin.lib.api.schemas import LenientIn, LenientPaged, Out, Pagination, Text, given, page_of
 from public_api.addresses import api as addresses_api
@@ -197,13 +197,7 @@ def delete_address_v11(request: HttpRequest, address_id: str) -> OlderRemovedOut
 
 
 def _with_config(endpoint: Endpoint) -> CatchAllEndpoint:
-    return CatchAllEndpoint(
-        id=endpoint.pk,
-        name=endpoint.name,
-        type=endpoint.type,
-        is_active=endpoint.is_active,
-        config=config_out(endpoint.type, endpoint.shown_config),
-    )
+    return CatchAllEndpoint.of(endpoint, config=config_out(endpoint.type, endpoint.shown_config))
 
 
 @router.get("/v1.1/endpoints", **reads(EndpointsEnvelope), summary="List endpoints")

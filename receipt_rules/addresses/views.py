@@ -57,8 +57,8 @@ from receipt_rules.mail_path.core import End, Hop, HopState, worst_first
 from receipt_rules.mail_path.selectors import path_of_address, path_of_domain, set_ends
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
-from receipt_rules.probes.forms import ProbeScheduleForm
 from receipt_rules.probes.selectors import schedule_of
+from receipt_rules.probes.views import ProbeScheduleForm
 
 MOST_LINES = 500
 TOO_MANY_LINES = f"You can add up to {MOST_LINES} addresses at a time. Add this line and the rest separately."

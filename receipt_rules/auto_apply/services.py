@@ -31,17 +31,16 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.auto_apply.core import changed_scope, is_plain, number_changed
-from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, queue_work, record_wait
 from receipt_rules.live import services as live_services
 from receipt_rules.live.selectors import last_known
 from receipt_rules.live.services import Live, read_live, receives_here
-from receipt_rules.models.live import ActiveRuleSet, ReceivingStop
-from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState
+from receipt_rules.models.runs import UNFINISHED, ActiveRuleSet, PendingChange, ReceivingStop, Run, RunKind, RunState
 from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rest import plan_of_rest
 from receipt_rules.planner.core.rules import RuleSet, domain_of
 from receipt_rules.planner.core.steps import Step
+from receipt_rules.planner.selectors import newly_broken
 from receipt_rules.planner.services import (
     DesiredState,
     PlanRequest,
@@ -52,8 +51,8 @@ from receipt_rules.planner.services import (
     store_run,
 )
 from receipt_rules.receiving import services as receiving_services
+from receipt_rules.rollback import services as rollback_services
 from receipt_rules.rollback.services import recipients_on_hold
-from receipt_rules.rule_sets import services as rule_sets_services
 from receipt_rules.runs import services as runs_services
 from receipt_rules.transfers import services as transfers_services
 from tenants.pause import services as pause_services
@@ -316,7 +315,7 @@ def work(*, collect: bool = False) -> None:
         transfers_services.reconcile_transfers()
     with lanes.within(WorkLane.PEOPLE):
         apply_pending_changes(collect=collect)
-        rule_sets_services.clear_deleting_domains()
+        rollback_services.clear_deleting_domains()
 
 
 def _execute_runs() -> bool:

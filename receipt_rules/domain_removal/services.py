@@ -10,7 +10,6 @@ from accounts.models.people import User
 from audit import services as audit_services
 from domains.models.domains import Domain
 from domains.ownership.selectors import Holders
-from receipt_rules.expectations.selectors import expectation_subject
 from receipt_rules.live.services import read_inactive_sets, read_live, receives_here
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.expectations import Expectation
@@ -19,6 +18,7 @@ from receipt_rules.planner.core.desired import without_covered
 from receipt_rules.planner.core.plans import Plan, load
 from receipt_rules.planner.core.rules import AnyRule, Rule, RuleSet, domain_of
 from receipt_rules.planner.core.steps import Activate, CloneSet, Create, CreateSet, Step, Update, rule_steps
+from receipt_rules.planner.selectors import expectation_subject
 from receipt_rules.planner.services import DesiredState, PlanRequest, plan_changes, read_desired_state, recipients_at
 
 

@@ -23,8 +23,7 @@ from receipt_rules.jobs import queue_drift_check
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.live import services as live_services
 from receipt_rules.live.services import Live, live_from_last_read, read_live, receives_here
-from receipt_rules.models.live import IgnoredDifference, RulesCheck
-from receipt_rules.models.runs import OwnRuleSet, PendingChange, Run
+from receipt_rules.models.runs import IgnoredDifference, OwnRuleSet, PendingChange, RulesCheck, Run
 from receipt_rules.planner.core.plans import digest
 from receipt_rules.planner.core.recipient_index import RecipientIndex, SampleAddresses
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, domain_of, is_ours

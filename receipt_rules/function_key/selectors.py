@@ -9,7 +9,7 @@ from accounts.api_keys.core import FUNCTION_SCOPES, KeyState, Scope, key_state
 from accounts.models.api_keys import ApiKey
 from accounts.people.selectors import supports_everyone
 from receipt_rules.function_key.core import KeyProblem, KeyReport, KeyUse, report
-from receipt_rules.models.live import ActiveRuleSet
+from receipt_rules.models.runs import ActiveRuleSet
 
 _PROBLEMS = {KeyState.EXPIRED: KeyProblem.EXPIRED, KeyState.REVOKED: KeyProblem.REVOKED, KeyState.VALID: None}
 

@@ -18,24 +18,32 @@ from inbound_admin.lib.database import in_values
 from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.lists import kept_count, kept_counts
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.models.live import ActiveRuleSet, RulesAsRead, RulesCheck
-from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunStep, Snapshot, StepState
+from receipt_rules.models.runs import (
+    UNFINISHED,
+    ActiveRuleSet,
+    PendingChange,
+    RulesAsRead,
+    RulesCheck,
+    Run,
+    RunStep,
+    Snapshot,
+    StepState,
+)
 from receipt_rules.planner.core.plans import load
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, covering_entries, domain_of, is_ours
 
 RULES_PER_PAGE = 20
 CONTENTS_KEPT = 2
-
+LONGEST_FORECAST_DAYS = 1000
+SOON = "It takes effect within a few seconds."
 
 _ACTIVE_RULE_SET = FixedQuery(lambda: ActiveRuleSet.objects.filter(region=settings.AWS_REGION))
 _RULES_AS_READ = FixedQuery(lambda: RulesAsRead.objects.filter(region=settings.AWS_REGION).defer("content"))
-_LAST_SNAPSHOT = FixedQuery(
-    lambda: Snapshot.objects.filter(region=settings.AWS_REGION).defer("content", "known", "holders")
-)
+_LARGE = ("content", "known", "holders")  # may be megabytes, so they are read where they are asked for
+_LAST_SNAPSHOT = FixedQuery(lambda: Snapshot.objects.filter(region=settings.AWS_REGION).defer(*_LARGE))
 
 
 def last_known() -> Snapshot | None:
-    """Its content is read where it is asked for: it may be megabytes."""
     return _LAST_SNAPSHOT.first()
 
 
@@ -44,9 +52,6 @@ def is_set_up() -> bool:
     last_check = RulesCheck.objects.filter(region=settings.AWS_REGION).first()
     kinds = {each["kind"] for each in last_check.differences} if last_check else set()
     return last_known() is not None and not kinds & {"none_active", "stranger_active"}
-
-
-SOON = "It takes effect within a few seconds."
 
 
 def applied_when(customer: Customer, *, more: int = 0) -> str:
@@ -131,7 +136,6 @@ class LastRead:
 
     @property
     def rule_set(self) -> RuleSet:
-        """Read where it is asked for: it may be megabytes."""
         return content_of(self.row)
 
 
@@ -212,9 +216,6 @@ def domains_in_outage(viewer: Viewer) -> frozenset[str]:
 def _wanted_mail() -> tuple["QuerySet[Address]", "QuerySet[CatchAll]"]:
     here = {"domain__region": settings.AWS_REGION, "is_active": True}
     return Address.objects.filter(**here), CatchAll.objects.filter(**here)
-
-
-LONGEST_FORECAST_DAYS = 1000
 
 
 @dataclass(frozen=True)
@@ -372,8 +373,8 @@ def _owners(names: set[str]) -> dict[str, str]:
 def _held_at(names: Collection[str]) -> dict[str, str]:
     """Return the holders of these names; of all names if there are too many to filter by."""
     held = held_domains().order_by()
-    rows = held if len(names) > MOST_NAMES else held.filter(in_values("name", names))
-    return dict(rows.values_list("name", "customer_id"))
+    held = held if len(names) > MOST_NAMES else held.filter(in_values("name", names))
+    return dict(held.values_list("name", "customer_id"))
 
 
 def demand(*, left: int, now: datetime) -> tuple[int, str]:
@@ -396,5 +397,4 @@ def _forecast(added: int, *, left: int, now: datetime) -> str:
     days = 30 * left // added
     if days > LONGEST_FORECAST_DAYS:
         return f"{lately} At this rate, capacity lasts for years."
-    until = (now + timedelta(days=days)).date()
-    return f"{lately} At this rate, full by about {until:%-d %B %Y}."
+    return f"{lately} At this rate, full by about {now + timedelta(days=days):%-d %B %Y}."

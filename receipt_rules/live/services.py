@@ -14,8 +14,7 @@ from inbound_admin.lib.freshness import not_newer
 from receipt_rules.live import gateway
 from receipt_rules.live.core import IpFilter
 from receipt_rules.live.selectors import LastRead, ReceivingOutage, content_of, last_known, receiving_outage
-from receipt_rules.models.live import ActiveRuleSet, RulesAsRead
-from receipt_rules.models.runs import OwnRuleSet, Run, RunKind, Snapshot
+from receipt_rules.models.runs import ActiveRuleSet, OwnRuleSet, RulesAsRead, Run, RunKind, Snapshot
 from receipt_rules.planner.core.plans import RuleSetNames, digest, dump
 from receipt_rules.planner.core.rules import RuleSet, domain_of, is_ours
 

@@ -4,36 +4,38 @@ The page shows the newest read at once, with its age, and then asks SES by itsel
 read. Only what SES just answered can be decided on.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpResponse, QueryDict
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.lib.fields import BecauseForm
+from inbound_admin.lib.fields import AS_TYPED, BecauseForm
 from inbound_admin.lib.http import SignedIn, template
 from inbound_admin.lib.lists import text_in
 from receipt_rules.addresses.selectors import pending_changes
 from receipt_rules.drift import services as drift_services
-from receipt_rules.live.selectors import (
-    RULES_PER_PAGE,
-    capacity,
-    demand,
-    last_read,
-    recipients_with_customers,
-)
+from receipt_rules.live.selectors import RULES_PER_PAGE, capacity, demand, last_read, recipients_with_customers
 from receipt_rules.live.services import Live, live_from_last_read, read_live
+from receipt_rules.models.expectations import Expected
+from receipt_rules.planner.core.matching import RecipientOutcome, RuleOutcome, why_not
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet
+from receipt_rules.planner.selectors import broken_expectations, expectations
 from receipt_rules.runs.selectors import may_operate, may_see_rules
+from receipt_rules.simulator import services as simulator_services
+from receipt_rules.simulator.services import Simulation
 
 NOW = "now"  # in the URL: the rules are read from SES before the answer
 RECIPIENTS_PER_PAGE = 100
@@ -242,3 +244,116 @@ def _perform(request: SignedIn, because: str) -> str:
         drift_services.ignore(key=text_value(request.POST, "key"), because=because, actor=request.user)
         return "Difference ignored."
     raise Refused("Unknown action.")
+
+
+# The simulator page, and the expectations on it.
+
+
+class ExpectationForm(forms.Form):
+    address = forms.CharField(label="Address", max_length=320, widget=forms.TextInput(AS_TYPED))
+    expected = forms.ChoiceField(label="Expectation", choices=Expected.choices, initial=Expected.ONCE)
+    endpoint = forms.CharField(
+        label="Endpoint", max_length=120, required=False, widget=forms.TextInput(AS_TYPED), help_text="Endpoint name."
+    )
+
+
+MOST_MESSAGES = 20  # each shown rule by rule
+
+
+@require_http_methods(["GET", "POST"])
+def simulate(request: SignedIn) -> HttpResponse:
+    if request.method == "GET" and not may_see_rules(request.user):
+        return _own(request)
+    require_staff(request, operates=request.method == "POST")
+    form, status = ExpectationForm(), 200
+    if request.method == "POST":
+        form = ExpectationForm(request.POST if request.POST.get("do") != "stop" else None)
+        if _save_or_delete_expectation(form, request):
+            return redirect("receipt_rules:simulator")
+        status = 422
+    text = text_value(request.GET, "addresses", most=20_000)
+    together = request.GET.get("together") == "1"
+    context = {"tab": "simulator", "text": text, "together": together, "form": form}
+    context |= {"may_operate": may_operate(request.user), "expectations": list(expectations())}
+    context |= _simulated(text, together=together)
+    page = template(request, "receipt_rules/simulator/simulator.html", "results")
+    return TemplateResponse(request, page, context, status=status)
+
+
+def _own(request: SignedIn) -> HttpResponse:
+    """For customers: only their own addresses, without the rules, which all customers share."""
+    text = text_value(request.GET, "addresses", most=20_000)
+    recipients = list(dict.fromkeys(each for each in re.split(r"[\s,;]+", text) if each))
+    with slow_work.slot():
+        found = (
+            simulator_services.own_simulations(viewer=request.user, asked=recipients[:MOST_MESSAGES])
+            if recipients
+            else ()
+        )
+    left_out = max(0, len(recipients) - MOST_MESSAGES)
+    context = {"tab": "simulator", "text": text, "simulated": found, "left_out": left_out}
+    context["as_read"] = last_read() if found else None
+    return TemplateResponse(request, template(request, "receipt_rules/simulator/own.html", "results"), context)
+
+
+def _simulated(text: str, *, together: bool) -> dict[str, Any]:
+    context: dict[str, Any] = {}
+    try:
+        active = read_live().active
+    except AwsProblem as problem:
+        read = last_read()
+        context = {"problem": problem, "as_read": read}
+        active = read.rule_set if read else RuleSet("")
+    context |= {"active": active, "broken": [each.sentence for each in broken_expectations(active)]}
+    recipients = list(dict.fromkeys(each for each in re.split(r"[\s,;]+", text) if each))
+    messages_asked = [recipients] if together and recipients else [[each] for each in recipients]
+    context["left_out"] = max(0, len(messages_asked) - MOST_MESSAGES)
+    context["simulated"] = [_one(envelope, active) for envelope in messages_asked[:MOST_MESSAGES]]
+    return context
+
+
+def _one(envelope: list[str], active: RuleSet) -> dict[str, Any]:
+    try:
+        found = simulator_services.simulate(envelope=envelope, live=active)
+    except Refused as refused:
+        return {"title": ", ".join(envelope), "refused": str(refused)}
+    return {"title": ", ".join(found.routing.envelope), "found": found, "rules": _rules(found)}
+
+
+def _rules(found: Simulation) -> list[dict[str, Any]]:
+    """Return each rule in order; for one that doesn't match, why it doesn't match the first recipient."""
+    return [
+        {"outcome": outcome, "number": number, "why": _why(outcome), "stops": _stops(number, found)}
+        for number, outcome in enumerate(found.routing.outcomes, start=1)
+    ]
+
+
+def _stops(number: int, found: Simulation) -> str:
+    """Return "mail" if its Stop action keeps mail from being stored, "later" if it only stops later rules, else ""."""
+    outcome = found.routing.outcomes[number - 1]
+    if not outcome.fired or not outcome.rule.delivery.stops:
+        return ""
+    return "mail" if RecipientOutcome.LOST in found.routing.recipient_outcomes.values() else "later"
+
+
+def _why(outcome: RuleOutcome) -> str:
+    return outcome.sentence if outcome.matches or outcome.stopped_by else why_not(outcome.rule, outcome.misses[0])
+
+
+def _save_or_delete_expectation(form: ExpectationForm, request: SignedIn) -> bool:
+    if request.POST.get("do") == "stop":
+        found = get_object_or_404(expectations(), pk=text_value(request.POST, "expectation"))
+        simulator_services.delete_expectation(expectation=found, actor=request.user)
+        messages.success(request, f"Removed the expectation for {found.address}.")
+        return True
+    if not form.is_valid():
+        return False
+    try:
+        expected = Expected(form.cleaned_data["expected"])
+        text, name = form.cleaned_data["address"], form.cleaned_data["endpoint"]
+        row = simulator_services.save_expectation(text=text, expected=expected, endpoint=name, actor=request.user)
+    except Refused as refused:
+        form.add_error("endpoint" if refused.code == "ENDPOINT_MISSING" else "address", str(refused))
+        return False
+    messages.success(request, f"Saved: {row}. A plan that breaks it can't be approved.")
+    return True

@@ -9,7 +9,7 @@ from domains.nameservers import services as nameservers_services
 from domains.receiving.core import MxFact, is_mail_manager
 from inbound_admin.lib.errors import AwsProblem
 from receipt_rules.mail_manager import gateway
-from receipt_rules.mail_manager.core import IngressPoint, domains_at, domains_elsewhere
+from receipt_rules.mail_manager.gateway import IngressPoint, domains_at, domains_elsewhere
 from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict, could_not_tell, first_of
 
 WHAT = "Mail Manager"

@@ -20,7 +20,6 @@ from inbound_admin.lib import jobs
 from inbound_admin.lib.errors import AwsProblem, Problem, Refused
 from inbound_admin.lib.ids import new_id
 from receipt_rules.drift import services as drift_services
-from receipt_rules.expectations.selectors import newly_broken, still_broken
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.runs import Run
@@ -31,6 +30,7 @@ from receipt_rules.planner.core.planner import replaceable_rules
 from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rules import AnyRule
 from receipt_rules.planner.core.steps import Activate, CloneSet, Create, CreateSet, Delete, Move, Reorder, Step, Update
+from receipt_rules.planner.selectors import newly_broken, still_broken
 from receipt_rules.planner.services import (
     DesiredState,
     PlanRequest,

@@ -12,10 +12,10 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, reads, writes
 from inbound_admin.lib import slow_work
-from inbound_admin.lib.api.schemas import Accepted, In, Out, Page, Paged, QueryIn, Text, page_of
+from inbound_admin.lib.api.schemas import Accepted, Blank, In, Out, Page, Paged, QueryIn, Text, page_of
+from receipt_rules.api import rules_viewer
 from receipt_rules.jobs import seconds_needed
-from receipt_rules.live.api import rules_viewer
-from receipt_rules.models.runs import Run, RunStep, Snapshot
+from receipt_rules.models.runs import Run
 from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import (
@@ -113,9 +113,9 @@ class RunOut(Out):
     kind: str
     state: str
     summary: str
-    outcome: str | None = Field(description="Impact on mail, as read from SES after the run")
+    outcome: Blank = Field(description="Impact on mail, as read from SES after the run")
     set_aside: list[str] = Field(description="Recipients that SES refused and the run skipped")
-    problem: str | None
+    problem: Blank
     because: str
     customer_id: str | None
     calls: int
@@ -194,7 +194,7 @@ def list_rule_runs(request: HttpRequest, query: Annotated[Paged, Query()]) -> Pa
     """Return the runs that changed receipt rules, newest first."""
     rules_viewer(request)
     rows, pagination = page_of(runs_selectors.runs(), query)
-    return Page[RunOut](data=[RunOut(**_fields(row)) for row in rows], pagination=pagination)
+    return Page[RunOut](data=[RunOut.of(row) for row in rows], pagination=pagination)
 
 
 @router.get("/v2/receipt-rules/runs/{run_id}", **reads(RunOne, staff=True), summary="Get a run")
@@ -238,7 +238,7 @@ def list_rule_states(request: HttpRequest, query: Annotated[Paged, Query()]) -> 
     """
     rules_viewer(request)
     rows, pagination = page_of(snapshots(), query)
-    return Page[StateOut](data=[_state(row) for row in rows], pagination=pagination)
+    return Page[StateOut](data=[StateOut.of(row, rule_set=row.name) for row in rows], pagination=pagination)
 
 
 def _asked(given: PlanQuery | PlanApproved) -> PlanRequest:
@@ -274,43 +274,6 @@ def _plan(values: dict[str, Any]) -> PlanOut:
     )
 
 
-def _fields(run: Run) -> dict[str, Any]:
-    return {
-        "id": run.pk,
-        "kind": str(run.kind),
-        "state": str(run.state),
-        "summary": run.summary,
-        "outcome": run.outcome or None,
-        "set_aside": list(run.set_aside),
-        "problem": run.problem or None,
-        "because": run.because,
-        "customer_id": run.customer_id,
-        "calls": run.calls,
-        "created_at": run.created_at,
-        "started_at": run.started_at,
-        "ended_at": run.ended_at,
-        "cancelled_at": run.cancelled_at,
-        "is_over": run.is_over,
-    }
-
-
 def _run(run: Run) -> RunOne:
-    steps = [_step(row) for row in steps_of(run)]
-    return RunOne(**_fields(run), consequences=[str(each) for each in run.consequences], steps=steps)
-
-
-def _step(row: RunStep) -> RunStepOut:
-    return RunStepOut(
-        number=row.number,
-        sentence=row.sentence,
-        state=str(row.state),
-        found_done=row.found_done,
-        request_ids=list(row.request_ids),
-        done_at=row.done_at,
-    )
-
-
-def _state(row: Snapshot) -> StateOut:
-    return StateOut(
-        id=row.pk, rule_set=row.name, at=row.at, rules=row.rules, recipients=row.recipients, run_id=row.run_id
-    )
+    steps = [RunStepOut.of(row) for row in steps_of(run)]
+    return RunOne.of(run, consequences=[str(each) for each in run.consequences], steps=steps)

@@ -20,7 +20,6 @@ from domains.ownership.selectors import Holders, holder_of, moved_since
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import is_at_or_below
 from receipt_rules.deliveries.services import deliveries, has_one_destination, special_endpoints
-from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import queue_work
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.endpoints import Endpoint
@@ -41,7 +40,7 @@ from receipt_rules.planner.core.rules import (
 )
 from receipt_rules.planner.core.steps import touched_recipients
 from receipt_rules.planner.core.untouched import UntouchedRule, applicable_state
-from receipt_rules.receiving_stops.selectors import recipients_of, starting, stop_sentences, stopped_customers
+from receipt_rules.planner.selectors import newly_broken, recipients_of, starting, stop_sentences, stopped_customers
 from receipt_rules.rollback.services import (
     recipients_of_snapshot,
     recipients_on_hold,

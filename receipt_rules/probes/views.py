@@ -1,5 +1,9 @@
-"""Pages of test messages: a form requests one, its own page shows its progress; a domain can have a schedule."""
+"""Pages of test messages: a form requests one, its own page shows its progress; a domain can have a schedule.
 
+The form that chooses how often a domain gets a test message.
+"""
+
+from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -11,11 +15,29 @@ from domains.domain_list.selectors import domains_for
 from inbound_admin.lib.errors import RateLimited, Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.lists import text_in
-from receipt_rules.probes.core import is_over, probe_status, stages
-from receipt_rules.probes.forms import ProbeScheduleForm
+from inbound_admin.lib.seen import SeenField, fingerprint
+from receipt_rules.probes.core import OFF, ProbePace, is_over, probe_status, stages
 from receipt_rules.probes.selectors import facts_of_probe, facts_of_probes, probes_for
 from receipt_rules.probes.services import request_probe, schedule_probes
 from receipt_rules.runs.selectors import may_see_rules
+
+CHOICES = ((OFF, "Off"), (ProbePace.DAILY.value, "Once a day"), (ProbePace.HOURLY.value, "Once an hour"))
+
+
+class ProbeScheduleForm(forms.Form):
+    pace = forms.ChoiceField(label="Test messages", choices=CHOICES, initial=OFF)
+    seen = SeenField()
+
+    @classmethod
+    def showing(cls, pace: str) -> "ProbeScheduleForm":
+        """Return the form for a domain whose schedule has this pace, "" if it has none."""
+        shown = {"pace": pace or OFF}
+        return cls(initial=shown | {"seen": fingerprint(shown)})
+
+    @property
+    def chosen(self) -> ProbePace | None:
+        pace = self.cleaned_data["pace"]
+        return None if pace == OFF else ProbePace(pace)
 
 
 @require_http_methods(["GET", "POST"])

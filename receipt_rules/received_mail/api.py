@@ -1,7 +1,7 @@
 """API operations on received mail: the receiving function reports delivery results, people and programs read them."""
 
 from datetime import datetime
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
@@ -156,18 +156,4 @@ def _report(each: DeliveryIn) -> Report:
 
 
 def _delivery(row: ReceivedMail) -> ReceivedMailOut:
-    return ReceivedMailOut(
-        id=row.pk,
-        message_id=row.message_id,
-        recipient=row.recipient,
-        received_at=row.received_at,
-        domain_id=row.domain_id,
-        endpoint_id=row.endpoint_id,
-        endpoint_name=row.endpoint.name if row.endpoint else None,
-        customer_id=row.customer_id,
-        outcome=cast("OutcomeName", row.outcome),
-        problem=row.problem,
-        bytes=row.size,
-        tries=row.tries,
-        reported_at=row.reported_at,
-    )
+    return ReceivedMailOut.of(row, endpoint_name=row.endpoint.name if row.endpoint else None, bytes=row.size)

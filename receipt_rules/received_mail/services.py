@@ -30,9 +30,9 @@ from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.probes.services import record_reports
-from receipt_rules.received_mail import gateway
 from receipt_rules.received_mail.core import Report, redelivery_event, why_unrouted
 from receipt_rules.received_mail.selectors import received_mail_subject, undecided_mail
+from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
 from receipt_rules.route_lookup.selectors import Route, possible_owners, possible_owners_of, route_lookup, routes_at
 
 AGAIN_EVERY_SECONDS = 30
@@ -255,7 +255,7 @@ def deliver_again(*, mail: ReceivedMail, actor: User, because: str = "") -> None
         after={"endpoint": str(goes_to)},
     )
     asked = {"request": new_id("req"), "problem": mail.problem}
-    gateway.invoke(arn, redelivery_event(mail.message_id, [mail.recipient], mail.received_at, **asked))
+    receiving_setup_gateway.invoke(arn, redelivery_event(mail.message_id, [mail.recipient], mail.received_at, **asked))
 
 
 def redelivery_endpoint(mail: ReceivedMail) -> Endpoint:

@@ -28,7 +28,7 @@ from receipt_rules.jobs import queue_customer_change
 from receipt_rules.live.core import IpFilter, reject_everybody
 from receipt_rules.live.selectors import last_read
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.models.live import ActiveRuleSet, ReceivingStop
+from receipt_rules.models.runs import ActiveRuleSet, ReceivingStop
 from receipt_rules.planner.core.recipient_index import RecipientIndex
 from receipt_rules.planner.core.rules import Rule, RuleSet, domain_of, sample_address
 from receipt_rules.planner.services import DesiredState, read_desired_state

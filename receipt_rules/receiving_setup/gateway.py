@@ -1,5 +1,6 @@
 """The bucket, function and topic of receiving: one function, one call. A missing resource raises AwsMissing."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -132,3 +133,9 @@ def get_topic_attributes(arn: str) -> Topic:
     with aws.calling("sns", f"read the topic {arn}") as sns:
         found = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
     return Topic(found.get("Policy", ""), found.get("KmsMasterKeyId", ""))
+
+
+def invoke(arn: str, event: Mapping[str, Any]) -> None:
+    """Invoke the function asynchronously; it reports the result. It may have run although its response was lost."""
+    with aws.calling("lambda", f"call the function {arn}") as functions:
+        functions.invoke(FunctionName=arn, InvocationType="Event", Payload=json.dumps(event).encode())

@@ -16,8 +16,8 @@ from domains.ownership.selectors import held_domains, name_and_parents
 from receipt_rules.forwarding.selectors import Forwardings, forwardings_of
 from receipt_rules.models.addresses import Address, CatchAll, FormerHolder, FormerRoute
 from receipt_rules.models.endpoints import Endpoint
-from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.received_mail import ReceivedMail
+from receipt_rules.models.runs import ReceivingStop
 from receipt_rules.planner.core.rules import domain_of
 from receipt_rules.route_lookup.core import CLOCKS_DIFFER, Owner, Tenure, ended_in, owner_at, without_label
 

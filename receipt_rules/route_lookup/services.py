@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import CatchAll, FormerRoute, RequestedRecipient
-from receipt_rules.models.live import ActiveRuleSet
+from receipt_rules.models.runs import ActiveRuleSet
 
 ROUTES_AT_ONCE = 1_000
 USE_STORED_EVERY = timedelta(minutes=1)
@@ -39,14 +39,12 @@ def _queue_ended_catch_alls() -> None:
             queue_customer_change(row.domain.customer, None, recipients=[row.recipient], domains=[row.domain_id])
 
 
-def keep_routes(
-    rows: Iterable[RequestedRecipient], *, domain_name: str, customer_id: str, until: datetime | None = None
-) -> None:
+def keep_routes(rows: Iterable[RequestedRecipient], *, domain_name: str, customer_id: str) -> None:
     """Store where this customer's mail was delivered until now: messages that are still being retried go there.
 
     A catch-all that is off covers nothing; an address that is off has no endpoint.
     """
-    known = {"domain_name": domain_name, "customer_id": customer_id, "until": until or timezone.now()}
+    known = {"domain_name": domain_name, "customer_id": customer_id, "until": timezone.now()}
     kept = (row for row in rows if row.is_active or not isinstance(row, CatchAll))
     FormerRoute.objects.bulk_create(
         [FormerRoute(recipient=row.recipient, endpoint_id=_endpoint_of(row, customer_id), **known) for row in kept],

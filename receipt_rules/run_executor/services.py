@@ -39,7 +39,7 @@ from receipt_rules.planner.core.steps import (
     touched_recipients,
     without_recipients,
 )
-from receipt_rules.receiving_stops.selectors import recipients_of, starting, stop_sentences, stopped_customers
+from receipt_rules.planner.selectors import recipients_of, starting, stop_sentences, stopped_customers
 from receipt_rules.refusals import services as refusals_services
 
 REPAIRS = {

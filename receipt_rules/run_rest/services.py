@@ -3,11 +3,11 @@
 from django.db import transaction
 
 from inbound_admin.lib.errors import AwsProblem, Refused
-from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.models.runs import Run, RunStep, StepState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import MOST_SENTENCES, Plan, dump
 from receipt_rules.planner.core.rest import fit, plan_of_rest
+from receipt_rules.planner.selectors import newly_broken
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.run_executor.services import RunExecutor
 

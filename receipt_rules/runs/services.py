@@ -18,8 +18,7 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.jobs import is_urgent_work_waiting, queue_drift_check, queue_work
 from receipt_rules.live import services as live_services
-from receipt_rules.models.live import RulesCheck
-from receipt_rules.models.runs import OPEN, UNFINISHED, Run, RunKind, RunState, RunStep, StepState
+from receipt_rules.models.runs import OPEN, UNFINISHED, RulesCheck, Run, RunKind, RunState, RunStep, StepState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.consequences import summary
 from receipt_rules.planner.core.plans import MOST_SENTENCES, load

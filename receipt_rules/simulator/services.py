@@ -4,24 +4,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from django.conf import settings
+from django.db import transaction
 
+from accounts.models.people import User
 from accounts.people.selectors import Viewer, customer_names
+from audit import services as audit_services
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.dns.services import look_up
 from domains.domain_list.selectors import domains_for
+from domains.ownership.selectors import holder_of
 from domains.receiving.core import MxFact, Receiving, ReceivingFacts, RulesFact, is_mail_manager, judge, mx_fact
 from domains.records.core import can_receive, inbound_host
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
+from receipt_rules.addresses.selectors import endpoints_of
 from receipt_rules.live.selectors import is_set_up, last_read
 from receipt_rules.mail_path.core import Hop, HopState
 from receipt_rules.mail_path.selectors import path_of_route
+from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.expectations import Expectation, Expected
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RoutingResult
 from receipt_rules.planner.core.rules import S3, RuleSet, domain_of
+from receipt_rules.planner.selectors import expectation_subject, stopped_customers
 from receipt_rules.planner.services import read_desired_state
 from receipt_rules.receiving.services import LiveFacts
-from receipt_rules.receiving_stops.selectors import stopped_customers
 from receipt_rules.route_lookup.selectors import Route, route_lookup
 from receipt_rules.simulator.core import accepted_by, kept_fact, undelivered
 from tenants.lifecycle.selectors import tenants_in_region
@@ -207,3 +214,48 @@ def _current_mx(name: str, region: str) -> MxFact:
         return MxFact.NOT_CHECKED
     answers = [None if a.status is LookupStatus.FAILED else a.values for a in look_up([Question(name, "MX")])]
     return mx_fact(answers, inbound_host(region), MxFact.NOT_CHECKED)
+
+
+# Saves what must be true of an address, and removes it. A plan that breaks it is refused.
+
+
+@transaction.atomic
+def save_expectation(*, text: str, expected: Expected, actor: User, endpoint: str = "") -> Expectation:
+    """Save what must be true of an address; a plan that breaks it is refused. `endpoint` is its name.
+
+    Raises Refused.
+    """
+    _refuse(actor)
+    address = read_recipient(text).address
+    to = _endpoint_of(address, endpoint) if expected == Expected.ENDPOINT else None
+    row, _ = Expectation.objects.update_or_create(
+        address=address, defaults={"expected": expected, "endpoint": to, "by": actor}
+    )
+    about = expectation_subject(row)
+    audit_services.record(
+        "expectation.saved", about=about, actor=actor, after={"expected": str(expected)}, for_staff=True
+    )
+    return row
+
+
+def _endpoint_of(address: str, name: str) -> Endpoint:
+    holder = holder_of(domain_of(address))
+    found = endpoints_of(holder.customer).filter(name__iexact=name.strip()).first() if holder and name.strip() else None
+    if found is None:
+        whose = f"{holder.customer} has no endpoint with this name" if holder else f"No customer has {address}"
+        raise Refused(f"{whose}. Enter the endpoint's name as shown on its page.", code="ENDPOINT_MISSING")
+    return found
+
+
+@transaction.atomic
+def delete_expectation(*, expectation: Expectation, actor: User) -> None:
+    """Delete it; no effect if it is already deleted. Raises Refused."""
+    _refuse(actor)
+    about, before = expectation_subject(expectation), {"expected": str(expectation.expected)}
+    if Expectation.objects.filter(pk=expectation.pk).delete()[0]:
+        audit_services.record("expectation.removed", about=about, actor=actor, before=before, for_staff=True)
+
+
+def _refuse(actor: User) -> None:
+    if not actor.has_perm("receipt_rules.operate_rules"):
+        raise Refused("Only operators can change expectations.", code="NOT_ALLOWED")

@@ -35,8 +35,7 @@ from receipt_rules.alerts.services import update_former_holder_alert
 from receipt_rules.jobs import queue_customer_change, queue_work
 from receipt_rules.live.services import Live, read_live, receives_here
 from receipt_rules.models.addresses import Address, CatchAll, FormerHolder, FormerRoute, RequestedRecipient
-from receipt_rules.models.live import ReceivingStop
-from receipt_rules.models.runs import RunKind
+from receipt_rules.models.runs import ReceivingStop, RunKind
 from receipt_rules.planner.core.plans import Method, Plan
 from receipt_rules.planner.core.rules import AnyRule, domain_of, is_address
 from receipt_rules.planner.services import (
@@ -49,8 +48,8 @@ from receipt_rules.planner.services import (
 )
 from receipt_rules.received_mail.selectors import retried_mail
 from receipt_rules.receiving import services as receiving_services
+from receipt_rules.rollback.services import remove_from_inactive_sets
 from receipt_rules.route_lookup.services import keep_routes
-from receipt_rules.rule_sets.services import remove_from_inactive_sets
 from receipt_rules.runs import services as runs_services
 from tenants.pause import services as pause_services
 

@@ -20,7 +20,7 @@ from sandbox.company.people import owner_of, staff
 from sandbox.panel import NAMESERVERS as OF_UNKNOWN_HOST
 from sandbox.panel import as_wanted, open_zone, records_of
 from sandbox.story import publish_mistaken
-from tenants.ses_account import services as ses_account_services
+from tenants.status_pass import services as status_pass_services
 
 BROKEN_LATER = "news.sableandfinch.com"
 BROKEN_AND_MENDED = "copperkettle.coffee"
@@ -121,7 +121,7 @@ def look_in_passing() -> None:
     """Do the worker's hourly work, and a client's API request whether a name can be added."""
     now = timezone.now()
     domain_list_services.record_state_counts(now=now)
-    ses_account_services.read_account()
+    status_pass_services.read_account()
     customer = Customer.objects.get(name=KETTLE)
     preflight_services.check_usability(text=f"offers-{now:%-d-%b}.copperkettle.coffee".lower(), customer=customer)
 

@@ -1,7 +1,7 @@
 """API operations on SES tenants: list, create, read, change the policy, delete; and the tenant in responses.
 
 Customers see the status of their own tenant. Staff also see notes and metrics. Pause and resume span the apps, so they
-are in `operations.pause.api`.
+are in `operations.api`.
 """
 
 from datetime import date, datetime

@@ -5,7 +5,9 @@ that dies anywhere continues from there. SES has no client token: after "already
 attempt of ours created it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -18,8 +20,8 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
 from inbound_admin.lib.ids import new_id
 from tenants.jobs import queue_associations, queue_creation, queue_status
-from tenants.lifecycle import gateway
-from tenants.lifecycle.core import ConfigurationSet, TenantFound, is_tenant_name, tenant_name
+from tenants.lifecycle import gateway as lifecycle_gateway
+from tenants.lifecycle.core import NOT_ASSOCIATED, ConfigurationSet, Entity, TenantFound, is_tenant_name, tenant_name
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import (
     Policy,
@@ -32,7 +34,9 @@ from tenants.models.tenants import (
     new_tenant_id,
 )
 from tenants.resources import services as resources_services
+from tenants.resources.services import resources_in_ses
 from tenants.status import services as status_services
+from tenants.status.services import warn_of_rejected
 
 SUFFIX = 8  # characters of Crockford's base 32 that distinguish customers with the same name
 NOT_YOURS = "Your role can't create tenants. Ask an operator."
@@ -69,7 +73,7 @@ def adopt_tenant(*, customer: Customer, name: str, actor: User) -> Tenant:
         raise Refused("Use up to 64 letters, digits, - and _.")
     _refuse_second(customer)
     try:
-        gateway.get_tenant(name)
+        lifecycle_gateway.get_tenant(name)
     except AwsMissing as missing:
         raise Refused(f"SES has no tenant {name} in {settings.AWS_REGION}.", code="TENANT_MISSING") from missing
     tenant = Tenant(customer=customer, name=name, adopted=True, policy=_policy(settings.TENANT_POLICY))
@@ -145,10 +149,10 @@ def _tenant(tenant: Tenant) -> bool:
     if tenant.adopted:
         return _adopted(tenant)
     try:
-        return _store_found(tenant, gateway.create_tenant(tenant.name, ours=tenant.pk))
+        return _store_found(tenant, lifecycle_gateway.create_tenant(tenant.name, ours=tenant.pk))
     except AwsConflict:
-        found = gateway.get_tenant(tenant.name)
-    if (gateway.OURS, tenant.pk) in found.tags:  # our own first attempt, whose answer was lost
+        found = lifecycle_gateway.get_tenant(tenant.name)
+    if (lifecycle_gateway.OURS, tenant.pk) in found.tags:  # our own first attempt, whose answer was lost
         return _store_found(tenant, found)
     if tenant.is_restoring:  # its sends name it
         _store(tenant, stage_problem=NAME_TAKEN.format(name=tenant.name))
@@ -159,7 +163,7 @@ def _tenant(tenant: Tenant) -> bool:
 def _stop(tenant: Tenant) -> bool:
     """Pause a tenant that is restored paused, before anything can be sent with it."""
     if tenant.is_paused and tenant.is_under_way and tenant.status_told_at is None:
-        gateway.set_status(tenant.arn, SendingStatus.DISABLED)
+        lifecycle_gateway.set_status(tenant.arn, SendingStatus.DISABLED)
         same = Tenant.objects.filter(pk=tenant.pk, status_asked_at=tenant.status_asked_at, status_told_at=None)
         same.update(status_told_at=timezone.now())
     return True
@@ -167,7 +171,7 @@ def _stop(tenant: Tenant) -> bool:
 
 def _adopted(tenant: Tenant) -> bool:
     try:
-        found = gateway.get_tenant(tenant.name)
+        found = lifecycle_gateway.get_tenant(tenant.name)
         tenant.suppression = found.suppression if found.suppression in tuple(Suppression) else tenant.suppression
         _store(tenant, suppression=tenant.suppression, suppression_told=tenant.suppression)
         return _store_found(tenant, found)
@@ -211,7 +215,7 @@ def _set_policy(tenant: Tenant) -> bool:
     """Set the policy explicitly, since sources disagree on a new tenant's default."""
     if tenant.policy_told:
         return True
-    gateway.set_policy(tenant.arn, Policy(tenant.policy))
+    lifecycle_gateway.set_policy(tenant.arn, Policy(tenant.policy))
     return _store(tenant, policy_told=tenant.policy, ses_policy=tenant.policy)
 
 
@@ -219,7 +223,7 @@ def _set_suppression(tenant: Tenant) -> bool:
     """Set the tenant's own list again in a tenant that exists again. A new tenant uses the account's list."""
     if tenant.suppression == tenant.suppression_told:
         return True
-    gateway.set_suppression(tenant.name, Suppression(tenant.suppression))
+    lifecycle_gateway.set_suppression(tenant.name, Suppression(tenant.suppression))
     read_at, told = timezone.now(), tenant.suppression
     return _store(tenant, suppression_told=told, ses_suppression=told, suppression_read_at=read_at)
 
@@ -230,13 +234,13 @@ def _set(tenant: Tenant) -> bool:
     if tenant.adopted and not tenant.configuration_set and not _adopt_configuration_set(tenant):
         _store(tenant, configuration_set=_name(tenant))
     if tenant.adopted and _is_associated(tenant, tenant.configuration_set):  # adoption writes nothing
-        return _store_set(tenant, gateway.get_configuration_set(tenant.configuration_set))
+        return _store_set(tenant, lifecycle_gateway.get_configuration_set(tenant.configuration_set))
     try:
-        gateway.create_configuration_set(tenant.configuration_set, ours=tenant.pk)
+        lifecycle_gateway.create_configuration_set(tenant.configuration_set, ours=tenant.pk)
     except AwsConflict:
-        found = gateway.get_configuration_set(tenant.configuration_set)
+        found = lifecycle_gateway.get_configuration_set(tenant.configuration_set)
         adopted = _is_associated(tenant, tenant.configuration_set)
-        if (gateway.OURS, tenant.pk) in found.tags or adopted:
+        if (lifecycle_gateway.OURS, tenant.pk) in found.tags or adopted:
             return _store_set(tenant, found)
         return _store(tenant, configuration_set=_name(tenant, new_id("")[-SUFFIX:])) and _set(tenant)
     return _store(tenant, set_sends=True, set_read_at=timezone.now())
@@ -264,7 +268,7 @@ def _is_associated(tenant: Tenant, name: str) -> bool:
 
 def _associate_own_set(tenant: Tenant) -> bool:
     """Associate the tenant's own configuration set; without one it can't send."""
-    arn = gateway.configuration_set_arn(tenant.configuration_set)
+    arn = lifecycle_gateway.configuration_set_arn(tenant.configuration_set)
     resource = resources_services.store_association(tenant, arn)
     if not resource.associated_at:
         resources_services.associate(resource)
@@ -316,3 +320,73 @@ def _policy(name: str) -> Policy:
 
 def _name(tenant: Tenant, suffix: str = "") -> str:
     return tenant_name(tenant.customer.name, suffix or tenant.pk[-SUFFIX:])
+
+
+# Reads every tenant that SES has in this region, whoever created it, and stores which associations SES has lost.
+
+
+@dataclass(frozen=True)
+class TenantInventory:
+    """One tenant in SES. `resources` are (kind, ARN); `entity` is None if SES keeps no reputation of it."""
+
+    tenant: TenantFound
+    resources: tuple[tuple[str, str], ...]
+    entity: Entity | None = None
+
+
+def tenants_in_ses() -> tuple[TenantFound, ...]:
+    """Return all tenants, one call for each hundred.
+
+    Raises AwsProblem, since in half a list the others would look deleted.
+    """
+    return tuple(lifecycle_gateway.all_pages(lifecycle_gateway.list_tenants))
+
+
+def entities_in_ses() -> dict[str, Entity]:
+    """Return reputations by the tenant's ARN, one call for each hundred. Raises AwsProblem."""
+    return {entity.arn: entity for entity in lifecycle_gateway.all_pages(lifecycle_gateway.list_entities)}
+
+
+def read_inventories(tenants: Iterable[TenantFound], entities: Mapping[str, Entity]) -> tuple[TenantInventory, ...]:
+    """Read each tenant's resources, one call each. A tenant deleted meanwhile is left out. Raises AwsProblem."""
+    found = []
+    for tenant in tenants:
+        with suppress(AwsMissing):
+            found.append(TenantInventory(tenant, resources_in_ses(tenant.name), entities.get(tenant.arn)))
+    return tuple(found)
+
+
+def read_inventories_of(names: frozenset[str]) -> tuple[TenantInventory, ...]:
+    """Read only the tenants with these names, three calls each. A tenant that SES doesn't have is left out."""
+    found = []
+    for name in sorted(names):
+        with suppress(AwsMissing):
+            tenant = lifecycle_gateway.get_tenant(name)
+            found.append(TenantInventory(tenant, resources_in_ses(name), _entity_of(tenant)))
+    return tuple(found)
+
+
+def _entity_of(tenant: TenantFound) -> Entity | None:
+    with suppress(AwsMissing):  # SES may keep no reputation of a tenant that never sent
+        return lifecycle_gateway.get_entity(tenant.arn)
+    return None
+
+
+@transaction.atomic
+def record_lost(
+    *, tenants: Collection[str], lost: Collection[tuple[str, str]], listed: Collection[tuple[str, str]]
+) -> None:
+    """Store which associations of these tenants SES has lost, or lists again, as (tenant, ARN), and alert of them."""
+    rows = TenantResource.objects.filter(tenant__in=tenants_in_region().filter(name__in=tenants), wanted=True)
+    changed: dict[str, Tenant] = {}
+    for row in rows.exclude(associated_at=None, lost_at=None).select_related("tenant"):
+        key, same = (row.tenant.name, row.arn), TenantResource.objects.filter(pk=row.pk)
+        if row.is_lost and key in listed:
+            same.update(lost_at=None, problem="", associated_at=row.associated_at or timezone.now())
+        elif key in lost and not row.is_lost:
+            same.update(lost_at=timezone.now(), problem=NOT_ASSOCIATED)
+        else:
+            continue
+        changed[row.tenant_id] = row.tenant
+    for tenant in changed.values():
+        warn_of_rejected(tenant, timezone.now())

@@ -10,7 +10,7 @@ from django.db.models import Sum
 from inbound_admin.lib import isolation
 from inbound_admin.lib.cloudwatch import MOST_QUERIES
 from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsProblem, AwsUnreachable
-from inbound_admin.lib.retention import oldest_kept
+from inbound_admin.lib.freshness import oldest_kept
 from notifications.alerts.selectors import live_alerts_about
 from tenants.lifecycle.gateway import all_pages
 from tenants.metrics import gateway

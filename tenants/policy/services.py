@@ -81,15 +81,28 @@ def change_suppression(*, tenant: Tenant, suppression: str, because: str, actor:
 def accept_suppression(*, tenant: Tenant, suppression: str, because: str, actor: User) -> None:
     """Make the suppression scope that was found in SES the desired one. SES isn't called. Raises Refused."""
     require(actor, "tenants.manage_tenant", NO_SUPPRESSION)
+    if suppression not in tuple(Suppression):
+        raise Refused(f"The suppression list “{suppression}” is unknown and can't be accepted.")
+    _accept("suppression", suppression, tenant, because, actor)
+
+
+def accept_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> None:
+    """Make the policy that was found in SES the desired one. SES isn't called. Raises Refused."""
+    require(actor, "tenants.manage_tenant", NO_POLICY)
+    if policy not in tuple(Policy):
+        raise Refused(f"The policy “{policy}” is unknown and can't be accepted.")
+    _accept("policy", policy, tenant, because, actor)
+
+
+def _accept(field: str, value: str, tenant: Tenant, because: str, actor: User) -> None:
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
         locked = status_services.locked_tenant(tenant)
-        if suppression not in tuple(Suppression):
-            raise Refused(f"The suppression list “{suppression}” is unknown and can't be accepted.")
-        before, after = {"suppression": locked.suppression}, {"suppression": suppression}
-        locked.suppression = locked.suppression_told = suppression
-        locked.save(update_fields=("suppression", "suppression_told", "updated_at"))
-        _record("tenant.suppression", locked, actor, because, before, after)
+        before = {field: getattr(locked, field)}
+        setattr(locked, field, value)
+        setattr(locked, f"{field}_told", value)
+        locked.save(update_fields=(field, f"{field}_told", "updated_at"))
+        _record(f"tenant.{field}", locked, actor, because, before, {field: value})
     tenant.refresh_from_db()
 
 
@@ -98,21 +111,6 @@ def _record(
 ) -> None:
     about = tenant_subject(locked)
     audit_services.record(what, about=about, actor=actor, because=because, before=before, after=after, for_staff=True)
-
-
-def accept_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> None:
-    """Make the policy that was found in SES the desired one. SES isn't called. Raises Refused."""
-    require(actor, "tenants.manage_tenant", NO_POLICY)
-    because = require_reason(because, "Enter a reason.")
-    with transaction.atomic():
-        locked = status_services.locked_tenant(tenant)
-        if policy not in tuple(Policy):
-            raise Refused(f"The policy “{policy}” is unknown and can't be accepted.")
-        before, after = {"policy": locked.policy}, {"policy": policy}
-        locked.policy = locked.policy_told = policy
-        locked.save(update_fields=("policy", "policy_told", "updated_at"))
-        _record("tenant.policy", locked, actor, because, before, after)
-    tenant.refresh_from_db()
 
 
 def apply_policy(*, tenant_id: str) -> None:

@@ -5,24 +5,85 @@ unchanged tenant costs no query of its own.
 
 SES lists no tenant that never sent. Such a tenant is read individually, in a few calls, once a day. One that was listed
 before is read at once, since it may have been deleted.
+
+The state of our SES account, which is above all tenants, is read first; staff are warned while AWS stops or reviews it.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from audit.services import Subject
 from inbound_admin.lib import aws, isolation
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable
+from inbound_admin.lib.freshness import is_outdated
+from notifications.alerts import core as alerts_core
+from notifications.alerts import services as alerts_services
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.core import Entity
 from tenants.lifecycle.selectors import tenants_in_region
 from tenants.models.tenants import SesAccount, Tenant, TenantStage
-from tenants.ses_account import services as ses_account_services
 from tenants.status import services as status_services
+from tenants.status.core import ACCOUNT_STOPPED, OF_ACCOUNT, PROBATION, SHUTDOWN
+
+OLD_AFTER = timedelta(minutes=1)
+STAFF = alerts_core.Staff("tenants.view_tenant")  # every role: customers ask support why nothing is sent
+
+
+def read_account() -> SesAccount:
+    """Read and store the account's state. If it can't be read, the reason is stored and the known state is kept."""
+    SesAccount.objects.get_or_create(region=settings.AWS_REGION)
+    asked_at, found, problem = timezone.now(), None, ""
+    try:
+        found = lifecycle_gateway.get_account()
+    except AwsProblem as error:
+        problem = str(error)
+    with transaction.atomic():
+        account = SesAccount.objects.select_for_update().get(region=settings.AWS_REGION)
+        if is_outdated(asked_at, account.read_at):
+            return account
+        account.problem = problem
+        if found is not None:
+            if (account.enforcement, account.sends) != (found.enforcement, found.sends):
+                account.since = asked_at
+            account.enforcement, account.sends = found.enforcement, found.sends
+            account.in_production, account.read_at = found.in_production, asked_at
+            account.most_in_24_hours, account.sent_in_24_hours = found.most_in_24_hours, found.sent_in_24_hours
+        account.save()
+        if found is not None:
+            _warn(account, asked_at)
+        return account
+
+
+def read_account_if_old() -> None:
+    """Read it when a person asks for a read, but not for each of many tenants. A failure is stored, not raised."""
+    read_at = SesAccount.objects.filter(region=settings.AWS_REGION).values_list("read_at", flat=True).first()
+    if read_at is None or read_at < timezone.now() - OLD_AFTER:
+        read_account()
+
+
+def _warn(account: SesAccount, now: datetime) -> None:
+    """Warn of a stop, or of a review. A stop after a review is worse, so people are told again."""
+    if account.sends is None and not account.enforcement:
+        return  # SES said nothing
+    said = account.enforcement if account.enforcement == SHUTDOWN else "that sending is disabled"
+    stopped, reviewed = account.is_stopped, account.enforcement == PROBATION
+    alerts_services.observe(
+        kind="account.reputation",
+        about=Subject("account", account.region, f"AWS account in {account.region}"),
+        firing=stopped or reviewed,
+        why=f"{ACCOUNT_STOPPED} SES reports {said}." if stopped else OF_ACCOUNT[PROBATION] if reviewed else "",
+        severity="high" if stopped else "medium",
+        audience=STAFF,
+        harmed=int(stopped),
+        now=now,
+    )
+
 
 QUIET_READ_AFTER = timedelta(days=1)
 MOST_UNLISTED = 60  # in one pass, so it ends within its ten minutes at one call a second
@@ -30,7 +91,7 @@ MOST_UNLISTED = 60  # in one pass, so it ends within its ten minutes at one call
 
 def read_all(*, now: datetime) -> int:
     """Read the account and the tenants. Returns the number. Raises AwsProblem; earlier pages are stored."""
-    account = ses_account_services.read_account()
+    account = read_account()
     began = account.pass_began_at if account.pass_place and account.pass_began_at else timezone.now()
     listed = _read_listed_or_say(account, began)
     return listed + _read_unlisted(began, now)

@@ -13,7 +13,7 @@ from django.db import connection
 from playwright.sync_api import Page
 
 from domains.diagnosis import services as diagnosis_services
-from domains.models.diagnosis import DiagnosisRequest
+from domains.models.record_checks import DiagnosisRequest
 from sandbox.process import Sandbox
 
 SECONDS_TO_END = 40

@@ -9,7 +9,7 @@ from django.utils import timezone
 from audit.models import Change
 from domains.exports.core.formats import FORMATS
 from domains.models.domains import Domain
-from domains.models.history import ObservedAnswer
+from domains.models.record_checks import ObservedAnswer
 from sandbox.process import Sandbox
 from tests.api_client import Api, api_of, ok, refused
 from tests.domains.factories import make_zone, publish

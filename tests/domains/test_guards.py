@@ -3,8 +3,8 @@
 import pytest
 
 from domains.models.domains import Domain
+from domains.ownership.selectors import TAKEN
 from domains.preflight import services as preflight_services
-from domains.preflight.selectors import TAKEN
 from domains.settings import services as settings_services
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses import services as addresses_services

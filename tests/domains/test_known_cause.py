@@ -20,7 +20,7 @@ from domains.sharing import services as sharing_services
 from notifications.models.alerts import Alert
 from operations.dashboard.core import CUSTOMER, NONE, NOTHING, summary_of
 from operations.dashboard.selectors import case_facts
-from public_api.records.selectors import next_steps
+from public_api.authentication.api import next_steps
 from sandbox.process import Sandbox
 from tests.domains.dns_host import NAMESERVERS
 from tests.domains.factories import mark_as_receiving, publish, set_up_domain

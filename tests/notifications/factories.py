@@ -17,11 +17,10 @@ from audit.services import Subject
 from inbound_admin.lib.sealed import seal
 from notifications.alerts.core import CustomerPeople, Staff
 from notifications.alerts.services import observe
-from notifications.email.services import send_due
+from notifications.email.services import send_due, set_preference
 from notifications.events.services import emit
 from notifications.models.alerts import Alert
 from notifications.models.webhooks import Delivery, WebhookTarget
-from notifications.preferences.services import set_preference
 from notifications.webhooks.core import Format
 from notifications.webhooks.services import add_target, new_secret
 

@@ -20,8 +20,8 @@ from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
+from notifications.email.services import set_preference
 from notifications.models.alerts import LIVE, Alert, NotificationPreference
-from notifications.preferences.services import set_preference
 from operations.customers import services as customers_services
 from operations.domain_removal.services import request_removal
 from operations.drift.core import STATUS, TENANTS_AREA, FoundDifference

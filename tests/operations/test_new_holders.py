@@ -16,7 +16,6 @@ from pytest_django import Settings
 from accounts.models.people import Customer, User
 from audit.selectors import changes_of
 from domains.domain_list import selectors as domain_list_selectors
-from domains.drift import services as drift_services
 from domains.models.domains import Domain, Stage
 from domains.models.sharing import ShareLink
 from domains.overrides import services as overrides_services
@@ -24,6 +23,7 @@ from domains.ownership import services as ownership_services
 from inbound_admin.lib import aws
 from notifications.models.alerts import Alert
 from operations.domain_removal import services as domain_removal_services
+from operations.identity_drift import services as identity_drift_services
 from receipt_rules import tasks as receipt_rules_tasks
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.addresses.selectors import addresses_for
@@ -337,7 +337,7 @@ def test_a_claims_remaining_routes_end_once_another_customer_verifies_the_domain
 ) -> None:
     auto_apply_services.work()
     hers = Domain.objects.get(name=NAME)
-    drift_services.return_to_claim(domain=hers)
+    identity_drift_services.return_to_claim(domain=hers)
     Address.objects.filter(domain=hers).delete()
     CatchAll.objects.filter(domain=hers).delete()
     assert stored_prefixes() == {"alice/"}

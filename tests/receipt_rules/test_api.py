@@ -21,7 +21,7 @@ from inbound_admin.lib.api import answers
 from inbound_admin.lib.errors import AwsBusy, RateLimited
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.endpoints import EndpointType
-from receipt_rules.models.live import ActiveRuleSet
+from receipt_rules.models.runs import ActiveRuleSet
 from receipt_rules.route_lookup.api import RoutesOut
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import make_address, make_endpoint, make_operator, make_verified

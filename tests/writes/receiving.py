@@ -8,7 +8,6 @@ from django.utils import timezone
 from inbound_admin.lib import aws
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
-from receipt_rules.expectations import services as expectations_services
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.expectations import Expected
 from receipt_rules.models.received_mail import ReceivedMail
@@ -17,6 +16,7 @@ from receipt_rules.permissions import services as permissions_services
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest
+from receipt_rules.simulator import services as simulator_services
 from tests.receipt_rules.factories import (
     approve_and_run,
     make_address,
@@ -137,7 +137,7 @@ def _old_set(world: World) -> Post:
 
 def _remove_expectation(world: World) -> Post:
     ready(world)
-    row = expectations_services.save_expectation(
+    row = simulator_services.save_expectation(
         text="x@shop.com", expected=Expected.NOT_TAKEN, actor=world.people["olga"]
     )
     return Post(form={"do": "stop", "expectation": row.pk})

@@ -40,9 +40,8 @@ from domains.diagnosis.core.observations import (
     server_error,
 )
 from domains.diagnosis.core.words import finding_of
-from domains.dns.core import Answer, LookupStatus, question_for
+from domains.dns.core import Answer, LookupStatus, parked_servers, question_for
 from domains.identity.core import GONE
-from domains.nameservers.core import parked_servers
 from domains.providers.core import DnsProvider, provider_named, provider_of
 from domains.records.core import IdentityFacts, Need, is_inbound, with_policy
 from inbound_admin.lib.moments import minute_in_utc

@@ -16,7 +16,7 @@ import dns.exception
 from domains.dns.core import Answer, Query, Question
 from domains.dns.gateway.channel import Channel, is_truncated, open_channel, over_tcp, packet_for
 from domains.dns.gateway.messages import failed_answer, parse_answer
-from inbound_admin.lib.dns_address import parse_resolver
+from inbound_admin.lib.public_address import parse_resolver
 
 # Used if the system has no resolver. Two operators, so that a fault at one does not decide alone.
 FALLBACK_RESOLVERS = ("1.1.1.1:53", "8.8.8.8:53")

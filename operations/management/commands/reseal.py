@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from operations.sealed_secrets.services import reseal_everything
+from operations.doctor.services import reseal_everything
 
 
 class Command(BaseCommand):

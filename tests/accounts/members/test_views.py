@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.members import views as members_views
+from accounts import views as accounts_views
 from accounts.models.people import Customer, Invitation, User
 from tests.factories import make_user
 from tests.tenants.pages import PASSWORD, invitation_path, signed_in, text, url
@@ -142,7 +142,7 @@ def test_no_log_contains_the_secret_of_a_link(
 def test_behind_a_proxy_each_client_has_its_own_limit(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, proxies: int, third: int
 ) -> None:
-    monkeypatch.setitem(members_views.RATES, "accept_invitation", "2/m/ip")
+    monkeypatch.setitem(accounts_views.RATES, "accept_invitation", "2/m/ip")
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
     statuses = [
         Client().get(url("accept", "guess"), headers={"X-Forwarded-For": f"10.9.9.9, 10.0.0.{number}"}).status_code

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from domains.models.history import ObservedAnswer
+from domains.models.record_checks import ObservedAnswer
 from domains.sharing.selectors import token_of
 from domains.sharing.services import create as create_link
 from domains.sharing.services import record_visit

@@ -12,7 +12,6 @@ from audit.models import Change
 from domains.adoption import services as adoption_services
 from domains.adoption.services import AdoptionRequest, AdoptionStatus
 from domains.domain_list import selectors as domain_list_selectors
-from domains.drift import services as drift_services
 from domains.identity import gateway as identity_gateway
 from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
@@ -24,6 +23,7 @@ from domains.settings import services as settings_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from notifications.models.alerts import Alert
+from operations.identity_drift import services as identity_drift_services
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tenants.resources import services as resources_services
@@ -247,7 +247,7 @@ def test_a_domain_that_went_back_to_a_claim_adopts_the_settings_of_the_identity_
     Domain.objects.filter(pk=domain.pk).update(settings_unanswered=True)
     identity_status_services.read_statuses([domain], now=timezone.now())
     identity_gateway.delete_identity("a.com")
-    drift_services.return_to_claim(domain=domain)
+    identity_drift_services.return_to_claim(domain=domain)
     create_identities("a.com")
     identity_gateway.set_mail_from("a.com", "other.a.com", reject_on_mx_failure=True)
     domain.refresh_from_db()

@@ -14,8 +14,7 @@ from audit.models import Change
 from domains.announcements import services as announcements_services
 from domains.checking import services as checking_services
 from domains.identity import services as identity_services
-from domains.models.domains import Domain
-from domains.models.verified_notices import VerifiedNotice
+from domains.models.domains import Domain, VerifiedNotice
 from domains.overrides import services as overrides_services
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused

@@ -11,7 +11,7 @@ from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
 from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain
-from domains.models.history import ObservedAnswer
+from domains.models.record_checks import ObservedAnswer
 from notifications.models.alerts import Alert
 from notifications.models.webhooks import Event
 from sandbox.process import Sandbox

@@ -19,8 +19,8 @@ from domains import tasks
 from domains.diagnosis.core.codes import CODES
 from domains.identity_status import services as identity_status_services
 from domains.jobs import DIAGNOSE
-from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain
+from domains.models.record_checks import DiagnosisRequest
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain, publish, records_to_publish, set_identity_status, set_up_domain
 from tests.factories import make_customer, make_member

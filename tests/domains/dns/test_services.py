@@ -16,7 +16,7 @@ from domains.dns.core import Answer, LookupStatus, Query, Question
 from domains.dns.gateway import exchange
 from domains.dns.services import Network, QuerySession, Server, find_delegation, look_up
 from domains.models.domains import Domain
-from domains.models.history import ObservedAnswer
+from domains.models.record_checks import ObservedAnswer
 from sandbox.process import Sandbox
 from tests.domains.factories import publish, second_resolver, set_up_domain, zone_of
 

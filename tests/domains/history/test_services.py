@@ -12,7 +12,7 @@ from domains.dns.core import Answer, LookupStatus, Question
 from domains.history import selectors as history_selectors
 from domains.history import services as history_services
 from domains.models.domains import Domain
-from domains.models.history import ObservedAnswer
+from domains.models.record_checks import ObservedAnswer
 from sandbox.process import Sandbox
 from tests.domains.factories import publish, second_resolver, set_up_domain, zone_of
 

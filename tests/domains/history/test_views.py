@@ -14,7 +14,7 @@ from domains.checking import services as checking_services
 from domains.exports.core.formats import FORMATS, ExportFormat
 from domains.exports.core.values import Entry, entries
 from domains.models.domains import Domain
-from domains.models.history import ObservedAnswer
+from domains.models.record_checks import ObservedAnswer
 from domains.preflight import services as preflight_services
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain, mark_as_receiving, publish, set_up_domain

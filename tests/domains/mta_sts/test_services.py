@@ -24,7 +24,7 @@ from domains.receiving.core import ReceivingState
 from domains.sharing import services as sharing_services
 from domains.sharing.selectors import token_of
 from notifications.models.alerts import Alert
-from public_api.records import selectors as records_selectors
+from public_api.authentication import api as authentication_api
 from sandbox.process import Sandbox
 from sandbox.values import WEB_FAULTS
 from tests.api_client import api_of, ok
@@ -255,7 +255,7 @@ def test_every_place_says_that_a_policy_blocks_mail(sandbox: Sandbox, shop: Doma
     found = api.get("data", api)
     assert found["receiving"] == "mta_sts"
     assert found["attention"].startswith(blocked)
-    assert any(step.startswith(blocked) for step in records_selectors.next_steps(domain))
+    assert any(step.startswith(blocked) for step in authentication_api.next_steps(domain))
     assert blocked in as_reply(diagnosis_services.diagnose(domain, now=timezone.now()))
     link = sharing_services.create(domain=domain, actor=make_member(shop.customer, email="carol@alice.com"))
     assert escape(blocked) in Client().get(reverse("domains:shared", args=[token_of(link)])).content.decode()

@@ -12,11 +12,11 @@ from accounts.roles import Role
 from audit.models import Change
 from domains.models.domains import Stage
 from domains.overrides import services as overrides_services
-from domains.overrides.forms import HoldForm, OverrideForm
+from domains.overrides.views import HoldForm, OverrideForm
 from inbound_admin.lib.moments import minute_in_utc
 from notifications.alerts.services import mute
 from operations.batches.core import BatchKind
-from operations.domain_actions.forms import WordsForm
+from operations.domain_actions.views import WordsForm
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.notifications.factories import raise_alert

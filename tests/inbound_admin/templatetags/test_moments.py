@@ -7,7 +7,7 @@ import time_machine
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.template import Context, Template
 
-from inbound_admin.templatetags.moments import ago
+from inbound_admin.templatetags.text import ago
 
 NOW = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
 AWAY = [timedelta(seconds=each) for each in (0, 0.5, 1, 1.9, 2, 59, 60, 119, 120, 3599, 3600, 7199, 7200, 86399, 86400)]

@@ -16,10 +16,9 @@ from inbound_admin.lib.errors import Refused
 from notifications.alerts.core import CustomerPeople, Effect
 from notifications.alerts.services import acknowledge, mute, notify_unmuted, resolve_silently, unmute
 from notifications.email.core import MOST_TRIES
-from notifications.email.services import send_due
+from notifications.email.services import preference_of, send_due
 from notifications.models.alerts import Alert, Notice, NotificationPreference
 from notifications.models.webhooks import Delivery, Event
-from notifications.preferences.services import preference_of
 from tests.factories import make_customer, make_member, make_staff, make_user
 from tests.notifications.factories import (
     NOON,

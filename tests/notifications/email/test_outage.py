@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from accounts.roles import Role
+from notifications.alerts import selectors as alerts_selectors
 from notifications.alerts.services import announce
-from notifications.email import selectors as email_selectors
 from notifications.email import services as email_services
 from notifications.models.alerts import Alert, Notice
 from operations.alerts import services as operations_alerts
@@ -61,7 +61,7 @@ def test_operators_are_alerted_of_email_that_is_not_sent(customer: Customer, ali
     raise_alert(customer.id)
     with outage():
         work_until(NOON + timedelta(minutes=20))
-        assert email_selectors.failing_sentence(now=NOON + timedelta(minutes=20)) == ""
+        assert alerts_selectors.failing_sentence(now=NOON + timedelta(minutes=20)) == ""
         work_until(NOON + timedelta(hours=2))
         operations_alerts._email(NOON + timedelta(hours=2))
     alert = Alert.objects.get(kind="email.failing")
@@ -79,8 +79,8 @@ def test_a_notice_that_was_given_up_is_shown_for_a_week(customer: Customer, alic
         work_until(NOON + 30 * DAY)
     last = Notice.objects.get().due_at
     assert 12 * DAY < last - NOON < 14 * DAY
-    assert "We gave up on 1 of them" in email_selectors.failing_sentence(now=last)
-    assert email_selectors.failing_sentence(now=last + 8 * DAY) == ""
+    assert "We gave up on 1 of them" in alerts_selectors.failing_sentence(now=last)
+    assert alerts_selectors.failing_sentence(now=last + 8 * DAY) == ""
     assert not email_services.is_due(now=last + 30 * DAY)
     page = alert_page(alert, alice)
     assert "The email to alice@alice.example couldn’t be sent<" in page.replace("\n", "")

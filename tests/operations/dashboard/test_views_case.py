@@ -8,8 +8,8 @@ from django.utils import timezone
 from accounts.roles import Role
 from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject
-from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain
+from domains.models.record_checks import DiagnosisRequest
 from tenants.customer_notices.core import NOBODY_SENDS
 from tenants.models.tenants import SesAccount
 from tests.domains.factories import make_domain

@@ -19,7 +19,7 @@ from operations.pause import services as operations_pause_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import CatchAll
-from receipt_rules.models.live import ActiveRuleSet
+from receipt_rules.models.runs import ActiveRuleSet
 from sandbox.process import Sandbox
 from tenants.models.tenants import PauseReason, Tenant, TenantResource
 from tenants.pause import services as tenants_pause_services

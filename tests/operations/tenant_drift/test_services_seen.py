@@ -24,7 +24,6 @@ from operations.models import Difference, Migration
 from operations.tenant_drift import services as tenant_drift_services
 from operations.tenant_migration import services as tenant_migration_services
 from sandbox.process import Sandbox
-from tenants.inventory import services as inventory_services
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import REJECTED
 from tenants.lifecycle.selectors import layers_of
@@ -115,7 +114,7 @@ def test_a_restored_association_resolves_its_alerts(owner: Customer, tenant: Ten
     pair, both = {(tenant.name, row.arn)}, {"tenant.incomplete", "sending.rejected"}
     nothing = set[tuple[str, str]]()
     for lost, listed, expected in ((pair, nothing, both), (nothing, nothing, both), (nothing, pair, set[str]())):
-        inventory_services.record_lost(tenants={tenant.name}, lost=lost, listed=listed)
+        lifecycle_services.record_lost(tenants={tenant.name}, lost=lost, listed=listed)
         assert kinds() == expected
 
 
@@ -136,14 +135,14 @@ def test_a_pause_beside_a_check_is_no_difference(
     tenant: Tenant, olga: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pause is requested and confirmed between the check's list of tenants and its comparison."""
-    read_inventories = inventory_services.read_inventories
+    read_inventories = lifecycle_services.read_inventories
 
     def pausing(*arguments: Any) -> Any:
         found = read_inventories(*arguments)
         pause_tenant(tenant)
         return found
 
-    monkeypatch.setattr(inventory_services, "read_inventories", pausing)
+    monkeypatch.setattr(lifecycle_services, "read_inventories", pausing)
     tenant_drift_services.check_next(now=timezone.now())
     tenant.refresh_from_db()
     assert tenant.standing == "paused"
@@ -279,14 +278,14 @@ def test_an_association_made_beside_a_check_is_not_lost(tenant: Tenant, monkeypa
     row = TenantResource.objects.filter(tenant=tenant, kind="identity")[0]
     aws.client("sesv2").delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=row.arn)
     TenantResource.objects.filter(pk=row.pk).update(associated_at=None)
-    read_inventories_of = inventory_services.read_inventories_of
+    read_inventories_of = lifecycle_services.read_inventories_of
 
     def associating(*arguments: Any) -> Any:
         found = read_inventories_of(*arguments)
         resources_services.apply_associations(tenant_id=tenant.pk)
         return found
 
-    monkeypatch.setattr(inventory_services, "read_inventories_of", associating)
+    monkeypatch.setattr(lifecycle_services, "read_inventories_of", associating)
     tenant_drift_services.check_named(frozenset({tenant.name}), now=timezone.now())
     assert kinds() == set()
     assert not Difference.objects.exists()

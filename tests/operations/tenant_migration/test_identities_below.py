@@ -7,8 +7,7 @@ from django.urls import reverse
 from accounts.models.people import Customer
 from accounts.roles import Role
 from domains.identity import services as identity_services
-from domains.models.domains import Stage
-from domains.models.sub_identities import SubIdentity
+from domains.models.domains import Stage, SubIdentity
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
 from operations.migration_steps import services as migration_steps_services

@@ -2,7 +2,7 @@
 
 import pytest
 
-from public_api.addresses import services
+from public_api.endpoints import services as endpoints_services
 from receipt_rules.models.addresses import Address
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
@@ -16,8 +16,8 @@ def test_of_two_requests_at_once_neither_undoes_what_the_other_changed() -> None
     key = make_address("a@shop.com", make_verified("shop.com", customer=customer), endpoint=old).pk
     rows = Address.objects.select_related("domain__customer", "endpoint")
     first, second = rows.get(pk=key), rows.get(pk=key)
-    services.change(address=first, is_active=None, actor=owner, endpoint_id=new.pk)
-    services.change(address=second, is_active=False, actor=owner)
+    endpoints_services.change(address=first, is_active=None, actor=owner, endpoint_id=new.pk)
+    endpoints_services.change(address=second, is_active=False, actor=owner)
     assert (rows.get(pk=key).endpoint, rows.get(pk=key).is_active) == (new, False)
-    services.change(address=first, is_active=None, actor=owner, endpoint_id=None)
+    endpoints_services.change(address=first, is_active=None, actor=owner, endpoint_id=None)
     assert (rows.get(pk=key).endpoint, rows.get(pk=key).is_active) == (None, False)

@@ -11,7 +11,7 @@ from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.ownership.core import TOO_LATE
 from inbound_admin.lib import aws
-from public_api.records.selectors import next_steps
+from public_api.authentication.api import next_steps
 from sandbox.process import Sandbox
 from tests.api_client import Api, api_of, ok, refused, run_jobs_while_waiting
 from tests.domains.factories import make_domain, make_zone, publish, set_identity_status

@@ -16,7 +16,7 @@ from notifications.models.webhooks import Event
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.models.addresses import CatchAll
-from receipt_rules.models.live import RulesCheck
+from receipt_rules.models.runs import RulesCheck
 from receipt_rules.receiving import services as receiving_services
 from sandbox.process import Sandbox
 from tests.factories import make_member

@@ -8,8 +8,7 @@ from django.db.models.signals import post_delete
 
 from accounts.roles import Role
 from receipt_rules.auto_apply import services as auto_apply_services
-from receipt_rules.models.live import ReceivingStop
-from receipt_rules.models.runs import PendingChange
+from receipt_rules.models.runs import PendingChange, ReceivingStop
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_staff
 from tests.receipt_rules.factories import make_address, make_verified, rule_count, set_up_receiving

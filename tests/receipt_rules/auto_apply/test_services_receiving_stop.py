@@ -9,8 +9,7 @@ from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
-from receipt_rules.models.live import ReceivingStop
-from receipt_rules.models.runs import PendingChange, Run, RunKind
+from receipt_rules.models.runs import PendingChange, ReceivingStop, Run, RunKind
 from receipt_rules.planner.core.consequences import ConsequenceKind
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_staff

@@ -23,8 +23,7 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.auto_apply.services import FAILED
 from receipt_rules.models.addresses import Address
-from receipt_rules.models.live import ReceivingStop
-from receipt_rules.models.runs import PendingChange
+from receipt_rules.models.runs import PendingChange, ReceivingStop
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.tasks import watch_active_set
 from sandbox.process import Sandbox

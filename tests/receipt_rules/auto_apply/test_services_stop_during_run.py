@@ -10,8 +10,7 @@ from inbound_admin.lib.errors import AwsBusy
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
-from receipt_rules.models.live import ReceivingStop
-from receipt_rules.models.runs import PendingChange, Run, RunState, StepState
+from receipt_rules.models.runs import PendingChange, ReceivingStop, Run, RunState, StepState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.runs.selectors import steps_in_progress
 from sandbox.process import Sandbox

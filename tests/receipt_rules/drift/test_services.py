@@ -21,12 +21,11 @@ from receipt_rules.drift import services as drift_services
 from receipt_rules.jobs import DRIFT_CHECK
 from receipt_rules.live.services import read_live
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.models.live import IgnoredDifference, RulesCheck
-from receipt_rules.models.runs import Run
+from receipt_rules.models.runs import IgnoredDifference, RulesCheck, Run
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest
-from receipt_rules.rule_sets import services as rule_sets_services
+from receipt_rules.rollback import services as rollback_services
 from receipt_rules.runs import services as runs_services
 from receipt_rules.simulator import services as simulator_services
 from receipt_rules.tasks import check_drift, watch_active_set
@@ -175,12 +174,12 @@ def test_an_old_rule_set_can_be_deleted_but_the_active_one_cannot(olga: User, sh
     approve_and_run(olga, PlanRequest(method=Method.BLUE_GREEN))
     make_unmanaged_rule("theirs", ["else.com"], rule_set="marketing", create_set=True)
     aws.client("ses").set_active_receipt_rule_set(RuleSetName="inbound-mail-002")
-    assert rule_sets_services.old_rule_sets() == ("inbound-mail",)
+    assert rollback_services.old_rule_sets() == ("inbound-mail",)
     for name in ("inbound-mail-002", "marketing"):
         with pytest.raises(Refused, match="can't be deleted"):
-            rule_sets_services.delete_rule_set(name=name, actor=olga)
-    rule_sets_services.delete_rule_set(name="inbound-mail", actor=olga)
-    assert rule_sets_services.old_rule_sets() == ()
+            rollback_services.delete_rule_set(name=name, actor=olga)
+    rollback_services.delete_rule_set(name="inbound-mail", actor=olga)
+    assert rollback_services.old_rule_sets() == ()
     assert rule_count("a@eu.shop.com") == 1
 
 

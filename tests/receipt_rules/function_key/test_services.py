@@ -20,7 +20,7 @@ from inbound_admin import health
 from inbound_admin.lib.errors import Refused
 from notifications.models.alerts import Alert, Notice
 from receipt_rules.function_key.selectors import key_report
-from receipt_rules.models.live import ActiveRuleSet
+from receipt_rules.models.runs import ActiveRuleSet
 from receipt_rules.pipeline import services as pipeline_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member, make_staff

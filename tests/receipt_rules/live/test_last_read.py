@@ -13,8 +13,7 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.live import services as live_services
 from receipt_rules.live.selectors import known_rules, last_known, last_read
-from receipt_rules.models.live import RulesAsRead
-from receipt_rules.models.runs import Snapshot
+from receipt_rules.models.runs import RulesAsRead, Snapshot
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.simulator.services import own_simulations

@@ -23,7 +23,7 @@ from receipt_rules.drift import services as drift_services
 from receipt_rules.live import gateway
 from receipt_rules.live import services as live_services
 from receipt_rules.live.selectors import receiving_outage
-from receipt_rules.models.live import RulesCheck
+from receipt_rules.models.runs import RulesCheck
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.tasks import watch_active_set

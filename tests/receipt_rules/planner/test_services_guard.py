@@ -7,13 +7,13 @@ from audit.models import Change
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
-from receipt_rules.expectations import services as expectations_services
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.expectations import Expected
 from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.services import PlanRequest, build_plan_request, needs_typing, plan_impact
 from receipt_rules.runs import services as runs_services
+from receipt_rules.simulator import services as simulator_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer
 from tests.receipt_rules.factories import (
@@ -134,7 +134,7 @@ def test_an_expectation_that_is_already_broken_does_not_block_a_repair(sandbox: 
     operator = set_up_receiving()
     for name in ("one", "two"):
         make_unmanaged_rule(name, ["a@shop.com"], rule_set="inbound-mail")
-    expectations_services.save_expectation(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
+    simulator_services.save_expectation(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
     run = (
         approve_and_run(operator, PlanRequest(take_over=frozenset({"one"})))
         if planner_services.plan_changes().steps
@@ -149,7 +149,7 @@ def test_an_expectation_that_is_already_broken_does_not_block_a_repair(sandbox: 
 def test_an_expectation_of_no_delivery_blocks_a_plan_that_starts_receiving(sandbox: Sandbox) -> None:
     shop = make_verified("shop.com")
     operator = set_up_receiving()
-    expectations_services.save_expectation(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
+    simulator_services.save_expectation(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
     make_address("a@shop.com", shop)
     with pytest.raises(Refused, match="a@shop.com"):
         approve_and_run(operator, typed="inbound-mail")
@@ -162,11 +162,9 @@ def test_an_expectation_can_require_our_delivery_or_one_endpoint(sandbox: Sandbo
     desk = make_endpoint(alice, name="Desk")
     addresses_services.add_address(text="a@shop.com", customer=alice, actor=None, endpoint=desk)
     operator = set_up_receiving()
-    expectations_services.save_expectation(
-        text="a@shop.com", expected=Expected.ENDPOINT, endpoint="desk", actor=operator
-    )
+    simulator_services.save_expectation(text="a@shop.com", expected=Expected.ENDPOINT, endpoint="desk", actor=operator)
     with pytest.raises(Refused, match="Alice has no endpoint with this name"):
-        expectations_services.save_expectation(
+        simulator_services.save_expectation(
             text="b@shop.com", expected=Expected.ENDPOINT, endpoint="elsewhere", actor=operator
         )
     Address.objects.all().delete()
@@ -177,5 +175,5 @@ def test_an_expectation_can_require_our_delivery_or_one_endpoint(sandbox: Sandbo
         planner_services.approve(digest=made.digest, because="x", actor=operator, typed="inbound-mail")
     make_address("a@shop.com", shop, endpoint=desk)
     make_unmanaged_rule("somebodys", ["a@shop.com"], rule_set="inbound-mail")
-    expectations_services.save_expectation(text="a@shop.com", expected=Expected.BY_US, actor=operator)
+    simulator_services.save_expectation(text="a@shop.com", expected=Expected.BY_US, actor=operator)
     assert planner_services.plan_changes().is_empty

@@ -13,7 +13,7 @@ from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import Holders
 from receipt_rules.live.services import Live
 from receipt_rules.models.addresses import CatchAll
-from receipt_rules.models.live import ReceivingStop
+from receipt_rules.models.runs import ReceivingStop
 from receipt_rules.planner import selectors
 from receipt_rules.planner.core.planner import make_plan
 from receipt_rules.planner.core.plans import RuleSetNames

@@ -20,8 +20,8 @@ from notifications.alerts.core import AlertState
 from notifications.models.alerts import Alert
 from receipt_rules.addresses.services import set_catch_all
 from receipt_rules.models.addresses import CatchAll
-from receipt_rules.models.live import ActiveRuleSet
 from receipt_rules.models.probes import MailProbe, ProbeSchedule
+from receipt_rules.models.runs import ActiveRuleSet
 from receipt_rules.probes import services
 from receipt_rules.probes.core import REPORT_TIMEOUT, ProbePace, ProbeVerdict
 from receipt_rules.probes.selectors import ProbeTarget, schedule_of, target_of

@@ -17,8 +17,8 @@ from notifications.models.alerts import Alert
 from receipt_rules.addresses.services import remove_all
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import Endpoint
-from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
+from receipt_rules.models.runs import ReceivingStop
 from receipt_rules.received_mail.selectors import received_for, retried_mail
 from receipt_rules.received_mail.services import decide_owner, record_deliveries, redelivery_endpoint
 from receipt_rules.route_lookup.core import CLOCKS_DIFFER

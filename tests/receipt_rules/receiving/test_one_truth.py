@@ -21,7 +21,7 @@ from receipt_rules.inbound_summary.selectors import inbound_summary
 from receipt_rules.mail_path.core import HopState
 from receipt_rules.mail_path.selectors import path_of_address
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.models.live import ActiveRuleSet, ReceivingStop
+from receipt_rules.models.runs import ActiveRuleSet, ReceivingStop
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RecipientOutcome
 from receipt_rules.planner.core.rules import S3, AnyRule, ForeignRule, Rule, RuleDelivery, RuleSet

@@ -14,13 +14,12 @@ from notifications.models.alerts import Alert
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
-from receipt_rules.expectations.selectors import broken_expectations
 from receipt_rules.inbound_summary.selectors import inbound_summary
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.expectations import Expectation, Expected
-from receipt_rules.models.live import ActiveRuleSet, ReceivingStop
 from receipt_rules.models.received_mail import ReceivedMail
-from receipt_rules.models.runs import Snapshot
+from receipt_rules.models.runs import ActiveRuleSet, ReceivingStop, Snapshot
+from receipt_rules.planner.selectors import broken_expectations
 from receipt_rules.planner.services import PlanRequest, plan_changes, read_desired_state
 from receipt_rules.received_mail.selectors import received_for
 from receipt_rules.received_mail.services import record_deliveries

@@ -13,8 +13,8 @@ from receipt_rules.drift import services as drift_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import PendingChange, RollbackHold, RunState, Snapshot
 from receipt_rules.planner import services as planner_services
+from receipt_rules.planner.selectors import stopped_customers
 from receipt_rules.planner.services import PlanRequest
-from receipt_rules.receiving_stops.selectors import stopped_customers
 from receipt_rules.rollback import services as rollback_services
 from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox

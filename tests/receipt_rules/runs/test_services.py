@@ -8,7 +8,6 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
-from receipt_rules.expectations import services as expectations_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.expectations import Expected
 from receipt_rules.models.runs import PendingChange, Run, RunKind, RunState, Snapshot
@@ -16,6 +15,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.runs import services as runs_services
+from receipt_rules.simulator import services as simulator_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member, make_user
 from tests.receipt_rules.factories import (
@@ -231,7 +231,7 @@ def test_a_plan_that_breaks_an_expectation_is_refused(sandbox: Sandbox) -> None:
     domain = make_verified("shop.com")
     addresses_services.set_catch_all(domain=domain, actor=None)
     operator = set_up_receiving()
-    expectations_services.save_expectation(text="Billing@shop.com", expected=Expected.ONCE, actor=operator)
+    simulator_services.save_expectation(text="Billing@shop.com", expected=Expected.ONCE, actor=operator)
     addresses_services.set_catch_all(domain=domain, actor=None, is_active=False)
     auto_apply_services.work()
     assert rule_count("billing@shop.com") == 1
@@ -294,7 +294,7 @@ def test_a_full_old_rule_set_is_compacted_into_one_rule(sandbox: Sandbox) -> Non
 
 def test_a_broken_expectation_does_not_block_another_customers_change(sandbox: Sandbox) -> None:
     operator = set_up_receiving()
-    expectations_services.save_expectation(text="billing@shop.com", expected=Expected.TAKEN, actor=operator)
+    simulator_services.save_expectation(text="billing@shop.com", expected=Expected.TAKEN, actor=operator)
     domain = make_verified("else.com")
     addresses_services.set_catch_all(domain=domain, actor=None)
     auto_apply_services.work()

@@ -11,7 +11,7 @@ from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner.core.consequences import conditional
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest
-from receipt_rules.rule_sets.services import delete_rule_set, old_rule_sets
+from receipt_rules.rollback.services import delete_rule_set, old_rule_sets
 from sandbox.process import Sandbox
 from tests.receipt_rules.factories import approve_and_run, make_address, make_verified, set_up_receiving
 

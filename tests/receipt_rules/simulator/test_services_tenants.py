@@ -2,7 +2,7 @@
 
 import pytest
 
-from receipt_rules.models.live import ReceivingStop
+from receipt_rules.models.runs import ReceivingStop
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.simulator.services import simulate
 from sandbox.process import Sandbox

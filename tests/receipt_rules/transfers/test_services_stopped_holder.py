@@ -18,8 +18,7 @@ from notifications.models.alerts import Alert
 from operations.pause import services as operations_pause_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.addresses import Address
-from receipt_rules.models.live import ReceivingStop
-from receipt_rules.models.runs import PendingChange
+from receipt_rules.models.runs import PendingChange, ReceivingStop
 from receipt_rules.transfers import services as transfers_services
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant

@@ -18,9 +18,9 @@ from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.core import ANOTHER, GONE
 from tenants.lifecycle.selectors import banner_for, layers_of
 from tenants.models.tenants import SesAccount, StatusChange, Tenant
-from tenants.ses_account import services as ses_account_services
 from tenants.status import services as status_services
 from tenants.status.core import LayerName, TenantStatus, shown
+from tenants.status_pass import services as status_pass_services
 from tests.tenants.factories import jobs_of, pause_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
@@ -211,11 +211,11 @@ def test_the_account_is_a_layer_and_a_failed_read_keeps_its_last_status(
     tenant = set_up_tenant()
     assert layers_of(tenant)[0].allows is None
     sandbox.control.set_account(tenant.region, enforcement="SHUTDOWN", sending_enabled=False)
-    ses_account_services.read_account()
+    status_pass_services.read_account()
     assert layers_of(tenant)[0].allows is False
     since = SesAccount.objects.get().since
     sandbox.control.add_fault("error", "GetAccount")
-    account = ses_account_services.read_account()
+    account = status_pass_services.read_account()
     assert (account.enforcement, account.since) == ("SHUTDOWN", since)
     assert "AWS had an internal error" in account.problem
 
@@ -240,7 +240,7 @@ def test_an_older_read_that_found_no_tenant_does_not_replace_a_newer_status(
 def test_an_older_read_of_the_account_does_not_replace_a_newer_one(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ses_account_services.read_account()
+    status_pass_services.read_account()
     right, newer = lifecycle_gateway.get_account, timezone.now() + timedelta(seconds=30)
 
     def slow() -> object:
@@ -249,7 +249,7 @@ def test_an_older_read_of_the_account_does_not_replace_a_newer_one(
         return found
 
     monkeypatch.setattr(lifecycle_gateway, "get_account", slow)
-    account = ses_account_services.read_account()
+    account = status_pass_services.read_account()
     assert (account.enforcement, account.sends, account.read_at, account.pass_place) == (
         "SHUTDOWN",
         False,
