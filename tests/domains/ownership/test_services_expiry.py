@@ -255,7 +255,7 @@ def test_staff_are_alerted_of_an_expired_domain_that_is_still_in_use(alice: Cust
 
 
 def test_the_page_says_that_a_domain_stayed_after_its_deadline(alice: Customer, client: Client) -> None:
-    domain = due_for_removal(alice)
+    domain = due_for_removal(alice, claim_reason=ClaimReason.RELATED, claim_token="t")
     client.force_login(alice.memberships.get().user)
     page = client.get(reverse("domains:detail", args=(domain.pk,))).text
     assert "It was to be removed on" in page
