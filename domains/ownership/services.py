@@ -303,7 +303,7 @@ def _remove_one(domain: Domain, *, now: datetime, gone: list[Domain], kept: dict
             if not is_found_unproven(locked, since=max(locked.removal_at, now - CHECKED_WITHIN)):
                 Domain.objects.filter(pk=domain.pk).update(next_check_at=now)
                 queue_checks()
-                kept[domain.pk] = f"{_UNCLEAR} Last result: {locked.summary or locked.ses_problem or 'none'}"
+                kept[domain.pk] = f"{_UNCLEAR} Last result: {locked.stage_problem or locked.summary or 'none'}"
                 return
             deletion_services.mark_for_deletion(domain=domain, typed_name=domain.name, actor=None, because=BECAUSE)
             _notify_removed(locked, now)

@@ -264,6 +264,13 @@ def test_what_is_wrong_with_the_zone_stands_in_every_place(
     letter = letter_of(domain)
     assert f"asks you to correct the DNS of shop.com.\n\nSomething else comes first. {case.said}" in letter
     assert [words for words in case.never if words in letter] == []
+    alice = Client()
+    alice.force_login(make_member(domain.customer))
+    for page in ("exports", "print"):
+        assert case.said in text_of(alice, reverse(f"domains:{page}", args=(domain.pk,)))
+    for kind, mark in (("letter", "Note: "), ("zone", "; ")):
+        text = alice.get(reverse("domains:export_file", args=(domain.pk, kind))).text
+        assert text.startswith(f"{mark}{case.said}")
 
 
 @pytest.mark.parametrize("case", OF_A_RECORD, ids=lambda case: case.id)
