@@ -81,7 +81,9 @@ def delete_customer(*, customer: Customer, actor: User) -> None:
     alerts_services.delete_customer_data(customer_id=about.id)
     before = {"name": about.name}
     audit_services.record("customer.deleted", about=about, actor=actor, because=because, before=before, for_staff=True)
-    _notify_owners(owners, about, f"{actor.get_username()} deleted {about.name}.{f' Reason: {because}' * bool(because)}")
+    _notify_owners(
+        owners, about, f"{actor.get_username()} deleted {about.name}.{f' Reason: {because}' * bool(because)}"
+    )
 
 
 def _notify_owners(owners: Sequence[User], about: Subject, why: str) -> None:

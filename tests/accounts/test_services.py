@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.members.services import change_member_role, leave, remove_member, revoke_invitation
-from accounts.models.people import Customer, Membership, MemberRole, User
+from accounts.models.people import Customer, MemberRole, Membership, User
 from accounts.people.services import change_account, disable, enable
 from accounts.roles import Role
 from audit import services as audit_services
@@ -74,7 +74,10 @@ def test_owners_of_a_deleted_customer_are_sent_an_email_that_is_tried_again() ->
     assert mail.outbox == []
     email_services.send_due(now=timezone.now() + timedelta(hours=1))
     (message,) = mail.outbox
-    assert (message.to, message.subject) == (["bob@bob.example"], "Bob's Shop: An organisation that you owned was deleted")
+    assert (message.to, message.subject) == (
+        ["bob@bob.example"],
+        "Bob's Shop: An organisation that you owned was deleted",
+    )
     assert f"{amy.get_username()} deleted Bob's Shop. Reason: Closed\nYour own account is unchanged." in message.body
 
 
