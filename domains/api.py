@@ -247,7 +247,7 @@ def get_export(
         keys = ", ".join(each.key for each in FORMATS)
         raise Http404(f"No such export format. Choose from: {keys}.")
     page = records_page(domain, can_check_in=0, only_todo=query.which == "missing")
-    done = export(page.entries, kind, domain.hosted.zone, page.withheld)
+    done = export(page.entries, kind, domain.hosted.zone, page.withheld, cause=page.cause_sentence)
     return ExportOut(
         domain_id=domain.pk,
         format=FormatOut.of(kind),

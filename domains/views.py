@@ -167,12 +167,14 @@ def exports(request: SignedIn, domain_id: str) -> HttpResponse:
         "chosen": chosen,
         "in_the_way": [row for row in rows if row.existing],
         "withheld": page.withheld,
+        "cause": page.cause_sentence,
         "unchecked": [row for row in page.rows if row.is_unchecked],
         "which": _which(request),
         "tab": "export",
     }
     try:
-        context["export"] = export(page.entries, chosen, domain.hosted.zone, page.withheld) if rows else None
+        done = export(page.entries, chosen, domain.hosted.zone, page.withheld, cause=page.cause_sentence)
+        context["export"] = done if rows else None
     except ExportDiffers as problem:
         context["problem"] = problem
     return TemplateResponse(request, "domains/exports/exports.html", context)
@@ -185,7 +187,7 @@ def export_file(request: SignedIn, domain_id: str, format_key: str) -> HttpRespo
     if kind is None:
         raise Http404
     page = _records(request, domain)
-    done = export(page.entries, kind, domain.hosted.zone, page.withheld)
+    done = export(page.entries, kind, domain.hosted.zone, page.withheld, cause=page.cause_sentence)
     response = HttpResponse(done.text, content_type=f"{kind.content_type}; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{done.file_name}"'
     return response
@@ -201,6 +203,7 @@ def print_(request: SignedIn, domain_id: str) -> HttpResponse:
         "domain": domain,
         "rows": [(row, form_values(row.record, provider, domain.hosted.zone)) for row in page.to_publish],
         "withheld": page.withheld,
+        "cause": page.cause_sentence,
         "unchecked": [row for row in page.rows if row.is_unchecked],
         "provider": provider,
         "providers": PROVIDERS,

@@ -180,7 +180,7 @@ def send_notices(domain: Domain, *, now: datetime) -> None:
     )
     waiting = VerifiedNotice.objects.filter(domain=domain, told_at=None)
     for row in waiting.select_for_update(of=("self",)).select_related("person"):
-        alerts_services.announce(kind=NOTICE, about=domain_subject(domain), person=row.person, why=why, now=now)
+        alerts_services.announce(kind=NOTICE, about=domain_subject(domain), people=[row.person], why=why, now=now)
         row.told_at = now
         row.save(update_fields=("told_at",))
 

@@ -13,20 +13,18 @@ from django.utils import timezone
 from audit import services as audit_services
 from domains.announcements import services as announcements_services
 from domains.checking.core.judgement import (
-    EVERY_FEW_MINUTES,
     Judgement,
     NextActor,
     Overall,
     State,
     has_unchecked,
     is_signed,
-    jitter_for,
     judge,
     judge_aspects,
     judge_domain,
-    next_check,
     with_receiving,
 )
+from domains.checking.core.schedule import EVERY_FEW_MINUTES, jitter_for, next_check
 from domains.checking.core.sentences import naming_subdomains
 from domains.checking.selectors import has_pending_records, last_checks
 from domains.conflicts import services as conflicts_services

@@ -343,6 +343,11 @@ class Domain(SesIdentity):
         return max(self.created_at + timedelta(days=days), self.unproven_warned_at + timedelta(days=warning))
 
     @property
+    def is_removal_due(self) -> bool:
+        """Return True if it stays after its deadline, because no check shows yet that it isn't verified."""
+        return self.removal_at is not None and self.removal_at <= timezone.now()
+
+    @property
     def is_held(self) -> bool:
         return self.held_at is not None
 

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
+from accounts.people.selectors import owners_of
 from accounts.roles import require, require_reason
 from audit import services as audit_services
 from domains.announcements import services as announcements_services
@@ -28,7 +29,6 @@ from domains.ownership.services import (
     handover_shown,
     holder_changed,
     lock_zone,
-    notify_owners,
     tenure_ended,
     withdraw_warning,
 )
@@ -305,9 +305,8 @@ def transfer(
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
         _end_tenure(locked, before)
+        _notify_owners(locked, before)
     domain.customer = to
-    _notify(before, f"{domain} was moved out of {before}", f"Support moved {domain} out of your organisation.")
-    _notify(to, f"{domain} was moved to {to}", f"Support moved {domain} into your organisation.")
 
 
 @transaction.atomic
@@ -333,8 +332,13 @@ def check_again(*, domain: Domain, actor: User, bulk_id: str = "") -> None:
     queue_checks()
 
 
-def _notify(customer: Customer, title: str, text: str) -> None:
-    notify_owners(customer, title, f"{text}\n\nIf you didn't expect this, contact support.\n")
+def _notify_owners(domain: Domain, before: Customer) -> None:
+    """Queue the emails in the transaction of the transfer. The former customer's is about its own page."""
+    left = replace(domain_subject(domain), type="customer", id=before.pk, customer_id=before.pk)
+    for kind, about, customer in (("in", domain_subject(domain), domain.customer), ("out", left, before)):
+        where, people = f"{kind}{'to' if kind == 'in' else ' of'} {customer}", owners_of(customer)
+        why = f"Support moved {domain} {where}. If you didn't expect this, contact support."
+        alerts_services.announce(kind=f"domain.moved_{kind}", about=about, people=people, why=why, now=timezone.now())
 
 
 def _record(what: str, domain: Domain, actor: User | None, because: str = "", bulk_id: str = "", **shown: Any) -> None:

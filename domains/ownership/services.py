@@ -9,13 +9,11 @@ after a time, with a warning before, because SES limits the number of identities
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from smtplib import SMTPException
 
-import structlog
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -49,12 +47,14 @@ from inbound_admin.lib import isolation
 from inbound_admin.lib.database import in_values
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.mail_addresses import plain_address
+from notifications.alerts import core as alerts_core
 from notifications.alerts import selectors as alerts_selectors
 from notifications.alerts import services as alerts_services
-from notifications.email import services as email_services
 from tenants.resources import services as resources_services
 
-DISPLACED, EXPIRING, REMOVED = "domain.displaced", "domain.expiring", "domain.removed"  # kinds of alerts
+DISPLACED, EXPIRING, UNDONE = "domain.displaced", "domain.expiring", "domain.undone"  # kinds of alerts
+REMOVED, NOT_REMOVED = "domain.removed", "domain.not_removed"
+STAFF = alerts_core.Staff("domains.approve_claim")
 CLEARED = {
     "dkim_tokens": [],
     "dkim_zone": "",
@@ -110,7 +110,11 @@ def _plain_name(text: str) -> str:
 
 
 def open_claim(domain: Domain, reason: ClaimReason) -> None:
-    """Turn the row into a claim. SES is not called until it is proven. The caller holds the row's lock."""
+    """Turn the row into a claim. SES is not called until it is proven. The caller holds the row's lock.
+
+    Alerts about what it was end: no check would resolve them, and a new deadline needs a new warning.
+    """
+    alerts_services.resolve_silently(about=domain_subject(domain))
     domain.stage, domain.stage_problem = Stage.CLAIM, ""
     domain.claim_token, domain.claim_reason = secrets.token_urlsafe(24), reason
     domain.claim_proven_at = domain.proven_at = domain.unproven_warned_at = None
@@ -158,7 +162,9 @@ def _locked(rows: QuerySet[Domain]) -> Iterable[Domain]:
 
 
 def revert_to_claim(rival: Domain, reason: ClaimReason) -> None:
-    """Delete its identity, unless a new owner creates it again: then our deletion job would delete theirs."""
+    """Delete its identity, unless a new owner creates it again: then our deletion job would delete theirs. The caller
+    notifies its owners.
+    """
     is_taken_over = reason is ClaimReason.RIVAL
     Domain.objects.filter(pk=rival.pk).update(**CLEARED, identity_deletion_wanted=not is_taken_over)
     rival.record_checks.all().delete()
@@ -196,7 +202,7 @@ def _announce_displaced(rival: Domain, why: str) -> None:
 
 def resolve_alerts(domain: Domain) -> None:
     """Resolve the alerts of a domain that is now proven."""
-    for kind in (DISPLACED, EXPIRING):
+    for kind in (DISPLACED, EXPIRING, UNDONE):
         alerts_services.observe(kind=kind, about=domain_subject(domain), firing=False, why="", severity="high")
 
 
@@ -204,25 +210,8 @@ def is_held_by_another(domain: Domain) -> bool:
     return held_domains().filter(name=domain.name).exclude(pk=domain.pk).exists()
 
 
-_log = structlog.get_logger(__name__)
-
-
-def notify_owners(customer: Customer, title: str, text: str, *, unsolicited: bool = False) -> None:
-    """Email the customer's owners. A failed email is logged and raises nothing, since the change itself succeeded.
-
-    `unsolicited`: another customer caused it, so the recipients' daily limit applies.
-    """
-    owners = [owner.email for owner in owners_of(customer)]
-    if not unsolicited:
-        email_services.send_now(title=title, text=text, to=owners)
-        return
-    try:
-        email_services.send_unsolicited(title=title, text=text, to=owners)
-    except (SMTPException, OSError) as problem:
-        _log.error("mail not sent", title=title, customer=customer.id, problem=str(problem))
-
-
 CHECKED_WITHIN = timedelta(hours=2)  # before a removal. The worker removes every hour, and has it checked before
+LATE_AFTER = timedelta(days=3)  # after the deadline: then staff are alerted
 BECAUSE = "Ownership wasn't proven in time."
 
 
@@ -243,6 +232,7 @@ def expire_unproven_domains(*, now: datetime) -> int:
     begun.
     """
     if not settings.UNPROVEN_DOMAIN_DAYS:
+        _report_kept({}, (), now)
         return 0
     _warn(now)
     return _remove(now)
@@ -293,12 +283,14 @@ def withdraw_warning(domain: Domain) -> None:
 
 def _remove(now: datetime) -> int:
     gone: list[Domain] = []
+    kept: dict[str, str] = {}
     over = [each for each in _overdue(now, settings.UNPROVEN_DOMAIN_DAYS) if each.removal_at and each.removal_at <= now]
-    isolation.each_alone("expired domains", over, partial(_remove_one, now=now, gone=gone))
+    isolation.each_alone("expired domains", over, partial(_remove_one, now=now, gone=gone, kept=kept))
+    _report_kept(kept, over, now)
     return len(gone)
 
 
-def _remove_one(domain: Domain, *, now: datetime, gone: list[Domain]) -> None:
+def _remove_one(domain: Domain, *, now: datetime, gone: list[Domain], kept: dict[str, str]) -> None:
     """Remove it if a check after its deadline, and not long ago, found it unproven. Otherwise have it checked."""
     try:
         with transaction.atomic():
@@ -311,13 +303,36 @@ def _remove_one(domain: Domain, *, now: datetime, gone: list[Domain]) -> None:
             if not is_found_unproven(locked, since=max(locked.removal_at, now - CHECKED_WITHIN)):
                 Domain.objects.filter(pk=domain.pk).update(next_check_at=now)
                 queue_checks()
+                kept[domain.pk] = f"{_UNCLEAR} Last result: {locked.stage_problem or locked.summary or 'none'}"
                 return
             deletion_services.mark_for_deletion(domain=domain, typed_name=domain.name, actor=None, because=BECAUSE)
             _notify_removed(locked, now)
     except Refused as refused:  # a person must first remove its subdomains or addresses
-        _log.info("unproven domain not removed", domain=domain.pk, problem=str(refused))
+        kept[domain.pk] = str(refused)
         return
     gone.append(domain)
+
+
+_UNCLEAR = "No check since then shows that it isn't verified."
+_WAY_OUT = "Ask its customer, then approve its claim or delete it."
+
+
+def _report_kept(kept: Mapping[str, str], over: Collection[Domain], now: datetime) -> None:
+    """Alert staff of domains that stay long after their deadline. `kept`: why, by ID. `over`: all whose turn it was."""
+    for domain in over:
+        if domain.pk in kept and domain.removal_at and domain.removal_at <= now - LATE_AFTER:
+            why = f"It was to be removed on {domain.removal_at:%-d %B %Y}. {kept[domain.pk]} {_WAY_OUT}"
+            _observe_kept(domain, why, now)
+    settled = set(alerts_selectors.open_objects(NOT_REMOVED)).difference(each.pk for each in over)
+    for domain in domain_list_selectors.domains_in_region().filter(pk__in=settled):
+        _observe_kept(domain, "", now)
+
+
+def _observe_kept(domain: Domain, why: str, now: datetime) -> None:
+    about, is_kept = domain_subject(domain), bool(why)
+    alerts_services.observe(
+        kind=NOT_REMOVED, about=about, firing=is_kept, why=why, severity="medium", audience=STAFF, now=now
+    )
 
 
 def _notify_removed(domain: Domain, now: datetime) -> None:
@@ -326,6 +341,5 @@ def _notify_removed(domain: Domain, now: datetime) -> None:
         f"We removed {domain} because it wasn't verified within {settings.UNPROVEN_DOMAIN_DAYS} days. "
         "You can add it again when you're ready to publish its records."
     )
-    about = replace(domain_subject(domain), type="customer", id=domain.customer_id)
-    for owner in owners_of(domain.customer):
-        alerts_services.announce(kind=REMOVED, about=about, person=owner, why=why, now=now)
+    about, owners = replace(domain_subject(domain), type="customer", id=domain.customer_id), owners_of(domain.customer)
+    alerts_services.announce(kind=REMOVED, about=about, people=owners, why=why, now=now)

@@ -8,13 +8,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from smtplib import SMTPException
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.models.people import User
+from accounts.models.people import Customer, User
+from accounts.people.selectors import owners_of
 from audit import services as audit_services
 from domains.checking.core.comparison import FAILED_CODE
 from domains.checking.core.judgement import Judgement, State, judge
@@ -28,7 +31,7 @@ from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.ownership import services as ownership_services
 from domains.ownership.core import BEING_REMOVED, FOUND_UNCHECKED, PUBLIC_REASONS, TOO_LATE, WHY, ClaimReason
-from domains.ownership.services import notify_owners
+from domains.ownership.services import UNDONE
 from domains.records.core import Record, mail_from_candidates
 from domains.wildcards import services as wildcards_services
 from domains.wildcards.core import WILDCARD_CODE, Standing
@@ -36,7 +39,10 @@ from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
 from inbound_admin.lib.freshness import not_newer
 from inbound_admin.lib.seen import refuse_if_changed
+from notifications.alerts import services as alerts_services
+from notifications.email import services as email_services
 
+log = structlog.get_logger(__name__)
 UNCHECKED = "We couldn't check the TXT record. It may be published already; we'll try again shortly."
 PROVEN = ("stage", "stage_problem", "claim_proven_at", "proven_at", "identity_deletion_wanted", "next_check_at")
 
@@ -132,6 +138,8 @@ def ask_for_challenge(domain: Domain) -> None:
     ownership_services.revert_to_claim(domain, ClaimReason.WILDCARD)
     domain.summary = WHY[ClaimReason.WILDCARD]
     domain.save(update_fields=("summary",))
+    why = f"{domain.summary} Publish the record shown on the page of {domain} to set it up again."
+    alerts_services.observe(kind=UNDONE, about=domain_subject(domain), firing=True, why=why, severity="high")
 
 
 def shown_claim(domain: Domain) -> dict[str, Any]:
@@ -198,7 +206,7 @@ def _settle(domain: Domain, *, what: str, actor: User | None, because: str, seen
 def notify_holders(claimed: Domain) -> None:
     """Notify the customers whose domains are below or above the claimed one, without naming the claimant."""
     for held in ownership_services.held_nearby(claimed):
-        notify_owners(
+        _email_owners(
             held.customer,
             f"Request to add {claimed}",
             f"Another account asked to add {claimed}, which is related to your domain {held}.\n\n"
@@ -206,8 +214,15 @@ def notify_holders(claimed: Domain) -> None:
             "check who can edit your DNS, and contact support.\n\n"
             f"We send at most {settings.UNSOLICITED_MAILS_PER_DAY} emails like this a day. "
             "The Activity tab of your domain lists every such request.\n",
-            unsolicited=True,
         )
+
+
+def _email_owners(customer: Customer, title: str, text: str) -> None:
+    """Email the customer's owners once, within their daily limit: anybody can cause it. A failure is only logged."""
+    try:
+        email_services.send_unsolicited(title=title, text=text, to=[owner.email for owner in owners_of(customer)])
+    except (SMTPException, OSError) as problem:
+        log.error("mail not sent", title=title, customer=customer.id, problem=str(problem))
 
 
 _OURS_MX = re.compile(r"[0-9]+ (inbound-smtp\.[a-z0-9-]+\.amazonaws|feedback-smtp\.[a-z0-9-]+\.amazonses)\.com")

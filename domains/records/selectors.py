@@ -248,6 +248,10 @@ class RecordsPage:
         return [self.claim_row] if self.claim_row else [row for group in self.groups for row in group.rows]
 
     @property
+    def cause_sentence(self) -> str:
+        return self.cause.sentence if self.cause else ""
+
+    @property
     def withheld(self) -> tuple[Record, ...]:
         """Return the records that no file can have: their value isn't offered, for a reason."""
         return tuple(row.record for row in self.rows if row.is_listed and not row.is_offered and not row.is_done)

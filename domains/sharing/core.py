@@ -1,7 +1,7 @@
 """The state of a share link, what its reader must do, what is stored about visitors, and the email with it. Pure.
 
-The email is plain text, in the terms of the DNS host. It never quotes published records: anyone can publish anything,
-and the email is sent in our name.
+The email is plain text, in the terms of the DNS host. It never quotes published records, but for the names of
+nameservers that a zone moved to: anyone can publish anything, and the email is sent in our name.
 """
 
 import ipaddress
@@ -90,7 +90,10 @@ class MailedRecord:
 
 @dataclass(frozen=True)
 class RecordsLetter:
-    """`sender` is a name that is safe to print. `link` opens the page that checks the records, until `expires`."""
+    """`sender` is a name that is safe to print. `link` opens the page that checks the records, until `expires`.
+
+    `cause`: what is wrong with the zone as a whole, which comes first. There may be no `records` then.
+    """
 
     domain: str
     zone: str
@@ -101,21 +104,24 @@ class RecordsLetter:
     site_name: str
     link: str
     expires: datetime
+    cause: str = ""
 
     @property
     def title(self) -> str:
-        return f"DNS records for {self.domain}"
+        return f"DNS records for {self.domain}" if self.records else f"DNS of {self.domain}"
 
     @property
     def text(self) -> str:
         """Each value is on its own line, so that it can be copied."""
-        parts = [self._opening, self._where, *map(_record, range(1, len(self.records) + 1), self.records), self._end]
-        return "\n\n".join(parts) + "\n"
+        records = (self._where, *map(_record, range(1, len(self.records) + 1), self.records)) if self.records else ()
+        return "\n\n".join([self._opening, *records, self._end]) + "\n"
 
     @property
     def _opening(self) -> str:
+        what = "change DNS records" if self.records else "correct the DNS"
+        first = f"Something else comes first. {self.cause}\n\n" if self.cause else ""
         return (
-            f"{self.sender} asks you to change DNS records of {self.domain}{f': {self.to_do}' * bool(self.to_do)}.\n\n"
+            f"{self.sender} asks you to {what} of {self.domain}{f': {self.to_do}' * bool(self.to_do)}.\n\n{first}"
             f"This page shows the records and checks them automatically. It works without an account until "
             f"{self.expires:%-d %B %Y}:\n\n{self.link}"
         )

@@ -173,7 +173,7 @@ def build_letter(
     """
     _refuse_unless_ready(domain)
     shared = shared_page(domain, records_page(domain, can_check_in=0, host=host))
-    if not shared.todo:
+    if not shared.todo and not shared.cause:
         raise _nothing_to_send(shared)
     chosen = f"?{urlencode({'host': host})}" if provider_with_key(host) else ""
     path = reverse("domains:shared", args=(token_of(link),)) + chosen if link else ""
@@ -188,6 +188,7 @@ def build_letter(
         site_name=settings.SITE_NAME,
         link=urljoin(site_url, path) if link else LINK_COMES_HERE,
         expires=link.expires_at if link else timezone.now() + days,
+        cause=shared.cause.sentence if shared.cause else "",
     )
 
 

@@ -58,9 +58,10 @@ class ZoneAnswers:
 
     @property
     def is_absent(self) -> bool:
-        """Return True if it doesn't exist, by all answers. Failed lookups don't count."""
-        answered = [answer for answer in self.plain if answer.status is not LookupStatus.FAILED]
-        return bool(answered) and all(a.status is LookupStatus.NO_NAME and not a.aliases for a in answered)
+        """Return True if it doesn't exist, by all answers. A failed lookup leaves it open, as for a record: a resolver
+        that filters, or kept an old answer, must not decide alone.
+        """
+        return bool(self.plain) and all(a.status is LookupStatus.NO_NAME and not a.aliases for a in self.plain)
 
     @property
     def is_parked(self) -> bool:

@@ -165,14 +165,14 @@ def _send_again_if_worse(alert: Alert, severity: AlertSeverity, harmed: int | No
 
 
 @transaction.atomic
-def announce(*, kind: str, about: Subject, person: Any, why: str, now: datetime) -> None:
-    """Notify one person of news, resolved at once. Does nothing if they can't see its object."""
-    if not may_receive(person, customer_id=about.customer_id):
-        return
+def announce(*, kind: str, about: Subject, people: Iterable[Any], why: str, now: datetime) -> None:
+    """Notify people of news, resolved at once. Who can't see its object is left out."""
     told = {"why": why, "looks": 1, "raised_at": now, "told_at": now, "recovered_at": now}
-    alert = _new(kind, about, Person(person.pk), AlertSeverity.LOW, AlertState.RECOVERED, now, **told)
-    alert.save()
-    notify_raised(alert, now=now)
+    for person in people:
+        if may_receive(person, customer_id=about.customer_id):
+            alert = _new(kind, about, Person(person.pk), AlertSeverity.LOW, AlertState.RECOVERED, now, **told)
+            alert.save()
+            notify_raised(alert, now=now)
 
 
 @transaction.atomic

@@ -72,18 +72,21 @@ def _finish(delivery: Delivery, made: Attempt) -> None:
         made.status, made.answer = reply.status, reply.excerpt
         made.problem = "" if reply.is_taken else _refusal(reply.status)
     made.finished_at = max(timezone.now(), made.started_at)
-    with transaction.atomic():
-        if not _is_stored(made):
-            return  # the webhook was removed meanwhile, and its log with it
-        if made.problem:
-            _record_failure(delivery, made)
-        else:
-            _record_success(delivery, made)
+    _store(delivery, made)
 
 
-def _is_stored(made: Attempt) -> bool:
+@transaction.atomic
+def _store(delivery: Delivery, made: Attempt) -> None:
+    """Lock the webhook first, as its removal does, so that neither waits for the other in a circle."""
+    target = WebhookTarget.objects.select_for_update(of=("self",)).filter(pk=delivery.target_id).first()
+    if target is None:
+        return  # it was removed meanwhile, and its log with it
     outcome = {"finished_at": made.finished_at, "status": made.status, "problem": made.problem, "answer": made.answer}
-    return bool(Attempt.objects.filter(pk=made.pk).update(**outcome))
+    Attempt.objects.filter(pk=made.pk).update(**outcome)
+    if made.problem:
+        _record_failure(delivery, made, target)
+    else:
+        _record_success(delivery, made)
 
 
 def _refusal(status: int) -> str:
@@ -121,9 +124,8 @@ def _record_success(delivery: Delivery, made: Attempt) -> None:
     _pending(delivery).update(state=DeliveryState.DELIVERED, next_attempt_at=None, done_at=made.finished_at)
 
 
-def _record_failure(delivery: Delivery, made: Attempt) -> None:
+def _record_failure(delivery: Delivery, made: Attempt, target: WebhookTarget) -> None:
     ended = made.finished_at or made.started_at
-    target = WebhookTarget.objects.select_for_update(of=("self",)).get(pk=delivery.target_id)
     target.failing_since = target.failing_since or made.started_at
     target.save(update_fields=("failing_since",))
     log.info("webhook not delivered", delivery=delivery.pk, target=target.pk, problem=made.problem)

@@ -63,14 +63,6 @@ def send(*, title: str, text: str, to: Sequence[str], reply_to: str = "") -> Non
     EmailMessage(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, list(to), reply_to=answers).send()
 
 
-def send_now(*, title: str, text: str, to: Sequence[str]) -> None:
-    """Send an email now. A failure is only logged, because the change is already stored."""
-    try:
-        send(title=title, text=text, to=to)
-    except (SMTPException, OSError) as problem:
-        log.error("mail not sent", title=title, problem=str(problem))
-
-
 def _earliest_news(person_id: int, kind: str, now: datetime) -> datetime:
     """Return when a person may get the next email of this kind of news: one at once, then many in one."""
     recent = Notice.objects.filter(person_id=person_id, alert__kind=kind, sent_at__gt=now - NEWS_EVERY)
@@ -79,11 +71,15 @@ def _earliest_news(person_id: int, kind: str, now: datetime) -> datetime:
 
 
 def queue_notices(alert: Alert, phase: str, people: Iterable[tuple[int, EmailSchedule]], now: datetime) -> None:
-    """Store an email to each person for the time of their schedule, and queue the job if one is due."""
-    rows = []
-    for pk, schedule in people:
+    """Store an email to each person for the time of their schedule, and queue the job if one is due.
+
+    A kind that people can't turn off is sent whatever their schedule.
+    """
+    rows, kind = [], kind_named(alert.kind)
+    for pk, chosen in people:
+        schedule = chosen if kind.optional else EmailSchedule()
         due = mail_due(schedule, now=timezone.localtime(now))
-        if due is not None and kind_named(alert.kind).is_news:
+        if due is not None and kind.is_news:
             due = after_quiet_hours(schedule, timezone.localtime(max(due, _earliest_news(pk, alert.kind, now))))
         rows += [Notice(alert=alert, person_id=pk, phase=phase, due_at=due)] if due is not None else []
     Notice.objects.bulk_create(rows, ignore_conflicts=True)

@@ -1,25 +1,26 @@
 """Creates, renames and deletes customers, and ends memberships."""
 
 import re
-from collections.abc import Collection
-from functools import partial
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Model, ProtectedError
+from django.utils import timezone
 
 from accounts.members import services as members_services
 from accounts.members.services import require_manager
 from accounts.models.people import Customer, MemberRole, Membership, User, new_customer_id
 from accounts.people.selectors import customer_subject, owners_of, supports_everyone
 from audit import services as audit_services
+from audit.services import Subject
 from domains.names.core import is_look_alike
 from domains.sharing import services as sharing_services
 from inbound_admin.lib.errors import NotAllowed, Refused
 from inbound_admin.lib.mail_names import plain_name
 from inbound_admin.lib.seen import refuse_if_changed
 from notifications.alerts import services as alerts_services
-from notifications.email import services as email_services
 from tenants.lifecycle.services import create_tenant
 from tenants.models.tenants import Tenant
 
@@ -72,7 +73,7 @@ def delete_customer(*, customer: Customer, actor: User) -> None:
         raise NotAllowed("Your role can't delete customers.")
     about = customer_subject(customer)
     because = audit_services.reason_for(actor=actor, customer_id=about.id)
-    owners = [owner.email for owner in owners_of(customer)]
+    owners = list(owners_of(customer))
     try:
         customer.delete()
     except ProtectedError as error:
@@ -80,10 +81,16 @@ def delete_customer(*, customer: Customer, actor: User) -> None:
     alerts_services.delete_customer_data(customer_id=about.id)
     before = {"name": about.name}
     audit_services.record("customer.deleted", about=about, actor=actor, because=because, before=before, for_staff=True)
-    text = f"{actor.get_username()} deleted {about.name}. You were an owner.\n"
-    text += f"\nReason: {because}\n" if because else ""
-    text += "\nYour own account is unchanged. If you didn't expect this, contact support.\n"
-    transaction.on_commit(partial(email_services.send_now, title=f"{about.name} was deleted", text=text, to=owners))
+    _notify_owners(
+        owners, about, f"{actor.get_username()} deleted {about.name}.{f' Reason: {because}' * bool(because)}"
+    )
+
+
+def _notify_owners(owners: Sequence[User], about: Subject, why: str) -> None:
+    """Queue the emails in the transaction of the deletion. No page is left that they could be about."""
+    gone = replace(about, type="former_customer", customer_id="")
+    text = f"{why}\nYour own account is unchanged. If you didn't expect this, contact support."
+    alerts_services.announce(kind="customer.deleted", about=gone, people=owners, why=text, now=timezone.now())
 
 
 @transaction.atomic

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+from inbound_admin.lib.moments import minute_in_utc
 
 WARNED_DAYS = (30, 7, 1)  # before a key in use expires: a notice at each
 USED_LATELY = timedelta(days=1)
@@ -68,7 +70,7 @@ def _refused(keys: Sequence[KeyUse]) -> str:
     if any(key.by_function_at is not None and key.by_function_at >= moment for key in keys):
         return ""
     because = f": {last.problem}" if last.problem else ""
-    at = f"{moment.astimezone(UTC):%-d %B %Y %H:%M} UTC"
+    at = minute_in_utc(moment)
     return f"The function's API key {last.name} was refused on {at}{because}. No mail is delivered with it. {REPLACE}"
 
 
@@ -112,9 +114,5 @@ def _expiring(key: KeyUse, now: datetime) -> tuple[int, str]:
 def _fine(working: Sequence[KeyUse]) -> str:
     last = max(working, key=lambda key: key.used_at.timestamp() if key.used_at else 0)
     until = f"expires on {last.expires_at:%-d %B %Y}" if last.expires_at else "doesn't expire"
-    used = (
-        f"was last used on {last.used_at.astimezone(UTC):%-d %B %Y %H:%M} UTC"
-        if last.used_at
-        else "hasn't been used yet"
-    )
+    used = f"was last used on {minute_in_utc(last.used_at)}" if last.used_at else "hasn't been used yet"
     return f"{last.name} {until} and {used}."

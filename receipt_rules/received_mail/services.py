@@ -196,8 +196,8 @@ def _tell_former_holder(each: _RecipientReport, now: datetime) -> None:
     ):
         return
     why = f"A message for {mail.recipient} is kept, but not delivered. {mail.problem} Received shows all such messages."
-    for person in owners_of(each.customer_id):
-        alerts_services.announce(kind="mail.ended", about=received_mail_subject(mail), person=person, why=why, now=now)
+    owners, about = owners_of(each.customer_id), received_mail_subject(mail)
+    alerts_services.announce(kind="mail.ended", about=about, people=owners, why=why, now=now)
 
 
 def _update_endpoint_alerts(resolved: Iterable[_RecipientReport], now: datetime) -> None:

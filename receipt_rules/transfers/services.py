@@ -21,15 +21,17 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from accounts.models.people import Customer
+from accounts.people.selectors import owners_of
 from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject
 from domains.domain_list.services import record_routes_checked, record_routes_problem
 from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import Holders, held_domains, holder_of
-from domains.ownership.services import handover_shown, holder_changed, notify_owners, tenure_ended
+from domains.ownership.services import handover_shown, holder_changed, tenure_ended
 from domains.receiving.core import DELIVERED
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
+from notifications.alerts import services as alerts_services
 from receipt_rules.addresses.services import merge_addresses
 from receipt_rules.alerts.services import update_former_holder_alert
 from receipt_rules.jobs import queue_customer_change, queue_work
@@ -75,7 +77,7 @@ def on_holder_changed(*, domain: Domain, former: Customer | None = None, **_: An
     for above, recipients in _lost_by_others(domain, holders):
         about, after = domain_subject(above), {"name": domain.name, "recipients": recipients}
         audit_services.record("domain.routes_left", about=about, actor=None, after=after)
-        transaction.on_commit(partial(_notify_losing_customer, above.customer, domain.name, recipients))
+        _notify_losing_customer(above, domain.name, recipients)
     _reopen_stop(domain)
 
 
@@ -178,15 +180,15 @@ def _lost_by_others(domain: Domain, holders: Holders) -> Iterator[tuple[Domain, 
     yield from found.items()
 
 
-def _notify_losing_customer(customer: Customer, name: str, recipients: list[str]) -> None:
+def _notify_losing_customer(above: Domain, name: str, recipients: list[str]) -> None:
     whole = f"any other address at {name} (your subdomain catch-all)"
     shown = "\n".join(each if is_address(each) else whole for each in recipients[:20])
-    text = (
-        f"{name} now belongs to another account. Mail for these addresses is no longer received for you:\n\n"
-        f"{shown}\n\nMail received before is still delivered to your endpoints.\n\n"
-        f"If {name} is yours, please contact support.\n"
+    why = (
+        f"{name} now belongs to another account. Mail for these addresses is no longer received for you:\n{shown}\n"
+        f"Mail received before is still delivered to your endpoints. If {name} is yours, contact support."
     )
-    notify_owners(customer, f"Mail at {name} is no longer received for you", text, unsolicited=True)
+    people, now = owners_of(above.customer), timezone.now()
+    alerts_services.announce(kind="mail.moved", about=domain_subject(above), people=people, why=why, now=now)
 
 
 def has_due_transfers() -> bool:

@@ -1,16 +1,24 @@
 import re
 from collections.abc import Callable
+from datetime import timedelta
+from smtplib import SMTPException
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from django.core import mail
+from django.core.mail import EmailMessage
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.members.services import change_member_role, leave, remove_member, revoke_invitation
-from accounts.models.people import Customer, MemberRole, User
+from accounts.models.people import Customer, MemberRole, Membership, User
 from accounts.people.services import change_account, disable, enable
 from accounts.roles import Role
+from audit import services as audit_services
 from audit.models import Change
 from inbound_admin.lib.errors import NotAllowed, Refused
+from notifications.email import services as email_services
 from operations.customers.services import create_customer, delete_customer, rename_customer
 from tenants.lifecycle.selectors import tenant_of
 from tests.accounts.invitations import logged_changes, membership_of, send_invitation
@@ -53,6 +61,24 @@ def test_a_customer_with_a_tenant_cannot_be_deleted() -> None:
     customer = create_customer(name="Acme", owner=None, actor=None)
     with pytest.raises(Refused, match="still has tenant acme-.*on the tenant's page"):
         delete_customer(customer=customer, actor=make_staff(Role.ADMIN))
+
+
+def test_owners_of_a_deleted_customer_are_sent_an_email_that_is_tried_again() -> None:
+    bob, amy = make_user("bob@bob.example"), make_staff(Role.ADMIN)
+    customer = Customer.objects.create(name="Bob's Shop")
+    Membership.objects.create(customer=customer, user=bob, role=MemberRole.OWNER)
+    with audit_services.acting(lambda: "Closed"):
+        delete_customer(customer=customer, actor=amy)
+    with patch.object(EmailMessage, "send", side_effect=SMTPException):
+        email_services.send_due(now=timezone.now())
+    assert mail.outbox == []
+    email_services.send_due(now=timezone.now() + timedelta(hours=1))
+    (message,) = mail.outbox
+    assert (message.to, message.subject) == (
+        ["bob@bob.example"],
+        "Bob's Shop: An organisation that you owned was deleted",
+    )
+    assert f"{amy.get_username()} deleted Bob's Shop. Reason: Closed\nYour own account is unchanged." in message.body
 
 
 @pytest.mark.parametrize(

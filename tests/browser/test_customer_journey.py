@@ -5,12 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 from django.core import mail
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.roles import Role
 from domains.models.domains import Domain
+from notifications.email.services import send_due
 from sandbox.process import Sandbox
 from tests.browser import dns_host
 from tests.browser.axe import assert_accessible
@@ -151,6 +153,7 @@ def test_support_finds_holds_and_transfers_a_domain(
     picture(sam, "support")
     see_the_hold(alice, domain)
     release_and_transfer(sam, to="Bob Brothers")
+    send_due(now=timezone.now())
     assert sorted(message.to[0] for message in mail.outbox) == ["alice@alice.com", "bob@bob.com"]
     see_nothing(alice, domain)
     see_it_without_former_activity(bob, domain)

@@ -85,6 +85,12 @@ def told(domain: Domain) -> Told:
     )
 
 
+def letter_of(domain: Domain) -> str:
+    """Return the email with the records to whoever runs the DNS, as it would be sent."""
+    alice = make_member(domain.customer)
+    return sharing_services.build_letter(domain=domain, sender=alice, link=None, site_url="https://ours.example/").text
+
+
 def text_of(client: Client, url: str) -> str:
     """Return the text of a page without tags, with single spaces."""
     body = client.get(url).text.partition("<main")[2]
@@ -255,6 +261,16 @@ def test_what_is_wrong_with_the_zone_stands_in_every_place(
     assert seen.who == CUSTOMER
     assert seen.verdict in seen.reply
     agree(seen, case)
+    letter = letter_of(domain)
+    assert f"asks you to correct the DNS of shop.com.\n\nSomething else comes first. {case.said}" in letter
+    assert [words for words in case.never if words in letter] == []
+    alice = Client()
+    alice.force_login(make_member(domain.customer))
+    for page in ("exports", "print"):
+        assert case.said in text_of(alice, reverse(f"domains:{page}", args=(domain.pk,)))
+    for kind, mark in (("letter", "Note: "), ("zone", "; ")):
+        text = alice.get(reverse("domains:export_file", args=(domain.pk, kind))).text
+        assert text.startswith(f"{mark}{case.said}")
 
 
 @pytest.mark.parametrize("case", OF_A_RECORD, ids=lambda case: case.id)

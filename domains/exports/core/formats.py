@@ -121,17 +121,22 @@ def format_named(key: str) -> ExportFormat | None:
     return _BY_KEY.get(key)
 
 
-def export(entries: Sequence[Entry], kind: ExportFormat, zone: str, withheld: Sequence[Record] = ()) -> Export:
+def export(
+    entries: Sequence[Entry], kind: ExportFormat, zone: str, withheld: Sequence[Record] = (), *, cause: str = ""
+) -> Export:
     """Return the export, with comments on what a record replaces, and on records whose value is `withheld`.
 
-    Raises ExportDiffers if reading it back gives other records.
+    `cause`: what is wrong with the zone as a whole, which is the first comment. Raises ExportDiffers if reading it back
+    gives other records.
     """
     is_letter = kind.key == "letter"  # its records say themselves what they replace
     told = notes(() if is_letter else entries, withheld) if kind.comment else ()
-    lines = [f"{kind.comment}{note}\n" for note in told]
-    text = "".join(
-        [kind.write(entries, zone), "\n" * bool(lines), *lines] if is_letter else [*lines, kind.write(entries, zone)]
-    )
+    first = f"{kind.comment}{cause}\n" if kind.comment and cause else ""
+    lines, written = [f"{kind.comment}{note}\n" for note in told], kind.write(entries, zone)
+    if is_letter:
+        text = "".join([first, "\n" * bool(first), written, "\n" * bool(lines), *lines])
+    else:
+        text = "".join([first, *lines, written])
     try:
         same = sorted(kind.read(text, zone), key=repr) == sorted(entries, key=repr)
     except (ValueError, KeyError):

@@ -101,6 +101,19 @@ def test_the_owner_is_notified_after_two_failed_checks_and_the_alert_recovers(
     assert alert.state == "recovered"
 
 
+@pytest.mark.parametrize("status", ["Failed", "TemporaryFailure"])
+@pytest.mark.parametrize("aspect", ["ownership", "dkim", "mail_from"])
+def test_the_owner_is_alerted_of_what_ses_takes_back_although_the_records_are_there(
+    shop: Domain, alice: User, aspect: str, status: str
+) -> None:
+    set_identity_status("shop.com", **{aspect: status})
+    for minutes in (1, 3):
+        _check(shop, minutes)
+    alert = Alert.objects.get(kind="domain.at_risk")
+    assert (alert.state, alert.customer_id) == ("open", shop.customer_id)
+    assert "Amazon SES" in alert.why
+
+
 def test_one_failed_check_raises_no_alert(shop: Domain, sandbox: Sandbox, alice: User) -> None:
     _remove_record(sandbox, shop)
     _check(shop)

@@ -21,7 +21,8 @@ from domains.overrides import services as overrides_services
 from domains.ownership import services as ownership_services
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
-from notifications.models.alerts import Alert
+from notifications.email import services as email_services
+from notifications.models.alerts import Alert, ByMail, NotificationPreference
 from sandbox.process import Sandbox
 from tests.api_client import api_of, ok
 from tests.domains.factories import make_domain
@@ -143,17 +144,27 @@ def test_a_requested_check_makes_the_domain_due_unless_held(olga: User) -> None:
         overrides_services.check_again(domain=domain, actor=olga)
 
 
-def test_a_failed_email_does_not_undo_the_transfer(
-    sandbox: Sandbox, olga: User, monkeypatch: pytest.MonkeyPatch, settings: Settings
+def test_a_failed_email_about_a_transfer_is_sent_later_whatever_the_owners_settings(
+    sandbox: Sandbox, olga: User, settings: Settings
 ) -> None:
-    settings.EMAIL_BACKEND = "tests.domains.overrides.test_services_holds.BrokenMail"
+    working, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "tests.domains.overrides.test_services_holds.BrokenMail"
     alice, bob = make_customer("Alice"), make_customer("Bob")
-    make_member(alice)
+    make_member(alice, email="a@alice.example")
+    NotificationPreference.objects.create(person=make_member(bob, email="b@bob.example"), by_mail=ByMail.OFF)
     domain = make_domain("alice.com", customer=alice)
     assert preflight_services.add(text="x.alice.com", customer=bob, actor=None).stage == Stage.CLAIM
     overrides_services.transfer(domain=domain, to=bob, because="Sold", actor=olga)
     domain.refresh_from_db()
     assert domain.customer == bob
+    email_services.send_due(now=timezone.now())
+    settings.EMAIL_BACKEND = working
+    email_services.send_due(now=timezone.now() + timedelta(hours=1))
+    sent = {message.to[0]: f"{message.subject}\n{message.body}" for message in mail.outbox}
+    assert sent.keys() == {"a@alice.example", "b@bob.example"}
+    assert "alice.com: A domain was moved out of your organisation" in sent["a@alice.example"]
+    assert "Support moved alice.com out of Alice." in sent["a@alice.example"]
+    assert "Bob" not in sent["a@alice.example"]
+    assert "Support moved alice.com into Bob." in sent["b@bob.example"]
 
 
 class BrokenMail:

@@ -7,7 +7,10 @@ from unittest.mock import Mock
 
 import pytest
 from django.core import mail
+from django.db import transaction
 from django.db.models.signals import post_delete, post_save
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -19,6 +22,7 @@ from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.overrides import services as overrides_services
 from domains.ownership import services as ownership_services
+from domains.ownership.core import ClaimReason
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
 from notifications.email import services as email_services
@@ -215,6 +219,60 @@ def test_a_domain_whose_last_check_shows_nothing_is_kept_and_checked_again(
     assert (domain.stage, domain.next_check_at) == (Stage.READY, NOW)
     check(domain, NOW + timedelta(minutes=1))
     assert ownership_services.expire_unproven_domains(now=NOW + timedelta(hours=1)) == 1
+
+
+def staff_alerts() -> list[tuple[str, str]]:
+    found = Alert.objects.filter(kind="domain.not_removed", permission="domains.approve_claim")
+    return [(alert.object_name, alert.state) for alert in found]
+
+
+def test_staff_are_alerted_of_a_domain_that_no_check_could_read_for_days_after_its_deadline(alice: Customer) -> None:
+    domain = due_for_removal(alice, stage=Stage.READY, name="shop.com", summary="We couldn't check 8 records.")
+    for day in (1, 3):
+        check(domain, at(day), state=State.COULD_NOT_CHECK)
+        assert ownership_services.expire_unproven_domains(now=at(day)) == 0
+        assert staff_alerts() == ([("shop.com", "open")] if day == 3 else [])
+    why = Alert.objects.get(kind="domain.not_removed").why
+    assert why.startswith(f"It was to be removed on {at(-1):%-d %B %Y}. No check since then shows")
+    assert "We couldn't check 8 records." in why
+    check(domain, at(4))
+    assert ownership_services.expire_unproven_domains(now=at(4)) == 1
+    ownership_services.expire_unproven_domains(now=at(5))
+    assert staff_alerts() == [("shop.com", "recovered")]
+
+
+def test_staff_are_alerted_of_an_expired_domain_that_is_still_in_use(alice: Customer, settings: Settings) -> None:
+    domain = due_for_removal(alice, name="shop.com")
+    make_domain("longer.shop.com", customer=alice, proven_at=NOW)
+    for day in (1, 3):
+        check(domain, at(day))
+        assert ownership_services.expire_unproven_domains(now=at(day)) == 0
+    assert staff_alerts() == [("shop.com", "open")]
+    assert "shop.com has subdomains here." in Alert.objects.get(kind="domain.not_removed").why
+    settings.UNPROVEN_DOMAIN_DAYS = 0
+    ownership_services.expire_unproven_domains(now=at(4))
+    assert staff_alerts() == [("shop.com", "recovered")]
+
+
+def test_the_page_says_that_a_domain_stayed_after_its_deadline(alice: Customer, client: Client) -> None:
+    domain = due_for_removal(alice, claim_reason=ClaimReason.RELATED, claim_token="t")
+    client.force_login(alice.memberships.get().user)
+    page = client.get(reverse("domains:detail", args=(domain.pk,))).text
+    assert "It was to be removed on" in page
+    assert "It will be removed on" not in page
+
+
+def test_a_warned_domain_whose_setup_is_undone_is_warned_again(alice: Customer) -> None:
+    domain = make_unproven(24, alice, stage=Stage.READY)
+    expire(NOW)
+    email_services.send_due(now=NOW)
+    with transaction.atomic():
+        ownership_services.revert_to_claim(Domain.objects.get(pk=domain.pk), ClaimReason.WILDCARD)
+    expire(at(1))
+    email_services.send_due(now=at(1))
+    assert len([each for each in mail.outbox if "will be removed" in each.subject]) == 2
+    expire(at(7.5))
+    assert exists(domain)
 
 
 def test_a_check_before_the_deadline_removes_nothing(alice: Customer) -> None:

@@ -17,6 +17,7 @@ from domains.ownership_claims import services as ownership_claims_services
 from domains.preflight import services as preflight_services
 from domains.wildcards import services as wildcards_services
 from domains.wildcards.core import sibling_of
+from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
 from tests.domains.factories import (
     identity_at_ses,
@@ -181,6 +182,10 @@ def test_a_txt_record_of_ses_behind_a_wildcard_takes_the_setup_back(
     assert (his.stage, his.proven_at, his.verified_at) == (Stage.CLAIM, None, None)
     assert his.claim_reason == ClaimReason.WILDCARD
     assert "wildcard" in message
+    alert = Alert.objects.get(kind="domain.undone")
+    assert (alert.state, alert.customer_id) == ("open", bob.pk)
+    assert "A wildcard record (*)" in alert.why
+    assert f"Publish the record shown on the page of {NAME} to set it up again." in alert.why
     assert (his.identity_status, his.dkim_tokens) == ("", [])
     deletion_services.delete_displaced_identity(domain_id=his.id)
     assert identity_at_ses(NAME) is None

@@ -17,6 +17,7 @@ from domains.models.domains import Domain, Stage
 from domains.models.sharing import ShareLink
 from domains.overrides import services as overrides_services
 from domains.sharing import services
+from domains.zone_causes.core import AT_OTHERS, MOVED
 from inbound_admin.lib.errors import RateLimited, Refused
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain, publish, set_up_domain
@@ -83,6 +84,19 @@ def test_nothing_is_sent_when_no_record_is_open(sandbox: Sandbox, shop: Domain, 
     with pytest.raises(Refused, match="nothing left"):
         send(shop, alice)
     assert (outbox.outbox, ShareLink.objects.count()) == ([], 0)
+
+
+def test_a_zone_that_moved_is_named_before_the_records(shop: Domain, alice: User) -> None:
+    cause = AT_OTHERS.format(zone="shop.com", servers="ns1.other.example")
+    for record in shop.records:
+        shop.record_checks.create(
+            key=record.key, state="at_risk", code=MOVED, sentence=cause, found=[], checked_at=timezone.now()
+        )
+    send(shop, alice)
+    (mail,) = outbox.outbox
+    assert mail.subject == "DNS records for shop.com"
+    assert mail.body.index(cause) < mail.body.index("This page shows") < mail.body.index("1. ")
+    assert all(f" {record.value}\n" in mail.body for record in shop.records)
 
 
 def test_values_from_dns_are_not_quoted(sandbox: Sandbox, shop: Domain, alice: User) -> None:

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
@@ -332,6 +333,21 @@ def test_a_webhook_that_is_removed_during_an_attempt_takes_its_log_along(
     monkeypatch.setattr(webhooks_gateway, "post", answer)
     attempt(delivery_id=Delivery.objects.get().pk)
     assert not Attempt.objects.exists()
+
+
+def test_the_outcome_of_an_attempt_and_a_removal_lock_the_webhook_first(
+    customer: Customer, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise one of two at the same moment would be ended by PostgreSQL as a deadlock."""
+    target = add_webhook(alice, customer)
+    emit_event(customer.id)
+    monkeypatch.setattr(webhooks_gateway, "post", lambda *_, **__: webhooks_gateway.Reply(500, ""))
+    with CaptureQueriesContext(connection) as queries:
+        attempt(delivery_id=Delivery.objects.get().pk)
+    locks = [each["sql"] for each in queries if " FOR UPDATE" in each["sql"] or each["sql"].startswith("UPDATE")]
+    stored = next(number for number, sql in enumerate(locks) if '"finished_at" =' in sql)
+    assert f"'{target.pk}'" in locks[stored - 1]
+    assert "FOR UPDATE" in locks[stored - 1]
 
 
 def test_a_staff_alert_reaches_no_webhook_of_a_person_who_lost_the_permission(receiver: Receiver) -> None:

@@ -127,7 +127,7 @@ def test_collected_news_is_not_sent_in_quiet_hours(customer: Customer, alice: Us
     for name, minute in (("shop.example", 0), ("store.example", 3)):
         now = NOON + timedelta(minutes=minute)
         about = domain_subject(customer.id, name)
-        announce(kind="domain.verified", about=about, person=alice, why="All is in place.", now=now)
+        announce(kind="domain.verified", about=about, people=[alice], why="All is in place.", now=now)
         email_services.send_due(now=now)
     assert [sent.subject.partition(":")[0] for sent in mail.outbox] == ["shop.example"]
     assert Notice.objects.get(sent_at=None).due_at == NOON + timedelta(hours=2)

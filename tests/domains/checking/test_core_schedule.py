@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domains.checking.core.judgement import MOST_JITTER, State, jitter_for, next_check
+from domains.checking.core.judgement import State
+from domains.checking.core.schedule import MOST_JITTER, jitter_for, next_check
 
 NOW = datetime(2026, 5, 3, 9, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
