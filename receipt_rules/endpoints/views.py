@@ -32,7 +32,7 @@ from receipt_rules.endpoints.services import (
 from receipt_rules.forwarding.selectors import endpoint_kinds, forwarding_rows, forwardings_of, is_never_forwarded
 from receipt_rules.forwarding.services import resend_confirmations
 from receipt_rules.models.endpoints import Endpoint
-from receipt_rules.received_mail.selectors import endpoint_health, failing_endpoints
+from receipt_rules.received_mail.selectors import endpoint_health, failing_endpoints, kept_for_mail
 
 
 @require_GET
@@ -111,6 +111,7 @@ def detail(request: SignedIn, endpoint_id: str) -> HttpResponse:
         (form, ses), status = _forms(endpoint, request, ""), changed.status
     status = 422 if form.errors or ses.errors else status
     context = {"endpoint": endpoint, "form": form, "ses": ses, "used": used_by(endpoint, 11)}
+    context["kept_for_mail"] = kept_for_mail(endpoint)
     context["may_route"] = may_route(request.user, endpoint.customer_id)
     context |= _confirmations(endpoint) | {"kept_only": is_never_forwarded(endpoint)}
     context["health"] = endpoint_health(endpoint.pk, now=timezone.now())

@@ -37,6 +37,16 @@ def test_the_same_form_sent_twice_creates_one_customer() -> None:
     assert logged_changes() == ["customer.created", "tenant.added"]
 
 
+def test_the_form_of_a_customer_that_was_deleted_creates_no_other_with_its_history(settings: Settings) -> None:
+    settings.TENANT_FOR_NEW_CUSTOMERS = False
+    sam, chosen = make_staff(), "cus_" + "0" * 20
+    first = create_customer(name="Acme", owner=None, actor=sam, customer_id=chosen)
+    delete_customer(customer=first, actor=make_staff(Role.ADMIN))
+    with pytest.raises(Refused, match="Reload the form"):
+        create_customer(name="Other Ltd", owner=None, actor=sam, customer_id=chosen)
+    assert not Customer.objects.exists()
+
+
 def test_a_new_customer_gets_a_tenant_used_by_its_sends() -> None:
     customer = create_customer(name="Acme", owner=make_user(), actor=None)
     tenant = tenant_of(customer)

@@ -6,6 +6,7 @@ import time
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY, format_hotp_value, hotp_value
+from django.core import mail
 from django.db import connection
 from django.db.utils import IntegrityError
 from django.template.loader import render_to_string
@@ -14,8 +15,11 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.models.people import MemberRole, User
+from accounts.people import services as people_services
 from accounts.people.forms import SignInForm
+from accounts.roles import Role
 from audit.models import Change
+from tests.factories import make_staff
 from tests.tenants.pages import PASSWORD, signed_in, text, url
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +87,28 @@ def test_a_disabled_account_is_referred_to_support() -> None:
     page = text(Client().get(reverse("account_inactive")))
     assert "This account is disabled" in page
     assert "Contact support" in page
+
+
+def test_a_password_link_of_a_disabled_account_saves_nothing(alice: User) -> None:
+    Client().post(reverse("account_reset_password"), {"email": alice.email})
+    found = re.search(r"(/accounts/password/reset/key/\S+)", str(mail.outbox[-1].body))
+    assert found
+    people_services.disable(person=alice, actor=make_staff(Role.ADMIN))
+    client = Client()
+    form = client.get(found[1], follow=True).redirect_chain[-1][0]
+    page = text(client.post(form, {"password1": PASSWORD, "password2": PASSWORD}))
+    assert "This account is disabled. Contact support." in page
+    alice.refresh_from_db()
+    assert not alice.check_password(PASSWORD)
+
+
+def test_too_many_requests_for_password_links_are_answered_by_a_page_of_ours(alice: User) -> None:
+    client = Client()
+    answers = [client.post(reverse("account_reset_password"), {"email": alice.email}) for _ in range(6)]
+    assert answers[-1].status_code == 429
+    page = text(answers[-1])
+    assert "Too many requests" in page
+    assert f'href="{reverse("account_login")}"' in page
 
 
 def test_an_unknown_theme_is_refused(alice: User) -> None:
