@@ -25,10 +25,10 @@ from domains.jobs import queue_checks
 from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership.services import (
+    announce_transfer,
     handover_shown,
     holder_changed,
     lock_zone,
-    notify_owners,
     tenure_ended,
     withdraw_warning,
 )
@@ -279,7 +279,7 @@ def handover_sentence(domain: Domain) -> str:
 def transfer(
     *, domain: Domain, to: Customer | None, because: str, actor: User, bulk_id: str = "", seen: str = ""
 ) -> None:
-    """Move the domain to another customer; both customers' owners are notified. Raises Refused, ChangedMeanwhile."""
+    """Move the domain to another customer; an email to both customers' owners is queued. Raises Refused, ChangedMeanwhile."""
     if to is None:
         raise Refused("Choose the new customer.", code="CUSTOMER_MISSING")
     because = require_reason(because, "Enter the reason for the transfer.")
@@ -304,10 +304,9 @@ def transfer(
         _withdraw_notices(locked)
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
+        announce_transfer(locked, before=before)
         _end_tenure(locked, before)
     domain.customer = to
-    _notify(before, f"{domain} was moved out of {before}", f"Support moved {domain} out of your organisation.")
-    _notify(to, f"{domain} was moved to {to}", f"Support moved {domain} into your organisation.")
 
 
 @transaction.atomic
@@ -331,10 +330,6 @@ def check_again(*, domain: Domain, actor: User, bulk_id: str = "") -> None:
     Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now())
     _record("domain.check_forced", domain, actor, bulk_id=bulk_id, for_staff=True)
     queue_checks()
-
-
-def _notify(customer: Customer, title: str, text: str) -> None:
-    notify_owners(customer, title, f"{text}\n\nIf you didn't expect this, contact support.\n")
 
 
 def _record(what: str, domain: Domain, actor: User | None, because: str = "", bulk_id: str = "", **shown: Any) -> None:

@@ -55,6 +55,7 @@ from notifications.email import services as email_services
 from tenants.resources import services as resources_services
 
 DISPLACED, EXPIRING, REMOVED = "domain.displaced", "domain.expiring", "domain.removed"  # kinds of alerts
+TRANSFERRED = "domain.transferred"  # the same
 CLEARED = {
     "dkim_tokens": [],
     "dkim_zone": "",
@@ -329,3 +330,20 @@ def _notify_removed(domain: Domain, now: datetime) -> None:
     about = replace(domain_subject(domain), type="customer", id=domain.customer_id)
     for owner in owners_of(domain.customer):
         alerts_services.announce(kind=REMOVED, about=about, person=owner, why=why, now=now)
+
+
+def announce_transfer(domain: Domain, *, before: Customer) -> None:
+    """Queue an email to the owners of both customers. It names neither the other customer nor the reason."""
+    about, now = domain_subject(domain), timezone.now()
+    former = replace(about, type="customer", id=before.pk, customer_id=before.pk)  # whose page stays theirs
+    out = (
+        f"Support moved {domain} out of {before}. Mail received before is still delivered to your endpoints, so keep "
+        "them for a day. Its share links no longer work. If you didn't expect this, contact support."
+    )
+    come = (
+        f"Support moved {domain} to {domain.customer}. Its addresses and catch-alls come with it, without endpoints: "
+        "mail is only stored until you choose endpoints for them. If you didn't expect this, contact support."
+    )
+    for customer, subject, why in ((before, former, out), (domain.customer, about, come)):
+        for owner in owners_of(customer):
+            alerts_services.announce(kind=TRANSFERRED, about=subject, person=owner, why=why, now=now)

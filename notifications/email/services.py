@@ -73,11 +73,15 @@ def _earliest_news(person_id: int, kind: str, now: datetime) -> datetime:
 
 
 def queue_notices(alert: Alert, phase: str, people: Iterable[tuple[int, EmailSchedule]], now: datetime) -> None:
-    """Store an email to each person for the time of their schedule, and queue the job if one is due."""
+    """Store an email to each person for the time of their schedule, or for now if the kind is always sent.
+
+    Queue the job if one is due.
+    """
     rows = []
     for pk, schedule in people:
-        due = mail_due(schedule, now=timezone.localtime(now))
-        if due is not None and kind_named(alert.kind).is_news:
+        is_always = alert.kind in ALWAYS_SENT
+        due = now if is_always else mail_due(schedule, now=timezone.localtime(now))
+        if due is not None and not is_always and kind_named(alert.kind).is_news:
             due = after_quiet_hours(schedule, timezone.localtime(max(due, _earliest_news(pk, alert.kind, now))))
         rows += [Notice(alert=alert, person_id=pk, phase=phase, due_at=due)] if due is not None else []
     Notice.objects.bulk_create(rows, ignore_conflicts=True)
