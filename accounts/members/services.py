@@ -102,7 +102,7 @@ def _locked(membership: Membership) -> Membership:
 
 def _keep_an_owner(member: Membership) -> None:
     if member.is_owner and not owners_of(member.customer).exclude(pk=member.user_id).exists():
-        only = not members_of(member.customer).exclude(pk=member.pk).exists()
+        only = not members_of(member.customer).exclude(pk=member.pk).filter(user__is_active=True).exists()
         instead = "Invite another owner first, or ask support to delete it."
         raise Refused(
             f"{member.user} is the last owner of {member.customer}. "

@@ -68,6 +68,15 @@ def end_other_sessions(request: HttpRequest, user: User, **_: Any) -> None:
     update_session_auth_hash(request, user)
 
 
+def refuse_unproven_sign_in_address(instance: EmailAddress, **_: Any) -> None:
+    """Receiver of Django's signal before an address is stored. allauth lets people without a confirmed address sign in
+    with any other. An import, or an invitation, would then take them for its holder.
+    """
+    if instance.primary and not instance.verified and instance.email.lower() != instance.user.email.lower():
+        sentence = f"Confirm {instance.email} first, with the link we sent there."
+        raise Refused(sentence, code="ADDRESS_UNPROVEN")
+
+
 def _age(request: HttpRequest) -> float:
     return time.time() - float(request.session.get(SIGNED_IN_AT, 0))
 

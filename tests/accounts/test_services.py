@@ -164,6 +164,12 @@ def test_the_last_owner_cannot_be_removed_or_demoted_or_leave(acme: Customer, al
     assert membership_of(alice).role == MemberRole.OWNER
 
 
+def test_the_last_owner_beside_disabled_people_is_told_to_invite_another(acme: Customer, alice: User) -> None:
+    make_member(acme, is_active=False)
+    with pytest.raises(Refused, match="Invite another owner first, or ask support"):
+        leave(membership=membership_of(alice))
+
+
 # --- people ------------------------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ from accounts.people import services as people_services
 from accounts.people.forms import SignInForm
 from accounts.roles import Role
 from audit.models import Change
-from tests.factories import make_staff
+from tests.factories import make_staff, make_user
 from tests.tenants.pages import PASSWORD, signed_in, text, url
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +73,18 @@ def test_the_only_address_cannot_be_removed_but_a_second_one_can(alice: User) ->
     assert "We sent a link to second@acme.example." in added
     assert added.count("action_remove") == 1
     assert "Remove second@acme.example" in added
+
+
+def test_nobody_signs_in_with_an_address_that_is_unconfirmed_and_not_theirs_yet() -> None:
+    bob = make_user()  # as an import creates a person: without a confirmed address
+    client = signed_in(bob)
+    client.post(reverse("account_email"), {"email": "ceo@victim.com", "action_add": ""})
+    refused = client.post(reverse("account_email"), {"email": "ceo@victim.com", "action_primary": ""})
+    assert "Confirm ceo@victim.com first, with the link we sent there." in text(refused)
+    bob.refresh_from_db()
+    assert bob.email != "ceo@victim.com"
+    ceo, is_new = people_services.import_person(email="ceo@victim.com", name="", actor=None, because="", bulk_id="")
+    assert (ceo == bob, is_new) == (False, True)
 
 
 def test_the_password_confirmation_shows_our_text(alice: User) -> None:
