@@ -244,6 +244,9 @@ def _record(
 def import_person(*, email: str, name: str, actor: User | None, because: str, bulk_id: str) -> tuple[User, bool]:
     """Return the person with this address and whether they are new. Raises Refused."""
     known = User.objects.filter(same_email(email)).first()
+    if known is not None and EmailAddress.objects.filter(user=known, primary=True, verified=False).exists():
+        sentence = f"{known.email} signed up here, but hasn't confirmed the address. Ask the owner to confirm it first."
+        raise Refused(sentence, code="ADDRESS_UNPROVEN")  # anyone can sign up with any address
     if known is not None:
         return known, False
     try:

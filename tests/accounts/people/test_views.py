@@ -2,6 +2,7 @@
 
 import re
 import time
+from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -19,6 +20,7 @@ from accounts.people import services as people_services
 from accounts.people.forms import SignInForm
 from accounts.roles import Role
 from audit.models import Change
+from inbound_admin.lib.errors import Refused
 from tests.factories import make_staff, make_user
 from tests.tenants.pages import PASSWORD, signed_in, text, url
 
@@ -195,6 +197,17 @@ def test_a_newcomer_can_sign_in_after_verifying_the_address() -> None:
     EmailAddress.objects.update(verified=True)
     client.post(reverse("account_login"), login)
     assert client.get(url("account")).status_code == 200
+
+
+@pytest.mark.usefixtures("open_sign_up")
+def test_an_import_gives_nothing_to_a_newcomer_who_has_not_confirmed_the_address() -> None:
+    Client().post(reverse("account_signup"), NEWCOMER)
+    newcomer = User.objects.get()
+    given: dict[str, Any] = {"email": "Dora@new.example", "name": "", "actor": None, "because": "", "bulk_id": ""}
+    with pytest.raises(Refused, match="dora@new.example signed up here, but hasn't confirmed the address."):
+        people_services.import_person(**given)
+    EmailAddress.objects.filter(user=newcomer).update(verified=True)
+    assert people_services.import_person(**given) == (newcomer, False)
 
 
 @pytest.mark.usefixtures("open_sign_up")
