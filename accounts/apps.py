@@ -16,8 +16,6 @@ class AccountsConfig(AppConfig):
 
         post_migrate.connect(apply_roles, dispatch_uid="accounts.roles")
         user_logged_in.connect(record_sign_in, dispatch_uid="accounts.record_sign_in")
-        pre_save.connect(
-            refuse_unproven_sign_in_address, sender=EmailAddress, dispatch_uid="accounts.sign_in_address"
-        )
+        pre_save.connect(refuse_unproven_sign_in_address, sender=EmailAddress, dispatch_uid="accounts.sign_in_address")
         for changed in (authenticator_added, authenticator_removed):
             changed.connect(end_other_sessions, dispatch_uid="accounts.end_other_sessions")

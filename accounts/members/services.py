@@ -288,7 +288,9 @@ def accept_invitation(*, token: str, person: User | None, name: str = "", passwo
 
 def _offer(invitation: Invitation | None, person: User | None) -> Offer:
     if invitation is None:
-        sentence = "This link isn't valid. Copy the whole link from the email. If it is whole, the organisation was deleted."
+        sentence = (
+            "This link isn't valid. Copy the whole link from the email. If it is whole, the organisation was deleted."
+        )
         raise InvitationUnknown(sentence)
     _refuse_unless_open(invitation)
     holders = list(people_by_email(invitation.email))

@@ -160,8 +160,12 @@ def transfer(place: Place) -> list[Claim]:
     nothing_else_waits()
     overrides_services.transfer(domain=domain, to=his.customer, because="Alice sold the shop", actor=olga())
     identity = TenantResource.objects.get(tenant=his, arn=aws.identity_arn(NAME))
-    in_his = row_says("in Bob's tenant", identity, "associated_at__isnull", False, lambda: tenants_of_identity() == {his.name})
-    settled = row_says("nothing of Alice's", domain, "routes_unchecked", False, lambda: "alice/" not in str(live().rules))
+    in_his = row_says(
+        "in Bob's tenant", identity, "associated_at__isnull", False, lambda: tenants_of_identity() == {his.name}
+    )
+    settled = row_says(
+        "nothing of Alice's", domain, "routes_unchecked", False, lambda: "alice/" not in str(live().rules)
+    )
     return [in_his, settled, lost(A)]
 
 

@@ -279,7 +279,7 @@ def handover_sentence(domain: Domain) -> str:
 def transfer(
     *, domain: Domain, to: Customer | None, because: str, actor: User, bulk_id: str = "", seen: str = ""
 ) -> None:
-    """Move the domain to another customer; an email to both customers' owners is queued. Raises Refused, ChangedMeanwhile."""
+    """Move the domain to another customer, and queue an email to both's owners. Raises Refused, ChangedMeanwhile."""
     if to is None:
         raise Refused("Choose the new customer.", code="CUSTOMER_MISSING")
     because = require_reason(because, "Enter the reason for the transfer.")

@@ -108,7 +108,9 @@ def _blockers(name: str, things: Collection[Model]) -> str:
     held = ", ".join(sorted(str(thing) for thing in things)[:5])
     if all(isinstance(thing, Tenant) for thing in things):
         return f"{name} still has tenant {held} in SES. Delete it on the tenant's page first."
-    return f"{name} still has {held}. Delete them first, or transfer the domains; then delete its tenant, if it has one."
+    return (
+        f"{name} still has {held}. Delete them first, or transfer the domains; then delete its tenant, if it has one."
+    )
 
 
 def _id(given: str) -> str:

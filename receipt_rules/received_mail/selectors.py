@@ -57,13 +57,13 @@ def kept_for_mail(endpoint: Endpoint) -> str:
     """Return why the endpoint must stay: messages of a domain that was lost go nowhere else. "" if it need not."""
     lately = {"received_at__gte": timezone.now() - RETRIED, "outcome__in": _NOT_YET}
     rows = ReceivedMail.objects.filter(endpoint=endpoint, customer=endpoint.customer_id, **lately).order_by()
-    routes = routes_at(rows.values_list("recipient", "received_at")[:MOST_COUNTED])
+    routes = routes_at([*rows.values_list("recipient", "received_at")[:MOST_COUNTED]])
     number = sum(route.former is not None and endpoint in (route.endpoint, route.waits_for) for route in routes)
     if not number:
         return ""
     what = "1 message isn’t" if number == 1 else f"{number:,} messages aren’t"
     return (
-        f"{what} delivered yet, of a domain that was deleted or transferred. {endpoint} is the only endpoint for {'it' if number == 1 else 'them'}. "
+        f"{what} delivered yet, of a domain that was deleted or transferred, and {endpoint} is the only endpoint left. "
         "We go on trying for about a day; remove the endpoint after that."
     )
 
