@@ -78,10 +78,12 @@ class SignInRequired(LoginRequiredMiddleware):
         if request.path.startswith(reverse("account_login").removesuffix("login/")):
             return None  # allauth guards each of its own pages
         answer = super().process_view(request, view_func, view_args, view_kwargs)
-        if answer is not None and request.method not in _READ:
+        is_of_page = "HX-Request" in request.headers  # a poll leads away from a form that wasn't sent yet
+        if answer is not None and (is_of_page or request.method not in _READ):
             said = "You were signed out, so nothing was saved. Sign in, then do it again."
+            said = "You were signed out. Sign in to continue." if request.method in _READ else said
             messages.warning(request, said, extra_tags="signed-out")  # static/js/drafts.js keeps the input
-        if answer is None or "HX-Request" not in request.headers:
+        if answer is None or not is_of_page:
             return answer
         return HttpResponse(status=204, headers={"HX-Redirect": _sign_in_again(request)})  # never a page in a page
 

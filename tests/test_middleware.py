@@ -44,6 +44,14 @@ def test_a_form_sent_after_the_session_ended_says_that_nothing_was_saved(
     assert "nothing was saved" not in client.get(redirect.headers.get("HX-Redirect") or redirect["Location"]).text
 
 
+def test_a_poll_after_the_session_ended_leads_to_a_sign_in_that_keeps_the_input(client: Client) -> None:
+    domain = make_domain()
+    polled = client.get(reverse("receipt_rules:domain", args=[domain.id]), headers={"HX-Request": "true"})
+    sign_in = client.get(polled.headers["HX-Redirect"]).text
+    assert "You were signed out. Sign in to continue." in sign_in
+    assert "data-signed-out" in sign_in
+
+
 @pytest.mark.parametrize("nul", ["%00", "x%00", "%0%000"])
 def test_a_nul_in_the_query_string_is_no_error(client: Client, nul: str) -> None:
     client.force_login(make_staff(Role.OPERATOR))

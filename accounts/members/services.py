@@ -101,7 +101,7 @@ def _locked(membership: Membership) -> Membership:
 
 def _keep_an_owner(member: Membership) -> None:
     if member.is_owner and not owners_of(member.customer).exclude(pk=member.user_id).exists():
-        only = not members_of(member.customer).exclude(pk=member.pk).exists()
+        only = not members_of(member.customer).exclude(pk=member.pk).filter(user__is_active=True).exists()
         instead = "Invite another owner first, or ask support to delete it."
         raise Refused(
             f"{member.user} is the last owner of {member.customer}. "
@@ -287,7 +287,10 @@ def accept_invitation(*, token: str, person: User | None, name: str = "", passwo
 
 def _offer(invitation: Invitation | None, person: User | None) -> Offer:
     if invitation is None:
-        raise InvitationUnknown("This link isn't valid. Your email program may have cut it off. Copy the whole link.")
+        sentence = (
+            "This link isn't valid. Copy the whole link from the email. If it is whole, the organisation was deleted."
+        )
+        raise InvitationUnknown(sentence)
     _refuse_unless_open(invitation)
     holders = list(people_by_email(invitation.email))
     if person is not None:

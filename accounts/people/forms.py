@@ -62,6 +62,12 @@ class ChangePasswordForm(EndsKeys, allauth.ChangePasswordForm):  # type: ignore[
 
 
 class ResetPasswordKeyForm(EndsKeys, allauth.ResetPasswordKeyForm):  # type: ignore[misc]  # as above
+    def clean(self) -> Any:
+        """A link that was sent before the account was disabled changes nothing."""
+        if self._person is not None and not self._person.is_active:
+            raise forms.ValidationError("This account is disabled. Contact support.")
+        return super().clean()
+
     @transaction.atomic
     def save(self) -> None:
         super().save()

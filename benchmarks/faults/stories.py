@@ -12,7 +12,9 @@ from accounts.models.people import Customer
 from benchmarks.faults.workflows import NAME, Claim, Place, Workflow, identity_at_ses, is_missing, olga, shows, tess
 from domains.jobs import queue_checks
 from domains.models.domains import Domain
+from domains.overrides import services as overrides_services
 from domains.preflight import services as preflight_services
+from inbound_admin.lib import aws
 from notifications.models.webhooks import Delivery
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
@@ -33,15 +35,16 @@ from receipt_rules.planner.services import EVERYTHING, PlanRequest
 from sandbox.process import Sandbox
 from tenants.deletion import services as tenant_deletion_services
 from tenants.lifecycle import services as lifecycle_services
-from tenants.models.tenants import Tenant
+from tenants.models.tenants import Tenant, TenantResource
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
+from tenants.resources import services as resources_services
 from tests.domains import factories as domains_making
 from tests.factories import make_customer
 from tests.notifications.factories import emit_event, make_target
 from tests.operations.factories import make_ready, make_sender, migrate, start_migration, tenants_in_ses
 from tests.operations.legacy_documents import document, files
-from tests.receipt_rules.factories import live, set_up_receiving
+from tests.receipt_rules.factories import live, make_endpoint, set_up_receiving
 from tests.tenants.factories import pause_tenant, reputation_entity_in_ses, set_up_tenant
 
 A, B = f"a@{NAME}", f"b@{NAME}"
@@ -143,6 +146,31 @@ def remove_address(place: Place) -> list[Claim]:
 def lost(address: str) -> Claim:
     """Claim that mail is accepted at each moment. It is no sentence of a page."""
     return Claim(f"mail to {address} is lost", lambda: not is_served(address), lambda: False, at_the_end=False)
+
+
+def transfer(place: Place) -> list[Claim]:
+    """Alice's domain, in her tenant and stored under her prefix, becomes Bob's."""
+    hers, his = (set_up_tenant(make_customer(name)) for name in ("Alice", "Bob"))
+    domain = make_ready(NAME, hers.customer, tenant=hers)
+    resources_services.request_association(tenant=hers, arn=aws.identity_arn(NAME))
+    resources_services.apply_associations(tenant_id=hers.pk)
+    endpoint = make_endpoint(hers.customer, name="Desk", s3_prefix="alice/")
+    addresses_services.add_address(text=A, customer=hers.customer, endpoint=endpoint, actor=None)
+    set_up_receiving(olga())
+    nothing_else_waits()
+    overrides_services.transfer(domain=domain, to=his.customer, because="Alice sold the shop", actor=olga())
+    identity = TenantResource.objects.get(tenant=his, arn=aws.identity_arn(NAME))
+    in_his = row_says(
+        "in Bob's tenant", identity, "associated_at__isnull", False, lambda: tenants_of_identity() == {his.name}
+    )
+    settled = row_says(
+        "nothing of Alice's", domain, "routes_unchecked", False, lambda: "alice/" not in str(live().rules)
+    )
+    return [in_his, settled, lost(A)]
+
+
+def tenants_of_identity() -> set[str]:
+    return {name for name, arns in tenants_in_ses().items() if aws.identity_arn(NAME) in arns}
 
 
 def set_up_rules(place: Place) -> list[Claim]:
@@ -296,6 +324,7 @@ WORKFLOWS = (
     Workflow("add a domain", add),
     Workflow("verify a domain", verify, asks_dns=True),
     Workflow("delete a domain", delete),
+    Workflow("transfer a domain", transfer),
     Workflow("set up receipt rules", set_up_rules),
     Workflow("rules: an address on", add_address),
     Workflow("rules: an address off", remove_address),

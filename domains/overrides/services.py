@@ -279,7 +279,7 @@ def handover_sentence(domain: Domain) -> str:
 def transfer(
     *, domain: Domain, to: Customer | None, because: str, actor: User, bulk_id: str = "", seen: str = ""
 ) -> None:
-    """Move the domain to another customer; both customers' owners are notified. Raises Refused, ChangedMeanwhile."""
+    """Move the domain to another customer, and queue an email to both's owners. Raises Refused, ChangedMeanwhile."""
     if to is None:
         raise Refused("Choose the new customer.", code="CUSTOMER_MISSING")
     because = require_reason(because, "Enter the reason for the transfer.")
@@ -334,11 +334,18 @@ def check_again(*, domain: Domain, actor: User, bulk_id: str = "") -> None:
 
 def _notify_owners(domain: Domain, before: Customer) -> None:
     """Queue the emails in the transaction of the transfer. The former customer's is about its own page."""
-    left = replace(domain_subject(domain), type="customer", id=before.pk, customer_id=before.pk)
-    for kind, about, customer in (("in", domain_subject(domain), domain.customer), ("out", left, before)):
-        where, people = f"{kind}{'to' if kind == 'in' else ' of'} {customer}", owners_of(customer)
-        why = f"Support moved {domain} {where}. If you didn't expect this, contact support."
-        alerts_services.announce(kind=f"domain.moved_{kind}", about=about, people=people, why=why, now=timezone.now())
+    about, to, now = domain_subject(domain), domain.customer, timezone.now()
+    left = replace(about, type="customer", id=before.pk, customer_id=before.pk)
+    out = (
+        f"Support moved {domain} out of {before}. Mail received before is still delivered to your endpoints, so keep "
+        "them for a day. Its share links no longer work. If you didn't expect this, contact support."
+    )
+    come = (
+        f"Support moved {domain} into {to}. Its addresses and catch-alls come with it, without endpoints: mail is only "
+        "stored until you choose endpoints for them. If you didn't expect this, contact support."
+    )
+    alerts_services.announce(kind="domain.moved_in", about=about, people=owners_of(to), why=come, now=now)
+    alerts_services.announce(kind="domain.moved_out", about=left, people=owners_of(before), why=out, now=now)
 
 
 def _record(what: str, domain: Domain, actor: User | None, because: str = "", bulk_id: str = "", **shown: Any) -> None:

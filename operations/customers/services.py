@@ -13,6 +13,7 @@ from accounts.members import services as members_services
 from accounts.members.services import require_manager
 from accounts.models.people import Customer, MemberRole, Membership, User, new_customer_id
 from accounts.people.selectors import customer_subject, owners_of, supports_everyone
+from audit import selectors as audit_selectors
 from audit import services as audit_services
 from audit.services import Subject
 from domains.names.core import is_look_alike
@@ -29,12 +30,18 @@ _ID = re.compile(r"cus_[0-9a-z]{20}")
 
 @transaction.atomic
 def create_customer(*, name: str, owner: User | None, actor: User | None, customer_id: str = "") -> Customer:
-    """Create a customer. With a caller-chosen ID, repeating it returns the first one. Raises Refused."""
+    """Create a customer. With a caller-chosen ID, repeating it returns the first one.
+
+    Raises Refused, also if the first one was deleted.
+    """
     if actor is not None and actor != owner and not actor.has_perm("accounts.add_customer"):
         raise NotAllowed("Your role can't create customers.")
     customer, created = Customer.objects.get_or_create(pk=_id(customer_id), defaults={"name": _name(name)})
     if not created:
         return customer
+    if audit_selectors.changes_of("customer", customer.pk, of_customers=None).exists():
+        # whose members would see the history and the mail of the first
+        raise Refused("This form created a customer that was deleted since. Reload the form to create another.")
     if owner is not None:
         Membership.objects.create(customer=customer, user=owner, role=MemberRole.OWNER)
     after = {"name": customer.name, "owner": owner.email if owner else None}
@@ -108,7 +115,9 @@ def _blockers(name: str, things: Collection[Model]) -> str:
     held = ", ".join(sorted(str(thing) for thing in things)[:5])
     if all(isinstance(thing, Tenant) for thing in things):
         return f"{name} still has tenant {held} in SES. Delete it on the tenant's page first."
-    return f"{name} still has {held}. Delete or transfer them first, then delete the tenant."
+    return (
+        f"{name} still has {held}. Delete them first, or transfer the domains; then delete its tenant, if it has one."
+    )
 
 
 def _id(given: str) -> str:

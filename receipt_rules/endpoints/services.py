@@ -1,7 +1,7 @@
 """Validates, adds, changes, removes and tests endpoints: the destinations of a customer's mail.
 
-Each type has its own settings. An endpoint that an address or a catch-all uses can't be removed. `send_test` sends a
-test message to a webhook and reports its response.
+Each type has its own settings. An endpoint that an address, a catch-all or undelivered mail uses can't be removed.
+`send_test` sends a test message to a webhook and reports its response.
 """
 
 import base64
@@ -49,6 +49,7 @@ from receipt_rules.forwarding.services import request_confirmations
 from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
+from receipt_rules.received_mail.selectors import kept_for_mail
 
 MOST_MEMBERS = 50
 MOST_FORMER_STORES = 3
@@ -229,6 +230,8 @@ def _remove(endpoint: Endpoint, actor: User | None) -> None:
     if used := used_by(locked, 3):
         names = ", ".join(used)
         raise Refused(f"{locked} is used by {names}. Give them another endpoint first.", code="ENDPOINT_IN_USE")
+    if why := kept_for_mail(locked):
+        raise Refused(why, code="ENDPOINT_IN_USE")
     for model in (Address, CatchAll):  # rows of a domain that has moved to another customer, which don't use it
         model.objects.filter(endpoint=locked).exclude(domain__customer=locked.customer_id).update(endpoint=None)
     audit_services.record("endpoint.removed", about=endpoint_subject(locked), actor=actor, before=endpoint_log(locked))

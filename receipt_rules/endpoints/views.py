@@ -51,7 +51,7 @@ from receipt_rules.forwarding.selectors import (
 )
 from receipt_rules.forwarding.services import resend_confirmations
 from receipt_rules.models.endpoints import Endpoint, EndpointType, Forwarding
-from receipt_rules.received_mail.selectors import endpoint_health, failing_endpoints
+from receipt_rules.received_mail.selectors import endpoint_health, failing_endpoints, kept_for_mail
 
 _DEFAULT_OR = (("", "Default"), ("yes", "Yes"), ("no", "No"))
 _CHOSEN = {"": None, "yes": True, "no": False}
@@ -255,6 +255,7 @@ def detail(request: SignedIn, endpoint_id: str) -> HttpResponse:
         (form, ses), status = _forms(endpoint, request, ""), changed.status
     status = 422 if form.errors or ses.errors else status
     context = {"endpoint": endpoint, "form": form, "ses": ses, "used": used_by(endpoint, 11)}
+    context["kept_for_mail"] = kept_for_mail(endpoint)
     context["may_route"] = may_route(request.user, endpoint.customer_id)
     context |= _confirmations(endpoint) | {"kept_only": is_never_forwarded(endpoint)}
     context["health"] = endpoint_health(endpoint.pk, now=timezone.now())

@@ -17,6 +17,7 @@ from inbound_admin.lib.kept_values import keep_value, kept_value
 from inbound_admin.lib.lists import KEPT_SECONDS, MOST_COUNTED, ListFilters, Order, kept_counts
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
+from receipt_rules.route_lookup.selectors import routes_at
 
 WINDOWS = (timedelta(hours=24), timedelta(days=7), timedelta(days=30))
 HEALTH = timedelta(days=7)
@@ -50,6 +51,21 @@ def retried_mail(name: str, customer_id: str) -> QuerySet[ReceivedMail]:
     at_or_below = Q(recipient__endswith=f"@{name}") | Q(recipient__endswith=f".{name}")
     lately = {"received_at__gte": timezone.now() - RETRIED, "outcome__in": _NOT_YET}
     return ReceivedMail.objects.filter(at_or_below, customer=customer_id, **lately)
+
+
+def kept_for_mail(endpoint: Endpoint) -> str:
+    """Return why the endpoint must stay: messages of a domain that was lost go nowhere else. "" if it need not."""
+    lately = {"received_at__gte": timezone.now() - RETRIED, "outcome__in": _NOT_YET}
+    rows = ReceivedMail.objects.filter(endpoint=endpoint, customer=endpoint.customer_id, **lately).order_by()
+    routes = routes_at([*rows.values_list("recipient", "received_at")[:MOST_COUNTED]])
+    number = sum(route.former is not None and endpoint in (route.endpoint, route.waits_for) for route in routes)
+    if not number:
+        return ""
+    what = "1 message isn’t" if number == 1 else f"{number:,} messages aren’t"
+    return (
+        f"{what} delivered yet, of a domain that was deleted or transferred, and {endpoint} is the only endpoint left. "
+        "We go on trying for about a day; remove the endpoint after that."
+    )
 
 
 @dataclass(frozen=True)

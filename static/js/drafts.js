@@ -1,4 +1,4 @@
-// A form that is sent after the session ended: its input waits in this tab until the same person has signed in again.
+// A form that is sent after the session ended, or that a poll leads away from: its input waits in this tab until the same person has signed in again.
 (() => {
   const KEY = "unsent-form";
   const MINUTES = 30;
@@ -28,16 +28,22 @@
       .map((field) => `${field.name}=${field.value}`)]);
   const nameOf = (field) => `${field.name} ${field.matches("[type=checkbox], [type=radio]") ? field.value : ""}`;
 
-  document.addEventListener("submit", (event) => {
-    const form = event.target;
-    if (!user || form.method !== "post" && !form.hasAttribute("hx-post")) return;
+  const isSent = (form) => form.method === "post" || form.hasAttribute("hx-post");
+  const keep = (form) => {
+    if (!user || !isSent(form)) return;
     const fields = fieldsOf(form).filter(isChanged).map((field) => [nameOf(field), stateOf(field)]);
     if (!fields.length) return;
     const draft = { user, path: location.pathname, form: identityOf(form), fields, until: Date.now() + MINUTES * 60000, hasSignedOut: false };
     try { sessionStorage.setItem(KEY, JSON.stringify(draft)); } catch { forget(); }
-  }, true);
+  };
+  document.addEventListener("submit", (event) => keep(event.target), true);
   document.addEventListener("htmx:beforeOnLoad", (event) => {
-    if (!event.detail.xhr.getResponseHeader("HX-Redirect") && event.detail.elt.closest("form")) forget();
+    const leads = event.detail.xhr.getResponseHeader("HX-Redirect");
+    const form = event.detail.elt.closest("form");
+    if (!leads && form) forget();
+    // A poll leads away from a form that wasn't sent yet.
+    const unsent = leads && !form && [...document.forms].find((each) => isSent(each) && fieldsOf(each).some(isChanged));
+    if (unsent) keep(unsent);
   });
 
   const restore = (draft) => {

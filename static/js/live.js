@@ -5,10 +5,10 @@
     const selection = getSelection();
     return !selection.isCollapsed && element.contains(selection.anchorNode);
   };
-  const reading = (element) => selecting(element) || element.querySelector("[data-copied], [data-choosing]");
+  const reading = (element) => selecting(element) || element.querySelector("[data-copied], [data-choosing], [type=checkbox][form]:checked");
   const isPoll = (event) => event.detail.elt.hasAttribute("data-poll");
 
-  // A list that somebody has open closes when it is swapped.
+  // A list that somebody has open closes when it is swapped, and rows that somebody has selected no longer are.
   document.addEventListener("pointerdown", (event) => {
     const list = event.target.closest("[data-poll] select");
     if (list) list.dataset.choosing = "";

@@ -16,7 +16,7 @@ from notifications.alerts import services as alerts_services
 from tenants.jobs import queue_read, queue_removal
 from tenants.lifecycle import gateway
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region, what_stopped
-from tenants.models.tenants import SendingStatus, Tenant, TenantResource, TenantStage
+from tenants.models.tenants import ResourceKind, SendingStatus, Tenant, TenantResource, TenantStage
 from tenants.resources import services as resources_services
 
 STOPPED = "SES has stopped sending of {tenant}. Without the tenant, the customer could send again."
@@ -27,14 +27,15 @@ class TenantConsequences:
     """What a person sees before deleting a tenant."""
 
     resources: tuple[TenantResource, ...]  # they leave the tenant and remain in SES
-    configuration_set: str  # deleted with it if we created it
+    configuration_set: str  # deleted with it if we created it; "" if another tenant needs it
     in_use: tuple[str, ...]  # domains and others that use the tenant and must be removed first
     held: str = ""  # why a pause or suspension prevents the deletion
 
 
 def consequences(tenant: Tenant) -> TenantConsequences:
     resources = tuple(TenantResource.objects.filter(tenant=tenant))
-    return TenantConsequences(resources, tenant.configuration_set, _users_of(tenant), _held_by_stop(tenant))
+    deleted_set = "" if _is_set_shared(tenant) else tenant.configuration_set
+    return TenantConsequences(resources, deleted_set, _users_of(tenant), _held_by_stop(tenant))
 
 
 def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
@@ -125,12 +126,20 @@ def _remove_associations(tenant: Tenant) -> None:
 
 
 def _delete_set(tenant: Tenant) -> None:
-    """Delete the set only if it has our tag; others may use any other."""
-    if not tenant.configuration_set:
+    """Delete the set only if it has our tag; others may use any other.
+
+    It stays while another tenant has it: the default set of an identity that was transferred, whose mail needs it.
+    """
+    if not tenant.configuration_set or _is_set_shared(tenant):
         return
     with suppress(AwsMissing):
         if (gateway.OURS, tenant.pk) in gateway.get_configuration_set(tenant.configuration_set).tags:
             gateway.delete_configuration_set(tenant.configuration_set)
+
+
+def _is_set_shared(tenant: Tenant) -> bool:
+    same = TenantResource.objects.filter(kind=ResourceKind.CONFIGURATION_SET, name=tenant.configuration_set)
+    return same.filter(tenant__region=tenant.region, wanted=True).exclude(tenant=tenant).exists()
 
 
 @transaction.atomic

@@ -45,6 +45,16 @@ def test_the_same_form_sent_twice_creates_one_customer() -> None:
     assert logged_changes() == ["customer.created", "tenant.added"]
 
 
+def test_the_form_of_a_customer_that_was_deleted_creates_no_other_with_its_history(settings: Settings) -> None:
+    settings.TENANT_FOR_NEW_CUSTOMERS = False
+    sam, chosen = make_staff(), "cus_" + "0" * 20
+    first = create_customer(name="Acme", owner=None, actor=sam, customer_id=chosen)
+    delete_customer(customer=first, actor=make_staff(Role.ADMIN))
+    with pytest.raises(Refused, match="Reload the form"):
+        create_customer(name="Other Ltd", owner=None, actor=sam, customer_id=chosen)
+    assert not Customer.objects.exists()
+
+
 def test_a_new_customer_gets_a_tenant_used_by_its_sends() -> None:
     customer = create_customer(name="Acme", owner=make_user(), actor=None)
     tenant = tenant_of(customer)
@@ -178,6 +188,12 @@ def test_the_last_owner_cannot_be_removed_or_demoted_or_leave(acme: Customer, al
     with pytest.raises(Refused, match="alice@acme.example is the last owner of Acme. Make another member an owner"):
         attempts[how]()
     assert membership_of(alice).role == MemberRole.OWNER
+
+
+def test_the_last_owner_beside_disabled_people_is_told_to_invite_another(acme: Customer, alice: User) -> None:
+    make_member(acme, is_active=False)
+    with pytest.raises(Refused, match="Invite another owner first, or ask support"):
+        leave(membership=membership_of(alice))
 
 
 # --- people ------------------------------------------------------------------------------------------------------

@@ -3,11 +3,18 @@
 import re
 
 import pytest
+from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from accounts.roles import Role
+from operations.models import DriftCheck
+from receipt_rules.models.runs import PendingChange
 from tests.browser.axe import assert_accessible
 from tests.browser.people import PASSWORD, sign_in
-from tests.factories import make_customer, make_member
+from tests.factories import make_customer, make_member, make_staff
+from tests.operations.factories import make_difference
+from tests.receipt_rules.factories import make_verified
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 ALICE, BOB = "alice@acme.example", "bob@other.example"
@@ -41,6 +48,36 @@ def test_the_input_is_back_after_the_sign_in(browser_page: Page) -> None:
     expect(browser_page.locator("#people").get_by_text("Invitation sent to carol@acme.example")).to_be_visible()
     browser_page.reload()
     expect(browser_page.get_by_label("Email address")).to_have_value("")
+
+
+def test_what_was_typed_is_back_after_a_poll_met_the_end_of_the_session(browser_page: Page) -> None:
+    acme = make_customer("Acme")
+    make_member(acme, email=ALICE)
+    domain = make_verified("shop.com", customer=acme)
+    PendingChange.objects.create(customer=acme, changed_at=timezone.now(), domains=[domain.pk])
+    sign_in(browser_page, ALICE)
+    browser_page.goto(reverse("receipt_rules:domain", args=[domain.pk]))
+    browser_page.get_by_label("Address", exact=True).fill("billing")
+    browser_page.context.clear_cookies(name="sessionid")
+    browser_page.evaluate("htmx.trigger('#inbound', 'resume')")
+    expect(browser_page.get_by_text("You were signed out. Sign in to continue.")).to_be_visible()
+    sign_in_again(browser_page, ALICE)
+    expect(browser_page.get_by_label("Address", exact=True)).to_have_value("billing")
+
+
+def test_selected_rows_of_a_list_stay_selected_while_it_polls(browser_page: Page) -> None:
+    olga = make_staff(Role.OPERATOR)
+    make_difference(make_customer("Acme"))
+    DriftCheck.objects.create(region="eu-west-1", area="tenants", asked_at=timezone.now())
+    sign_in(browser_page, olga.email)
+    browser_page.goto(reverse("operations:differences"))
+    row = browser_page.get_by_role("checkbox")
+    browser_page.evaluate("htmx.trigger('#live', 'resume')")
+    row.check()
+    make_difference(make_customer("Other"), key="another")
+    browser_page.evaluate("htmx.trigger('#live', 'resume')")
+    browser_page.wait_for_timeout(1_000)
+    expect(row).to_be_checked()
 
 
 def test_another_person_who_signs_in_sees_nothing_of_it(browser_page: Page) -> None:

@@ -89,7 +89,9 @@ def test_a_link_that_has_ended_says_why(acme: Customer, alice: User, column: str
 def test_an_unknown_link_is_404() -> None:
     response = Client().get(url("accept", "made-up"))
     assert response.status_code == 404
-    assert "This link isn't valid." in text(response)
+    assert "This link isn't valid. Copy the whole link from the email. If it is whole, the organisation" in text(
+        response
+    )
 
 
 def all_responses(acme: Customer, alice: User) -> Iterator[HttpResponse]:

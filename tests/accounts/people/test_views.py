@@ -2,10 +2,12 @@
 
 import re
 import time
+from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY, format_hotp_value, hotp_value
+from django.core import mail
 from django.db import connection
 from django.db.utils import IntegrityError
 from django.template.loader import render_to_string
@@ -14,8 +16,12 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.models.people import MemberRole, User
+from accounts.people import services as people_services
 from accounts.people.forms import SignInForm
+from accounts.roles import Role
 from audit.models import Change
+from inbound_admin.lib.errors import Refused
+from tests.factories import make_staff, make_user
 from tests.tenants.pages import PASSWORD, signed_in, text, url
 
 pytestmark = pytest.mark.django_db
@@ -71,6 +77,18 @@ def test_the_only_address_cannot_be_removed_but_a_second_one_can(alice: User) ->
     assert "Remove second@acme.example" in added
 
 
+def test_nobody_signs_in_with_an_address_that_is_unconfirmed_and_not_theirs_yet() -> None:
+    bob = make_user()  # as an import creates a person: without a confirmed address
+    client = signed_in(bob)
+    client.post(reverse("account_email"), {"email": "ceo@victim.com", "action_add": ""})
+    refused = client.post(reverse("account_email"), {"email": "ceo@victim.com", "action_primary": ""})
+    assert "Confirm ceo@victim.com first, with the link we sent there." in text(refused)
+    bob.refresh_from_db()
+    assert bob.email != "ceo@victim.com"
+    ceo, is_new = people_services.import_person(email="ceo@victim.com", name="", actor=None, because="", bulk_id="")
+    assert (ceo == bob, is_new) == (False, True)
+
+
 def test_the_password_confirmation_shows_our_text(alice: User) -> None:
     client = signed_in(alice)
     page = text(client.get(reverse("account_reauthenticate")))
@@ -83,6 +101,28 @@ def test_a_disabled_account_is_referred_to_support() -> None:
     page = text(Client().get(reverse("account_inactive")))
     assert "This account is disabled" in page
     assert "Contact support" in page
+
+
+def test_a_password_link_of_a_disabled_account_saves_nothing(alice: User) -> None:
+    Client().post(reverse("account_reset_password"), {"email": alice.email})
+    found = re.search(r"(/accounts/password/reset/key/\S+)", str(mail.outbox[-1].body))
+    assert found
+    people_services.disable(person=alice, actor=make_staff(Role.ADMIN))
+    client = Client()
+    form = client.get(found[1], follow=True).redirect_chain[-1][0]
+    page = text(client.post(form, {"password1": PASSWORD, "password2": PASSWORD}))
+    assert "This account is disabled. Contact support." in page
+    alice.refresh_from_db()
+    assert not alice.check_password(PASSWORD)
+
+
+def test_too_many_requests_for_password_links_are_answered_by_a_page_of_ours(alice: User) -> None:
+    client = Client()
+    answers = [client.post(reverse("account_reset_password"), {"email": alice.email}) for _ in range(6)]
+    assert answers[-1].status_code == 429
+    page = text(answers[-1])
+    assert "Too many requests" in page
+    assert f'href="{reverse("account_login")}"' in page
 
 
 def test_an_unknown_theme_is_refused(alice: User) -> None:
@@ -157,6 +197,17 @@ def test_a_newcomer_can_sign_in_after_verifying_the_address() -> None:
     EmailAddress.objects.update(verified=True)
     client.post(reverse("account_login"), login)
     assert client.get(url("account")).status_code == 200
+
+
+@pytest.mark.usefixtures("open_sign_up")
+def test_an_import_gives_nothing_to_a_newcomer_who_has_not_confirmed_the_address() -> None:
+    Client().post(reverse("account_signup"), NEWCOMER)
+    newcomer = User.objects.get()
+    given: dict[str, Any] = {"email": "Dora@new.example", "name": "", "actor": None, "because": "", "bulk_id": ""}
+    with pytest.raises(Refused, match="dora@new.example signed up here, but hasn't confirmed the address."):
+        people_services.import_person(**given)
+    EmailAddress.objects.filter(user=newcomer).update(verified=True)
+    assert people_services.import_person(**given) == (newcomer, False)
 
 
 @pytest.mark.usefixtures("open_sign_up")

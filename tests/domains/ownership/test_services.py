@@ -40,6 +40,7 @@ from tests.domains.factories import (
     waiting_jobs,
 )
 from tests.factories import make_customer, make_staff, make_user
+from tests.notifications.factories import prefer
 
 pytestmark = pytest.mark.django_db
 
@@ -322,13 +323,16 @@ def test_an_approved_domain_that_is_set_up_no_longer_waits_for_a_lookup(sandbox:
 
 def test_a_transferred_domain_no_longer_belongs_to_alice(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
     domain = mark_as_proven(set_up_domain(sandbox, "shop.com", customer=alice))
+    prefer(alice.members.get(), by_mail="off")  # it is always sent
     overrides_services.transfer(domain=domain, to=bob, because="Sold", actor=make_user())
     email_services.send_due(now=timezone.now())
     sent = {message.to[0]: f"{message.subject} {message.body}" for message in mail.outbox}
     assert sorted(sent) == ["alice@alice.example", "bob@bob.example"]
     to_alice, to_bob = sent["alice@alice.example"], sent["bob@bob.example"]
     assert "Bob" not in to_alice
+    assert "Mail received before is still delivered to your endpoints" in to_alice
     assert "Alice" not in to_bob
+    assert "only stored until you choose endpoints" in to_bob
     with pytest.raises(Refused) as refused:
         preflight_services.add(text="shop.com", customer=alice, actor=None)
     assert "Bob" not in str(refused.value)

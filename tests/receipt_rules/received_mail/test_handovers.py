@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models.people import Customer
@@ -15,6 +17,7 @@ from domains.overrides.services import transfer
 from inbound_admin.lib.errors import Refused
 from notifications.models.alerts import Alert
 from receipt_rules.addresses.services import remove_all
+from receipt_rules.endpoints.services import remove_endpoint
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
@@ -109,6 +112,42 @@ def test_a_former_holder_without_the_endpoint_reads_what_happened_and_is_told_on
     assert (alert.person, row.problem in alert.why) == (owner, True)
     with pytest.raises(Refused, match="the endpoint of that time is inactive or deleted"):
         redelivery_endpoint(row)
+
+
+@pytest.mark.parametrize("loss", ["transferred", "deleted"])
+def test_an_endpoint_stays_while_mail_of_a_lost_domain_can_go_nowhere_else(
+    shop: Domain, alices: Customer, bobs: Customer, desk: Endpoint, clock: time_machine.Traveller, loss: str
+) -> None:
+    clock.shift(60)
+    came = timezone.now()
+    attempt(came)
+    clock.shift(60)
+    if loss == "transferred":
+        move(shop, bobs)
+    else:
+        remove_all(domain=shop, actor=None)
+        shop.delete()
+    with pytest.raises(Refused, match="1 message isn’t delivered yet"):
+        remove_endpoint(endpoint=desk, actor=None)
+    assert attempt(came).endpoint == desk
+    client = Client()
+    client.force_login(make_member(alices))
+    page = client.get(reverse("receipt_rules:endpoint", args=[desk.pk])).text
+    assert "1 message isn’t delivered yet" in page
+    assert 'value="remove"' not in page
+    assert attempt(came, outcome="delivered").endpoint == desk
+    remove_endpoint(endpoint=desk, actor=None)
+
+
+def test_an_endpoint_whose_failed_mail_goes_to_the_addresss_new_endpoint_can_be_removed(
+    shop: Domain, alices: Customer, desk: Endpoint, clock: time_machine.Traveller
+) -> None:
+    clock.shift(60)
+    came = timezone.now()
+    attempt(came)
+    Address.objects.update(endpoint=(other := make_endpoint(alices)))
+    remove_endpoint(endpoint=desk, actor=None)
+    assert attempt(came).endpoint == other
 
 
 def test_a_former_holder_whose_receiving_is_stopped_gets_nothing(

@@ -12,6 +12,7 @@ from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import GONE
 from tenants.models.tenants import Tenant, TenantResource, TenantStage
 from tenants.policy import services as policy_services
+from tenants.resources import services as resources_services
 from tenants.status import services as status_services
 from tenants.status.core import TenantStatus
 from tests.domains.factories import make_domain
@@ -51,6 +52,18 @@ def test_a_tenant_is_deleted_with_its_associations_and_our_configuration_set(san
     asked, deleted = Change.objects.filter(what__startswith="tenant.delete").order_by("pk")
     assert (asked.actor_kind, deleted.actor_kind) == ("person", "worker")
     assert deleted.before == {"tenant": tenant.name, "customer": tenant.customer.name}
+
+
+def test_a_set_that_a_transferred_identity_took_along_stays_for_its_new_tenant(sandbox: Sandbox) -> None:
+    alices, bobs = set_up_tenant(make_customer("Alice")), set_up_tenant(make_customer("Bob"))
+    ses, name = aws.client("sesv2"), alices.configuration_set
+    ses.create_email_identity(EmailIdentity="shop.com", ConfigurationSetName=name)
+    resources_services.request_association(tenant=bobs, arn=aws.identity_arn("shop.com"))
+    resources_services.apply_associations(tenant_id=bobs.pk)
+    assert TenantResource.objects.filter(tenant=bobs, name=name).exists()
+    delete(alices)
+    deletion_services.delete_in_ses(tenant_id=alices.pk)
+    assert name in configuration_set_names(), "SES rejects what Bob sends without it"
 
 
 def test_the_configuration_set_of_an_adopted_tenant_is_kept(sandbox: Sandbox) -> None:
