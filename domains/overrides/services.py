@@ -27,7 +27,7 @@ from domains.models.record_checks import RecordCheck
 from domains.ownership.services import (
     handover_shown,
     holder_changed,
-    lock_zone,
+    lock_names,
     notify_owners,
     tenure_ended,
     withdraw_warning,
@@ -285,7 +285,7 @@ def transfer(
     because = require_reason(because, "Enter the reason for the transfer.")
     arn = identity_services.identity_arn_for(domain, tenant_of(to))
     with transaction.atomic():
-        lock_zone(domain.parsed)  # the new customer adds no domain of this name meanwhile
+        lock_names(domain.parsed)  # the new customer adds no domain of this name meanwhile
         locked = _locked(domain)
         before = locked.customer
         _refuse_transfer(locked, to)
