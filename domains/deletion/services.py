@@ -84,7 +84,7 @@ def mark_for_deletion(
     Raises Refused for a wrong name, while subdomains exist, while the domain is on hold, and while something receives
     mail.
     """
-    locked = Domain.objects.select_for_update().get(pk=domain.pk)
+    locked = Domain.locked(domain.pk)
     refuse_deletion(domain=locked, typed_name=typed_name)
     if locked.stage == Stage.DELETING:
         return True

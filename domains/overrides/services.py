@@ -35,7 +35,6 @@ from domains.ownership.services import (
 from domains.records.core import EXPECTABLE, parse_expected_host
 from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
-from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.moments import minute_in_utc
 from inbound_admin.lib.seen import refuse_if_changed
@@ -343,7 +342,7 @@ def _record(what: str, domain: Domain, actor: User | None, because: str = "", bu
 
 
 def _locked(domain: Domain) -> Domain:
-    return lock_row(Domain.objects.select_for_update(of=("self",)).select_related("customer"), domain.pk)
+    return Domain.locked(domain.pk, "customer")
 
 
 @transaction.atomic

@@ -27,7 +27,6 @@ from domains.sharing import selectors
 from domains.sharing.core import MailedRecord, RecordsLetter, ShareLinkState, browser_of, network_of
 from domains.sharing.selectors import SharedPage, links_made_by, requester_of, shared_page, token_of
 from inbound_admin.lib import slow_work
-from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
 from inbound_admin.lib.mail_addresses import plain_address
 from inbound_admin.lib.mail_limits import take_turn, take_unsolicited_turn
@@ -43,7 +42,7 @@ MOST_VISITS = 200  # rows per link; later visitors are counted in one shared row
 @transaction.atomic
 def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None = None) -> ShareLink:
     """Create a link that is valid for so many days. Raises Refused."""
-    locked = lock_row(Domain.objects.select_for_update(no_key=True), domain.pk)
+    locked = Domain.locked(domain.pk, no_key=True)
     refuse_moved(locked, domain)
     link = _create_link(locked, actor, days, meant_for=meant_for)
     after = {"link": str(link), "until": link.expires_at.isoformat(timespec="seconds")}
@@ -54,7 +53,7 @@ def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None
 @transaction.atomic
 def link_to_mail(*, domain: Domain, actor: User, to: str) -> ShareLink:
     """Return the link to email to this recipient: their open one, or a new one. Raises Refused."""
-    locked = lock_row(Domain.objects.select_for_update(no_key=True), domain.pk)
+    locked = Domain.locked(domain.pk, no_key=True)
     refuse_moved(locked, domain)
     link = selectors.open_links(locked, timezone.now()).filter(mailed_to=to).first()
     link = _extend(link) if link else _create_link(locked, actor, None, meant_for=to[:100], mailed_to=to)
@@ -84,7 +83,7 @@ def _create_link(locked: Domain, actor: User, days: int | None, **fields: str) -
 @transaction.atomic
 def revoke(*, link: ShareLink, actor: User) -> None:
     """Withdraw the link at once. No effect if it is already withdrawn."""
-    locked = lock_row(ShareLink.objects.select_for_update(of=("self",)).select_related("domain"), link.pk)
+    locked = ShareLink.locked(link.pk, "domain")
     if locked.revoked_at is not None:
         return
     locked.revoked_at = timezone.now()
@@ -106,7 +105,7 @@ def revoke_made_by(*, person: User, customer: Customer, actor: User) -> int:
 @transaction.atomic
 def record_visit(*, link: ShareLink, address: str, user_agent: str, checked: bool = False, now: datetime) -> None:
     """Record a visit: one row per stay, with the number of views and checks. Raises DeletedMeanwhile."""
-    lock_row(ShareLink.objects.select_for_update(no_key=True), link.pk)
+    ShareLink.locked(link.pk, no_key=True)
     whose = {"address": network_of(address), "browser": browser_of(user_agent)}
     stay = link.visits.filter(last_at__gt=now - ONE_STAY, **whose).first()
     if stay is None and link.visits.count() >= MOST_VISITS:

@@ -123,7 +123,7 @@ def _record_success(delivery: Delivery, made: Attempt) -> None:
 
 def _record_failure(delivery: Delivery, made: Attempt) -> None:
     ended = made.finished_at or made.started_at
-    target = WebhookTarget.objects.select_for_update(of=("self",)).get(pk=delivery.target_id)
+    target = WebhookTarget.locked(delivery.target_id)
     target.failing_since = target.failing_since or made.started_at
     target.save(update_fields=("failing_since",))
     log.info("webhook not delivered", delivery=delivery.pk, target=target.pk, problem=made.problem)

@@ -340,7 +340,7 @@ def _turn(migration: Migration, actor: User | None, moves: dict[MigrationState, 
 
 def _locked(migration: Migration, actor: User | None) -> Migration:
     _require_permission(actor)
-    return Migration.objects.select_for_update(of=("self",)).get(pk=migration.pk)
+    return Migration.locked(migration.pk)
 
 
 def _require_permission(actor: User | None) -> None:

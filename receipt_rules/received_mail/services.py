@@ -297,7 +297,7 @@ def decide_owner(*, mail: ReceivedMail, customer: Customer, because: str, actor:
     if not (because := because.strip()):
         raise Refused("Enter the reason for the decision.")
     with transaction.atomic():
-        locked = ReceivedMail.objects.select_for_update(of=("self",)).get(pk=mail.pk)
+        locked = ReceivedMail.locked(mail.pk)
         if locked.customer_id is not None:
             raise Refused("The message belongs to a customer already. Reload the page.", code="DECIDED")
         if customer.pk not in owner_choices(locked):
