@@ -21,7 +21,7 @@ from operations.batches.core import BatchKind
 from operations.domain_actions import services
 from operations.domain_actions.core import MOST
 from operations.domain_actions.forms import NamesForm, WordsForm
-from operations.domain_actions.selectors import PredictedResult, kinds_for, predict
+from operations.domain_actions.selectors import PredictedResult, in_order, kinds_for, predict
 from operations.pause.services import MOST_TENANTS
 from tenants.lifecycle.selectors import sees_tenants, tenants_for_staff
 
@@ -76,7 +76,7 @@ def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> Http
         try:
             refuse_if_changed(request.POST.get("seen", ""), _shown(kind, works))
             started = batches_services.start(
-                kind=kind, items=services.items_of(works), words=form.words, actor=request.user
+                kind=kind, items=services.items_of(in_order(kind, works)), words=form.words, actor=request.user
             )
         except Refused as refused:
             form.add_error(None, str(refused))
