@@ -1,4 +1,4 @@
-"""Share links for people without an account who manage a domain's DNS: create, withdraw, visit, and check."""
+"""Share links for people without an account who manage a domain's DNS: create, revoke, visit, and check."""
 
 from datetime import datetime, timedelta
 from smtplib import SMTPException
@@ -76,13 +76,13 @@ def _create_link(locked: Domain, actor: User, days: int | None, **fields: str) -
     if not 1 <= days <= LONGEST_DAYS:
         raise Refused(f"Choose between 1 and {LONGEST_DAYS} days.")
     if selectors.open_links(locked, now).count() >= MOST_OPEN:
-        raise Refused(f"This domain already has {MOST_OPEN} active links. Withdraw one first.")
+        raise Refused(f"This domain already has {MOST_OPEN} active links. Revoke one first.")
     return ShareLink.objects.create(domain=locked, created_by=actor, expires_at=now + timedelta(days=days), **fields)
 
 
 @transaction.atomic
 def revoke(*, link: ShareLink, actor: User) -> None:
-    """Withdraw the link at once. No effect if it is already withdrawn."""
+    """Revoke the link at once. No effect if it is already revoked."""
     locked = ShareLink.locked(link.pk, "domain")
     if locked.revoked_at is not None:
         return
@@ -95,7 +95,7 @@ def revoke(*, link: ShareLink, actor: User) -> None:
 
 @transaction.atomic
 def revoke_made_by(*, person: User, customer: Customer, actor: User) -> int:
-    """Withdraw the links to the customer's domains that a person made; return how many."""
+    """Revoke the links to the customer's domains that a person made; return how many."""
     links = list(links_made_by(person, customer))
     for link in links:
         revoke(link=link, actor=actor)

@@ -96,7 +96,7 @@ class RequestedRemoval:
 class _Wait:
     """Why a removal waits. `for_customer`: a different text for customers.
 
-    `soon`: the worker itself ends the wait. `of_another`: the end of another removal does, which says what it waits for.
+    `soon`: the worker itself ends the wait. `of_another`: another removal does, which has its own alert.
     """
 
     why: str
