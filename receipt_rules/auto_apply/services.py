@@ -286,6 +286,7 @@ def is_stopped(customer: Customer) -> bool:
 def _set_stopped(customer: Customer, because: str, actor: User | None, bulk_id: str, *, is_stopped: bool) -> None:
     require(actor, "tenants.pause_tenant", "Only Trust & Safety can stop and resume a customer's receiving.")
     Customer.locked(customer.pk)
+    pause_services.lock_tenants(customer=customer)  # before the stop, as `_mark_applied`
     row = ReceivingStop.objects.filter(customer=customer).first()
     was = row is not None and row.is_stopped
     if was == is_stopped:

@@ -105,7 +105,7 @@ def resend_confirmations(*, endpoint: Endpoint, actor: User | None) -> int:
             asked_times__lt=MOST_TIMES,
             asked_at__lt=timezone.now() - AGAIN_AFTER,
         )
-        found = list(rows)
+        found = list(rows.order_by("pk"))
         for row in found:
             row.due_at = timezone.now()
             row.save(update_fields=("due_at",))
