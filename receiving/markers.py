@@ -121,7 +121,7 @@ def _mark(arrival: Arrival, recipient: str) -> str:
 
 
 def _former_mark(message_id: str, recipient: str, endpoint_id: str) -> str:
-    """Return the mark of an older function, which has one for each endpoint: it may have begun, or may end, the work."""
+    """Return the mark of an older function, which has one for each endpoint: it may have begun the work, or end it."""
     return f"{FOLDER}delivered/{_name(message_id, recipient, endpoint_id)}"
 
 

@@ -55,9 +55,7 @@ def test_an_address_that_was_turned_on_since_the_first_approval_goes_on_receivin
     assert "would be different now" in proposed.problem
 
 
-def test_what_others_asked_for_since_the_first_approval_waits_for_a_plan_of_its_own(
-    proposed: Run, second: User
-) -> None:
+def test_what_others_asked_for_since_the_first_approval_waits_for_another_plan(proposed: Run, second: User) -> None:
     make_address("x@other.com", make_verified("other.com"))
     CatchAll.objects.create(domain=Domain.objects.get(name="shop.com"), subdomains=True)
     runs_services.confirm(run=proposed, actor=second)
