@@ -10,7 +10,7 @@ from domains.models.domains import Domain
 from notifications.models.alerts import Alert
 from operations.batches import services as batches_services
 from operations.domain_removal import services as removal_services
-from operations.models import Batch
+from operations.models import Batch, DomainRemoval
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member
@@ -78,9 +78,9 @@ def test_a_domain_waits_for_its_subdomain_without_an_alert(alice: Client, sandbo
     Domain.objects.filter(name="eu.gone.com").update(stage="deleting")
     start(alice, names="gone.com", typed="1")
     removal_services.work()
-    domain = Domain.objects.get(name="gone.com")
-    assert removal_services.removal_of(domain).problem == "Waiting until the subdomain eu.gone.com is deleted."
-    assert not Alert.objects.filter(object_id=domain.pk).exists()
+    removal = DomainRemoval.objects.get(domain__name="gone.com")
+    assert removal.problem == "Waiting until the subdomain eu.gone.com is deleted."
+    assert not Alert.objects.filter(object_id=removal.domain_id).exists()
 
 
 def test_a_domain_whose_subdomain_is_kept_is_kept(alice: Client) -> None:
