@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from inbound_admin.lib.ids import new_id
+from inbound_admin.lib.lockable import Lockable
 from operations.batches.core import BatchKind as BatchKind  # noqa: PLC0414  who queries the column finds its values here
 from operations.drift.core import OUTAGES, Decision
 from operations.legacy_import.core import ImportResult as ImportResult  # noqa: PLC0414  who queries the column finds its values here
@@ -35,7 +36,7 @@ class MigrationState(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
-class Migration(models.Model):
+class Migration(Lockable):
     """A selected set of customers that migrate into tenants; a single customer is a set of one."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_migration_id, editable=False)
@@ -162,7 +163,7 @@ class MigrationStep(models.Model):
         return self.sentence
 
 
-class Difference(models.Model):
+class Difference(Lockable):
     """A difference between SES and our rows. One row lasts until the difference ends or changes.
 
     `key` names the subject and the value found, so a further change is another difference without a decision.
@@ -245,7 +246,7 @@ class BatchItemState(models.TextChoices):
     STOPPED = "stopped", "Stopped"
 
 
-class Batch(models.Model):
+class Batch(Lockable):
     """One action on many things, with the same details. All its changes in the log carry its ID."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_batch_id, editable=False)

@@ -94,7 +94,7 @@ def watch_function_key(timestamp: int) -> None:
 @jobs.periodic("receipt_rules.watch", cron="*/10 * * * *")
 def watch_deliveries(timestamp: int) -> None:
     """Every ten minutes: check for lost mail and a failing function, whether the function forwards mail, and which
-    messages wait for a decision of staff. A failed check is repeated next time.
+    messages wait for a decision of staff or for the end of a stop. A failed check is repeated next time.
     """
     try:
         pipeline_services.check_for_lost_mail(now=timezone.now())
@@ -105,6 +105,10 @@ def watch_deliveries(timestamp: int) -> None:
     except AwsProblem as problem:
         log.warning("the function's settings could not be read", problem=str(problem))
     received_mail_services.update_undecided_alert()
+    try:
+        received_mail_services.deliver_resumed()
+    except AwsProblem as problem:
+        log.warning("the function could not be asked to deliver mail from before a resume", problem=str(problem))
 
 
 @jobs.periodic("receipt_rules.probe_domains", cron="* * * * *")

@@ -45,8 +45,12 @@ class Markers:
         return "" if former is None else endpoint_id
 
     def mark_delivered(self, arrival: Arrival, recipient: str, endpoint_id: str) -> None:
-        """Store which endpoint accepted it, also for a redelivery: of it, Lambda repeats the event as well."""
-        for key in {_mark(replace(arrival, is_again=False), recipient), _mark(arrival, recipient)}:
+        """Store which endpoint accepted it, also for a redelivery: of it, Lambda repeats the event as well.
+
+        The mark of an older function is for a retry that it handles: while the function is updated, or set back.
+        """
+        keys = {_mark(replace(arrival, is_again=False), recipient), _mark(arrival, recipient)}
+        for key in sorted(keys | {_former_mark(arrival.message_id, recipient, endpoint_id)}):
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=endpoint_id.encode())
 
     def _read_if_any(self, key: str) -> bytes | None:
@@ -117,7 +121,7 @@ def _mark(arrival: Arrival, recipient: str) -> str:
 
 
 def _former_mark(message_id: str, recipient: str, endpoint_id: str) -> str:
-    """Return the mark of an older function, which wrote one for each endpoint: its messages may still be retried."""
+    """Return the mark of an older function, which has one for each endpoint: it may have begun the work, or end it."""
     return f"{FOLDER}delivered/{_name(message_id, recipient, endpoint_id)}"
 
 

@@ -97,6 +97,19 @@ def test_an_exception_named_in_a_docstring_exists() -> None:
     assert {each for each in promised if each[0] not in names} == set()
 
 
+def test_a_row_is_locked_by_a_function_that_refuses_what_was_deleted_meanwhile() -> None:
+    """`.get()` of a row that another transaction deletes raises DoesNotExist, which is no refusal that a page shows."""
+    gets = {
+        f"{module.name}:{node.lineno}"
+        for module in modules(*PRODUCT)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get"
+        for inner in ast.walk(node.func.value)
+        if isinstance(inner, ast.Attribute) and inner.attr == "select_for_update"
+    }
+    assert gets == set()
+
+
 def test_modules_that_exceed_a_limit_are_reported() -> None:
     """The measurements themselves, on a package that exceeds each limit."""
     tall = "def tall():\n" + "    x = 1\n" * 31

@@ -81,7 +81,7 @@ def create_api_key(
 @transaction.atomic
 def revoke_api_key(*, key: ApiKey, actor: User | None) -> None:
     """Revoke the key, effective from the next call. Revoking it again changes nothing."""
-    locked = ApiKey.objects.select_for_update(of=("self",)).select_related("user").get(pk=key.pk)
+    locked = ApiKey.locked(key.pk, "user")
     if locked.revoked_at is not None:
         return
     locked.revoked_at = timezone.now()

@@ -135,7 +135,7 @@ def invite(*, customer: Customer, email: str, role: MemberRole, actor: User, sit
 @transaction.atomic
 def revoke_invitation(*, invitation: Invitation, actor: User | None) -> None:
     """Revoke the link. Raises Refused if it was already used."""
-    locked = Invitation.objects.select_for_update(of=("self",)).select_related("customer").get(pk=invitation.pk)
+    locked = Invitation.locked(invitation.pk, "customer")
     require_manager(locked.customer, actor)
     if locked.state is InvitationState.ACCEPTED:
         raise Refused(f"{locked.email} has already accepted. Remove the member instead.", code="INVITATION_USED")

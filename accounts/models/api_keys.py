@@ -7,13 +7,14 @@ from django.utils import timezone
 
 from accounts.api_keys.core import KeyState, Scope, key_state
 from inbound_admin.lib.ids import new_id
+from inbound_admin.lib.lockable import Lockable
 
 
 def new_key_id() -> str:
     return new_id("key")
 
 
-class ApiKey(models.Model):
+class ApiKey(Lockable):
     """Lets a program act as its user. The secret is shown once and stored as a hash."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_key_id, editable=False)

@@ -11,9 +11,9 @@ from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
 from accounts.members.core import InvitationState, state_at
-from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.ids import new_id
+from inbound_admin.lib.lockable import Lockable
 
 
 def new_customer_id() -> str:
@@ -44,7 +44,7 @@ class Density(models.TextChoices):
     COMPACT = "compact", "Compact"
 
 
-class User(AbstractUser):
+class User(Lockable, AbstractUser):
     username = None  # type: ignore[assignment]  # people sign in by email address
     email = models.EmailField("email address", unique=True)
     theme = models.CharField(max_length=10, choices=Theme.choices, default=Theme.SYSTEM)
@@ -97,7 +97,7 @@ class User(AbstractUser):
         return super().get_all_permissions(obj) if self.staff_rights else set()
 
 
-class Customer(models.Model):
+class Customer(Lockable):
     """An organisation. It owns domains; people have memberships."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_customer_id, editable=False)
@@ -117,9 +117,9 @@ class Customer(models.Model):
         return self.name
 
     @classmethod
-    def locked(cls, pk: str) -> Self:
-        """Return the row, locked until the transaction ends. Raises DeletedMeanwhile."""
-        return lock_row(cls.objects.select_for_update(no_key=True), pk)
+    def locked(cls, pk: object, *related: str, no_key: bool = True) -> Self:
+        """Return the row as `Lockable`. Raises DeletedMeanwhile."""
+        return super().locked(pk, *related, no_key=no_key)
 
 
 class MemberRole(models.TextChoices):
@@ -148,7 +148,7 @@ class Membership(models.Model):
         return self.role == MemberRole.OWNER
 
 
-class Invitation(models.Model):
+class Invitation(Lockable):
     """A link to join a customer. The link's secret is stored as a hash."""
 
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="invitations")

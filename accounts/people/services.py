@@ -99,7 +99,7 @@ def change_account(
 
     Raises ChangedMeanwhile.
     """
-    locked = User.objects.select_for_update(no_key=True).get(pk=person.pk)
+    locked = User.locked(person.pk, no_key=True)
     before = shown_account(locked)
     if name is not None and (plain := plain_name(name)[:LONGEST_NAME]) != locked.get_full_name():
         locked.first_name, locked.last_name = plain, ""
@@ -176,7 +176,7 @@ def send_password_link(*, person: User, actor: User, request: HttpRequest) -> No
 
 @transaction.atomic
 def _set_active(person: User, actor: User, *, active: bool) -> None:
-    locked = User.objects.select_for_update(no_key=True).get(pk=person.pk)
+    locked = User.locked(person.pk, no_key=True)
     _may_decide(actor, locked)
     if locked.is_active == active:
         return

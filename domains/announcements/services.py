@@ -23,7 +23,6 @@ from domains.domain_list.selectors import domain_subject
 from domains.models.domains import Domain, VerifiedNotice
 from domains.ownership.selectors import refuse_moved
 from domains.records.core import Record
-from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import Refused
 from notifications.alerts import services as alerts_services
 from notifications.events import services as events_services
@@ -154,7 +153,7 @@ def set_notice(*, domain: Domain, person: User, wanted: bool) -> None:
 
     Raises Refused if the domain is already verified, ChangedMeanwhile and DeletedMeanwhile.
     """
-    locked = lock_row(Domain.objects.select_for_update(no_key=True), domain.pk)
+    locked = Domain.locked(domain.pk, no_key=True)
     refuse_moved(locked, domain)
     before = _notices(locked, person).exists()
     if before == wanted:

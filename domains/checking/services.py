@@ -261,7 +261,8 @@ def _save(
 ) -> None:
     """Save nothing if the domain was deleted, held or changed during the check, or if a newer check has been saved."""
     if domain.proven_at is None:
-        ownership_services.lock_zone(domain.parsed)
+        lock = ownership_services.lock_names if proof is Standing.OWN else ownership_services.lock_zone
+        lock(domain.parsed)
     ready = Domain.objects.filter(pk=domain.pk, stage=Stage.READY, held_at=None)
     locked = ready.select_for_update(of=("self",)).select_related("customer").first()
     if locked is None:

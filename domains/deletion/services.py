@@ -7,6 +7,7 @@ then the identity and the row stay, so that nobody else can hold the name while 
 from dataclasses import dataclass
 
 from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db.models import QuerySet
 from django.db.models.deletion import Collector, ProtectedError
 from django.utils import timezone
 
@@ -38,20 +39,16 @@ class RemainingRecord:
 
 @dataclass(frozen=True)
 class IdentityConsequences:
-    """What a person confirms before a domain is deleted. `only_waits`: all its subdomains are being deleted already."""
+    """What a person confirms before a domain is deleted. `sub_domains`: those that must be deleted first."""
 
     records: tuple[RemainingRecord, ...]
     sub_domains: tuple[str, ...]
     in_use: tuple[str, ...]  # what still receives mail at it, and must be removed first
-    only_waits: bool = False
 
 
 def consequences(domain: Domain) -> IdentityConsequences:
-    below = _sub_domains(domain)
-    only_waits = bool(below) and all(sub.stage == Stage.DELETING for sub in below)
-    return IdentityConsequences(
-        _remaining_records(domain), tuple(str(sub) for sub in below), _in_use(domain), only_waits
-    )
+    below = _sub_domains(domain).exclude(stage=Stage.DELETING)
+    return IdentityConsequences(_remaining_records(domain), tuple(str(sub) for sub in below), _in_use(domain))
 
 
 def _remaining_records(domain: Domain) -> tuple[RemainingRecord, ...]:
@@ -81,10 +78,10 @@ def mark_for_deletion(
     """Mark the domain for deletion, so that nothing can be added. Return False if nothing is left to do: an unproven
     claim is deleted at once.
 
-    Raises Refused for a wrong name, while subdomains exist, while the domain is on hold, and while something receives
-    mail.
+    Raises Refused for a wrong name, while it has subdomains that aren't being deleted, while the domain is on hold, and
+    while something receives mail.
     """
-    locked = Domain.objects.select_for_update().get(pk=domain.pk)
+    locked = Domain.locked(domain.pk)
     refuse_deletion(domain=locked, typed_name=typed_name)
     if locked.stage == Stage.DELETING:
         return True
@@ -112,14 +109,12 @@ def confirm_routes_removed(*, domain_id: str) -> None:
 
 
 def refuse_deletion(*, domain: Domain, typed_name: str) -> None:
-    """Raise Refused for a wrong name, while subdomains exist, and while the domain is on hold."""
+    """Raise Refused for a wrong name, while it has subdomains that aren't being deleted, and while it is on hold."""
     if typed_name.strip().rstrip(".").lower() not in {domain.name, domain.parsed.unicode.lower()}:
         raise Refused(f"To delete the domain, type its name: {domain}", code="NAME_NOT_TYPED")
-    if below := _sub_domains(domain):
-        is_done = all(sub.stage == Stage.DELETING for sub in below)
-        asks = "They are being deleted: wait until" if is_done else "Delete those first, because"
-        rest = "they are gone" if is_done else "they may still receive mail"
-        raise Refused(f"{domain} has subdomains here. {asks} {rest}.", code="HAS_SUB_DOMAINS")
+    if _sub_domains(domain).exclude(stage=Stage.DELETING).exists():
+        sentence = f"{domain} has subdomains here. Delete those first, because they may still receive mail."
+        raise Refused(sentence, code="HAS_SUB_DOMAINS")
     if domain.is_held:
         raise Refused("This domain is on hold, so it can't be deleted. Contact support.", code="HELD")
 
@@ -238,5 +233,10 @@ def _in_use(domain: Domain) -> tuple[str, ...]:
     return ()
 
 
-def _sub_domains(domain: Domain) -> list[Domain]:
-    return list(Domain.objects.filter(customer=domain.customer_id, name__endswith=f".{domain.name}").order_by("name"))
+def sub_domain_being_deleted(domain: Domain) -> Domain | None:
+    """Return the first one, for which the deletion of this domain waits."""
+    return _sub_domains(domain).filter(stage=Stage.DELETING).first()
+
+
+def _sub_domains(domain: Domain) -> QuerySet[Domain]:
+    return Domain.objects.filter(customer=domain.customer_id, name__endswith=f".{domain.name}").order_by("name")

@@ -31,6 +31,7 @@ from domains.records.core import (
     records_for,
 )
 from inbound_admin.lib.ids import new_id
+from inbound_admin.lib.lockable import Lockable
 
 
 def new_domain_id() -> str:
@@ -54,7 +55,7 @@ RECEIVING_STATES = [(state.value, state.value) for state in ReceivingState if st
 WISH = ("wanted_by", "wanted_because", "wanted_with_key")
 
 
-class Domain(SesIdentity):
+class Domain(Lockable, SesIdentity):
     id = models.CharField(primary_key=True, max_length=40, default=new_domain_id, editable=False)
     customer = models.ForeignKey("accounts.Customer", on_delete=models.PROTECT, related_name="domains")
     tenant = models.ForeignKey(

@@ -7,13 +7,14 @@ from django.db import models
 
 from domains.sharing.core import ShareLinkState, state_at
 from inbound_admin.lib.ids import new_id
+from inbound_admin.lib.lockable import Lockable
 
 
 def new_share_id() -> str:
     return new_id("shr")
 
 
-class ShareLink(models.Model):
+class ShareLink(Lockable):
     """Its URL has the signed id, so it cannot be forged. The row says whether it still works."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_share_id, editable=False)

@@ -28,14 +28,13 @@ from domains.models.record_checks import RecordCheck
 from domains.ownership.services import (
     handover_shown,
     holder_changed,
-    lock_zone,
+    lock_names,
     tenure_ended,
     withdraw_warning,
 )
 from domains.records.core import EXPECTABLE, parse_expected_host
 from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
-from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.moments import minute_in_utc
 from inbound_admin.lib.seen import refuse_if_changed
@@ -285,7 +284,7 @@ def transfer(
     because = require_reason(because, "Enter the reason for the transfer.")
     arn = identity_services.identity_arn_for(domain, tenant_of(to))
     with transaction.atomic():
-        lock_zone(domain.parsed)  # the new customer adds no domain of this name meanwhile
+        lock_names(domain.parsed)  # the new customer adds no domain of this name meanwhile
         locked = _locked(domain)
         before = locked.customer
         _refuse_transfer(locked, to)
@@ -354,7 +353,7 @@ def _record(what: str, domain: Domain, actor: User | None, because: str = "", bu
 
 
 def _locked(domain: Domain) -> Domain:
-    return lock_row(Domain.objects.select_for_update(of=("self",)).select_related("customer"), domain.pk)
+    return Domain.locked(domain.pk, "customer")
 
 
 @transaction.atomic

@@ -90,6 +90,15 @@ def lock_zone(name: DomainName) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"zone {name.zone}"])
 
 
+def lock_names(name: DomainName) -> None:
+    """Lock the zone, then all domains at, above and below the name in the order of their IDs, whoever has them.
+
+    Call it before a proof or a transfer, which changes several of them: rivals, and the new holder's own.
+    """
+    lock_zone(name)
+    _locked(Domain.objects.filter(Q(name=name.ascii) | below_or_above(name)))
+
+
 def lock_domains(*, of: Iterable[str], customer: Customer) -> None:
     """Lock the customer's domains at and above these names or addresses, as typed, until the transaction ends.
 

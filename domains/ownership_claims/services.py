@@ -178,7 +178,7 @@ def _settle(domain: Domain, *, what: str, actor: User | None, because: str, seen
     """Mark it as proven, so that it can't be displaced and doesn't expire. A claim is set up now. Another domain is set
     up already, or waits for its records.
     """
-    ownership_services.lock_zone(domain.parsed)
+    ownership_services.lock_names(domain.parsed)
     is_claim, after = domain.stage == Stage.CLAIM, {}
     claim = {"stage": Stage.CLAIM, "claim_token": domain.claim_token}
     unclaimed = {"stage__in": (Stage.STARTING, Stage.READY), "proven_at": None}

@@ -1,4 +1,4 @@
-"""Share links for people without an account who manage a domain's DNS: create, withdraw, visit, and check."""
+"""Share links for people without an account who manage a domain's DNS: create, revoke, visit, and check."""
 
 from datetime import datetime, timedelta
 from smtplib import SMTPException
@@ -27,7 +27,6 @@ from domains.sharing import selectors
 from domains.sharing.core import MailedRecord, RecordsLetter, ShareLinkState, browser_of, network_of
 from domains.sharing.selectors import SharedPage, links_made_by, requester_of, shared_page, token_of
 from inbound_admin.lib import slow_work
-from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
 from inbound_admin.lib.mail_addresses import plain_address
 from inbound_admin.lib.mail_names import take_turn, take_unsolicited_turn
@@ -43,7 +42,7 @@ MOST_VISITS = 200  # rows per link; later visitors are counted in one shared row
 @transaction.atomic
 def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None = None) -> ShareLink:
     """Create a link that is valid for so many days. Raises Refused."""
-    locked = lock_row(Domain.objects.select_for_update(no_key=True), domain.pk)
+    locked = Domain.locked(domain.pk, no_key=True)
     refuse_moved(locked, domain)
     link = _create_link(locked, actor, days, meant_for=meant_for)
     after = {"link": str(link), "until": link.expires_at.isoformat(timespec="seconds")}
@@ -54,7 +53,7 @@ def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None
 @transaction.atomic
 def link_to_mail(*, domain: Domain, actor: User, to: str) -> ShareLink:
     """Return the link to email to this recipient: their open one, or a new one. Raises Refused."""
-    locked = lock_row(Domain.objects.select_for_update(no_key=True), domain.pk)
+    locked = Domain.locked(domain.pk, no_key=True)
     refuse_moved(locked, domain)
     link = selectors.open_links(locked, timezone.now()).filter(mailed_to=to).first()
     link = _extend(link) if link else _create_link(locked, actor, None, meant_for=to[:100], mailed_to=to)
@@ -77,14 +76,14 @@ def _create_link(locked: Domain, actor: User, days: int | None, **fields: str) -
     if not 1 <= days <= LONGEST_DAYS:
         raise Refused(f"Choose between 1 and {LONGEST_DAYS} days.")
     if selectors.open_links(locked, now).count() >= MOST_OPEN:
-        raise Refused(f"This domain already has {MOST_OPEN} active links. Withdraw one first.")
+        raise Refused(f"This domain already has {MOST_OPEN} active links. Revoke one first.")
     return ShareLink.objects.create(domain=locked, created_by=actor, expires_at=now + timedelta(days=days), **fields)
 
 
 @transaction.atomic
 def revoke(*, link: ShareLink, actor: User) -> None:
-    """Withdraw the link at once. No effect if it is already withdrawn."""
-    locked = lock_row(ShareLink.objects.select_for_update(of=("self",)).select_related("domain"), link.pk)
+    """Revoke the link at once. No effect if it is already revoked."""
+    locked = ShareLink.locked(link.pk, "domain")
     if locked.revoked_at is not None:
         return
     locked.revoked_at = timezone.now()
@@ -96,7 +95,7 @@ def revoke(*, link: ShareLink, actor: User) -> None:
 
 @transaction.atomic
 def revoke_made_by(*, person: User, customer: Customer, actor: User) -> int:
-    """Withdraw the links to the customer's domains that a person made; return how many."""
+    """Revoke the links to the customer's domains that a person made; return how many."""
     links = list(links_made_by(person, customer))
     for link in links:
         revoke(link=link, actor=actor)
@@ -106,7 +105,7 @@ def revoke_made_by(*, person: User, customer: Customer, actor: User) -> int:
 @transaction.atomic
 def record_visit(*, link: ShareLink, address: str, user_agent: str, checked: bool = False, now: datetime) -> None:
     """Record a visit: one row per stay, with the number of views and checks. Raises DeletedMeanwhile."""
-    lock_row(ShareLink.objects.select_for_update(no_key=True), link.pk)
+    ShareLink.locked(link.pk, no_key=True)
     whose = {"address": network_of(address), "browser": browser_of(user_agent)}
     stay = link.visits.filter(last_at__gt=now - ONE_STAY, **whose).first()
     if stay is None and link.visits.count() >= MOST_VISITS:

@@ -66,7 +66,7 @@ class MailRecordsForm(forms.Form):
 LINKS_SHOWN = 20
 RATES = {"open": "240/m/key", "guess": "30/m/ip"}  # an open page polls up to twenty times a minute
 WHY_NOT = {
-    ShareLinkState.REVOKED: "This link was withdrawn.",
+    ShareLinkState.REVOKED: "This link was revoked.",
     ShareLinkState.EXPIRED: "This link has expired.",
 }
 
@@ -198,7 +198,7 @@ def revoke(request: SignedIn, domain_id: str, link_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     link = get_object_or_404(domain.share_links, pk=link_id)
     services.revoke(link=link, actor=request.user)
-    messages.success(request, "Link withdrawn. It no longer works.")
+    messages.success(request, "Link revoked. It no longer works.")
     return redirect("domains:share", domain.id)
 
 

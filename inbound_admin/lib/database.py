@@ -1,16 +1,12 @@
 """Facts about our own database, and a filter for thousands of values."""
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import BooleanField, F, Func, Model, Q, QuerySet, Value
-
-from inbound_admin.lib.errors import DeletedMeanwhile
-
-Row = TypeVar("Row", bound=Model)
+from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 
 # Settings of the server for each of our connections: PostgreSQL checks whether the client still exists, and ends dead
 # connections. Without this, a machine that loses its network in a transaction holds its locks for two hours, among them
@@ -58,13 +54,6 @@ def sentence_of(error: DatabaseError) -> str:
     if sqlstate_of(error) in UNKNOWN_NAME and (missing := missing_migrations()):
         return f"{missing} migrations are not applied. Run manage.py migrate."
     return ""
-
-
-def lock_row(rows: QuerySet[Row], pk: object) -> Row:
-    """Return the row of a query that locks it. Raises DeletedMeanwhile."""
-    for row in rows.filter(pk=pk):
-        return row
-    raise DeletedMeanwhile
 
 
 def set_keepalive(connection: BaseDatabaseWrapper, **_: Any) -> None:

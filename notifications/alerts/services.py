@@ -362,8 +362,7 @@ def unmute(*, alert: Alert, actor: Any) -> None:
 
 def _set_mute(alert: Alert, until: datetime | None) -> datetime | None:
     """Mute the condition of the alert by this row alone, whichever was muted before. Returns until when it was."""
-    same = _about(alert_subject(alert)).filter(kind=alert.kind, **alert.audience.columns)
-    muted = same.exclude(muted_until=None)
+    muted = _about(alert_subject(alert)).filter(kind=alert.kind, **alert.audience.columns).exclude(muted_until=None)
     before: datetime | None = muted.aggregate(last=Max("muted_until"))["last"]
     muted.exclude(pk=alert.pk).update(muted_until=None)
     alert.muted_until = until
@@ -374,7 +373,7 @@ def _set_mute(alert: Alert, until: datetime | None) -> datetime | None:
 def _locked(alert: Alert, actor: Any) -> Alert:
     if not own_alerts_for(actor).filter(pk=alert.pk).exists():
         raise Refused("Only the people this alert is for can act on it.", code="NOT_ALLOWED")
-    return Alert.objects.select_for_update(of=("self",)).get(pk=alert.pk)
+    return Alert.locked(alert.pk)
 
 
 def _record(what: str, alert: Alert, actor: Any, **sides: Any) -> None:

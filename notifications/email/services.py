@@ -221,7 +221,7 @@ def set_preference(
     """
     if (quiet_from is None) != (quiet_until is None):
         raise Refused("Enter both a start and an end for quiet hours.", code="QUIET_HOURS")
-    get_user_model()._default_manager.select_for_update(no_key=True).get(pk=person.pk)  # two tabs create one row
+    get_user_model().locked(person.pk, no_key=True)  # two tabs create one row
     row = preference_of(person)
     before = shown_preferences(row)
     row.unwanted, row.by_mail, row.digest_at = sorted(set(unwanted)), ByMail(by_mail), digest_at

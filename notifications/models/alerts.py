@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from inbound_admin.lib.ids import new_id
+from inbound_admin.lib.lockable import Lockable
 from notifications.alerts.core import (
     AlertSeverity,
     AlertState,
@@ -30,7 +31,7 @@ SEVERITIES = [(severity.value, severity.value) for severity in AlertSeverity]
 LIVE = (AlertState.SUSPECTED, AlertState.OPEN)
 
 
-class Alert(models.Model):
+class Alert(Lockable):
     """Names its object as text, because it outlives it. One of three columns holds its audience."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_alert_id, editable=False)

@@ -9,6 +9,7 @@ from django.db import models
 
 from inbound_admin.lib import sealed
 from inbound_admin.lib.ids import new_id
+from inbound_admin.lib.lockable import Lockable
 from inbound_admin.lib.redaction import masked_url
 from notifications.events.core import words_for
 from notifications.webhooks.core import Format, WebhookEvent
@@ -69,7 +70,7 @@ class Event(models.Model):
         )
 
 
-class WebhookTarget(models.Model):
+class WebhookTarget(Lockable):
     """Belongs to a customer, a person, or (with neither) to staff. The secret is encrypted and shown once."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_target_id, editable=False)

@@ -273,10 +273,7 @@ def _require(actor: Any, target: WebhookTarget) -> None:
 
 def _locked(target: WebhookTarget, actor: Any) -> WebhookTarget:
     _require(actor, target)
-    try:
-        return WebhookTarget.objects.select_for_update(of=("self",)).get(pk=target.pk)
-    except WebhookTarget.DoesNotExist as error:
-        raise Refused("This webhook was removed.", code="WEBHOOK_GONE") from error
+    return WebhookTarget.locked(target.pk)
 
 
 def _lock_siblings(target: WebhookTarget) -> None:

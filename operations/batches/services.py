@@ -142,7 +142,7 @@ def retry(*, batch: Batch, actor: User | None) -> int:
     _require_permission(kind, actor)
     failed = batch.items.filter(state__in=(BatchItemState.REFUSED, BatchItemState.STOPPED))
     with transaction.atomic():
-        locked = Batch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
+        locked = Batch.locked(batch.pk)
         paused_at = locked.paused_at if locked.items.filter(state=BatchItemState.WAITING).exists() else None
         if again := failed.update(state=BatchItemState.WAITING, problem="", retried_by=actor):
             Batch.objects.filter(pk=batch.pk).update(paused_at=paused_at, ended_at=None)
@@ -158,7 +158,7 @@ def retry(*, batch: Batch, actor: User | None) -> int:
 def pause(*, batch: Batch, actor: User | None) -> None:
     """Start no further item until it is resumed; items in progress finish. Raises Refused if nothing is pending."""
     _require_permission(BatchKind(batch.kind), actor)
-    locked = Batch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
+    locked = Batch.locked(batch.pk)
     if locked.paused_at:
         return
     if not locked.items.filter(state=BatchItemState.WAITING).exists():

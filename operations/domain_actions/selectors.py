@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 from django.db.models import Count, Q, QuerySet
@@ -51,33 +51,49 @@ def predict(kind: BatchKind, named: tuple[DomainLine, ...], *, viewer: User) -> 
     keys = [_plain(each.name) or each.name.lower() for each in named]
     if kind is BatchKind.IMPORT:
         return tuple(_within_quota(_predict_imports(named, keys, viewer), viewer))
-    known, seen, found = _known(named, viewer), set[str](), []
-    for each, key in zip(named, keys, strict=True):
-        is_second = key in seen
-        seen.add(key)
-        found.append(PredictedResult(each, TWICE, works=False) if is_second else _predict_known(kind, each, known))
-    return tuple(found)
+    known, seen, found = _known(named, viewer), set[str](), dict[int, PredictedResult]()
+    for at in sorted(range(len(keys)), key=lambda at: -keys[at].count(".")):  # subdomains first
+        is_second = keys[at] in seen
+        seen.add(keys[at])
+        found[at] = (
+            PredictedResult(named[at], TWICE, works=False) if is_second else _predict_known(kind, named[at], known)
+        )
+        if found[at].works and (domain := found[at].domain):
+            known.chosen.add(domain.pk)
+    return tuple(found[at] for at in range(len(keys)))
+
+
+def in_order(kind: BatchKind, rows: Sequence[PredictedResult]) -> list[PredictedResult]:
+    """Return the rows as a batch works on them: of a deletion, subdomains before the domains above them."""
+    if kind is not BatchKind.DELETE:
+        return list(rows)
+    return sorted(rows, key=lambda row: -row.domain.name.count(".") if row.domain else 0)
 
 
 @dataclass(frozen=True)
 class _Known:
-    """Rows of all named domains, read at once."""
+    """Rows of all named domains, read at once. `names`: by customer, the domains (name, ID) that aren't being deleted.
+
+    `chosen`: the domains (IDs) of the lines below that the action works for.
+    """
 
     domains: dict[str, Domain]
     going: frozenset[str]
     addresses: dict[str, int]
-    names: dict[str, list[str]]
+    names: dict[str, list[tuple[str, str]]]
     routable: frozenset[str]
+    chosen: set[str] = field(default_factory=set)
 
 
 def _known(named: tuple[DomainLine, ...], viewer: User) -> _Known:
     """If several customers claim a name, the domain that is held counts."""
     found = list(domains_for(viewer).filter(name__in=[_plain(each.name) for each in named]))
     found.sort(key=lambda domain: domain.stage != Stage.CLAIM)
-    names: dict[str, list[str]] = {}
+    names: dict[str, list[tuple[str, str]]] = {}
     owners = {domain.customer_id for domain in found}
-    for owner, name in Domain.objects.filter(customer__in=owners).order_by("name").values_list("customer_id", "name"):
-        names.setdefault(owner, []).append(name)
+    own = Domain.objects.filter(customer__in=owners).exclude(stage=Stage.DELETING).order_by("name")
+    for owner, name, pk in own.values_list("customer_id", "name", "pk"):
+        names.setdefault(owner, []).append((name, pk))
     counted = address_numbers(found)
     removals = DomainRemoval.objects.filter(domain__in=found).values_list("domain_id", flat=True)
     routable = frozenset(owner for owner in owners if may_route(viewer, owner))
@@ -127,7 +143,9 @@ def _is_routed_by_others(domain: Domain, known: _Known) -> bool:
 
 
 def _below(domain: Domain, known: _Known) -> list[str]:
-    return [name for name in known.names[domain.customer_id] if name.endswith(f".{domain.name}")]
+    """Return its subdomains that are neither being deleted nor in the same deletion."""
+    names = known.names.get(domain.customer_id, ())
+    return [name for name, pk in names if name.endswith(f".{domain.name}") and pk not in known.chosen]
 
 
 def _outcome(kind: BatchKind, domain: Domain, addresses: int) -> str:

@@ -39,7 +39,7 @@ from operations.domain_actions.core import (
     repeated_names,
     unique_lines,
 )
-from operations.domain_actions.selectors import PredictedResult, kinds_for, predict
+from operations.domain_actions.selectors import PredictedResult, in_order, kinds_for, predict
 from operations.pause.services import MOST_TENANTS
 from tenants.lifecycle.selectors import sees_tenants, tenants_for_staff
 
@@ -220,7 +220,7 @@ def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> Http
         try:
             refuse_if_changed(request.POST.get("seen", ""), _shown(kind, works))
             started = batches_services.start(
-                kind=kind, items=services.items_of(works), words=form.words, actor=request.user
+                kind=kind, items=services.items_of(in_order(kind, works)), words=form.words, actor=request.user
             )
         except Refused as refused:
             form.add_error(None, str(refused))

@@ -3,10 +3,11 @@
 The row of the removal is the intent; it stays until the domain's row is gone. The process may die between any two
 lines.
 
-1. `request_removal` marks the domain, so nothing can be added to it, and removes its addresses and catch-alls.
+1. `request_removal` marks the domain, so nothing can be added to it, and removes its addresses and catch-alls. Its
+   subdomains are marked before.
 2. The rules' worker removes them from the receipt rules, in a run like any other change of the customer's.
 3. `work` reads SES. While a rule names the domain or an address at it, it waits and says for whom. A failed read proves
-   nothing, so it waits as well.
+   nothing, so it waits as well. It waits for subdomains that are being deleted, too.
 4. Only then the domains' worker deletes the identity and the row. Until that moment nobody else can hold the name.
 
 One removal is not a batch: it is one object that waits for SES between its steps and cannot be taken back. Removing
@@ -44,6 +45,7 @@ from receipt_rules.planner.core.plans import Plan
 from receipt_rules.received_mail.selectors import retried_mail
 
 WAITS_FOR_RULES = "Waiting until no receipt rule in SES names the domain."
+WAITS_FOR_SUB_DOMAIN = "Waiting until the subdomain {name} is deleted."
 WAITS_FOR_RUN = "Waiting for another run of rule changes to finish."
 FOREIGN = (
     "The receipt rule {rule} in the rule set {rule_set} names it. We did not make that rule, so we don’t change it. "
@@ -92,11 +94,15 @@ class RequestedRemoval:
 
 @dataclass(frozen=True)
 class _Wait:
-    """Why a removal waits. `for_customer`: a different text for customers. `soon`: the worker itself ends the wait."""
+    """Why a removal waits. `for_customer`: a different text for customers.
+
+    `soon`: the worker itself ends the wait. `of_another`: another removal does, which has its own alert.
+    """
 
     why: str
     for_customer: str = ""
     soon: bool = False
+    of_another: bool = False
 
 
 def consequences(domain: Domain) -> RemovalConsequences:
@@ -128,8 +134,8 @@ def request_removal(
     despite_mx: bool = True,
     seen: str = "",
 ) -> RequestedRemoval:
-    """Request the removal. Repeatable. Raises Refused for a wrong name, while subdomains exist, or while staff hold it,
-    and NotAllowed for staff who may not change where its mail is delivered.
+    """Request the removal. Repeatable. Raises Refused for a wrong name, while it has subdomains that aren't being
+    deleted, or while staff hold it, and NotAllowed for staff who may not change where its mail is delivered.
 
     Without `despite_mx`, also while its MX points here: SES would reject the mail that still arrives. Raises
     ChangedMeanwhile if it belongs to another customer now, or is not as a page showed it (`seen`).
@@ -240,6 +246,8 @@ def _wait_by_rows(domain: Domain) -> _Wait | None:
     pending = pending_for(domain.customer)
     if pending is not None and not pending.waits_because:
         return _Wait(WAITS_FOR_RULES, soon=True)
+    if below := deletion_services.sub_domain_being_deleted(domain):
+        return _Wait(WAITS_FOR_SUB_DOMAIN.format(name=below), of_another=True)
     return None
 
 
@@ -272,7 +280,7 @@ def _record_wait(removal: DomainRemoval, wait: _Wait | None, *, tell: bool = Tru
     why = wait.why if wait else ""
     shown = (wait.for_customer or wait.why) if wait else ""
     DomainRemoval.objects.filter(pk=removal.pk).exclude(problem=shown).update(problem=shown)
-    held_up = "" if wait is None or wait.soon else shown
+    held_up = "" if wait is None or wait.soon or wait.of_another else shown
     record_deletion_blocked(domain_id=removal.domain_id, why=held_up)
     if tell:
         alerts_services.observe(

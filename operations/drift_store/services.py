@@ -90,7 +90,7 @@ def record_decision(*, difference: Difference, decision: Decision, because: str,
 
     Also if another one was made since `difference` was read: its effect is under way.
     """
-    locked = Difference.objects.select_for_update(of=("self",)).get(pk=difference.pk)
+    locked = Difference.locked(difference.pk)
     if locked.gone_at is not None:
         raise Refused(NO_LONGER, code="GONE")
     if locked.decision != difference.decision:

@@ -282,10 +282,10 @@ def _switch_to_tenant(item: MigrationItem, tenant: Tenant, request_ids: Sequence
     The item is done in the transaction of its last step, since its page stops polling once the item is done. Nothing
     is switched if a person rolls it back in the meantime.
     """
-    Customer.objects.select_for_update(no_key=True).get(pk=item.customer_id)
+    Customer.locked(item.customer_id)
     domains = Domain.objects.filter(customer=item.customer, region=settings.AWS_REGION)
     list(domains.select_for_update(of=("self",)).order_by("pk").values_list("pk"))  # before tenants, as a transfer
-    locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
+    locked = Tenant.locked(tenant.pk)
     inventory = _inventory(item)
     if not inventory.is_ready:
         return False

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -164,6 +165,14 @@ def _lock_customers(keys: Iterable[str]) -> set[str]:
     return {customer.pk for customer in locked}
 
 
+def _lock_items(found: QuerySet[MigrationItem], only: MigrationItem | None) -> list[MigrationItem]:
+    """Lock and return the items, all or this one, after their customers: the worker locks both in this order."""
+    rows = found if only is None else found.filter(pk=only.pk)
+    customers = dict(rows.values_list("pk", "customer_id"))
+    _lock_customers(customers.values())
+    return list(rows.filter(pk__in=customers).select_for_update(of=("self",)).select_related("customer"))
+
+
 @transaction.atomic
 def start(*, migration: Migration, actor: User | None) -> None:
     """Start the migration. Raises Refused."""
@@ -207,10 +216,7 @@ def retry(*, migration: Migration, actor: User | None, item: MigrationItem | Non
     """
     locked = _locked(migration, actor)
     states = RETRYABLE if item else (ItemState.FAILED,)
-    items = MigrationItem.objects.select_for_update(of=("self",)).select_related("customer")
-    found = items.filter(migration=locked, state__in=states)
-    asked = [each for each in found if item is None or each.pk == item.pk]
-    _lock_customers([each.customer_id for each in asked])
+    asked = _lock_items(MigrationItem.objects.filter(migration=locked, state__in=states), item)
     chosen = [each for each in asked if not _has_open_item(each.customer_id)]
     if not chosen:
         raise Refused("No customer of this migration failed.", code="NOTHING_TO_DO")
@@ -298,13 +304,10 @@ def _cancel_waiting(migration: Migration) -> None:
 
 
 def _started_items(migration: Migration, item: MigrationItem | None) -> list[MigrationItem]:
-    items = MigrationItem.objects.select_for_update(of=("self",)).select_related("customer")
-    found = items.filter(migration=migration, state__in=REVERSIBLE).exclude(before={})
-    wanted = [each for each in found if item is None or each.pk == item.pk]
-    _lock_customers([each.customer_id for each in wanted])
+    wanted = MigrationItem.objects.filter(migration=migration, state__in=REVERSIBLE).exclude(before={})
     return [
         each
-        for each in wanted
+        for each in _lock_items(wanted, item)
         if not _has_open_item(each.customer_id, beside=each.pk) and not _is_migrated_by_another(each)
     ]
 
@@ -340,7 +343,7 @@ def _turn(migration: Migration, actor: User | None, moves: dict[MigrationState, 
 
 def _locked(migration: Migration, actor: User | None) -> Migration:
     _require_permission(actor)
-    return Migration.objects.select_for_update(of=("self",)).get(pk=migration.pk)
+    return Migration.locked(migration.pk)
 
 
 def _require_permission(actor: User | None) -> None:

@@ -41,7 +41,7 @@ def delete_domain(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
 
     Returns immediately; `deletedResources` says what is deleted so far. Repeat the call to see progress; the domain
     returns 404 when everything is deleted. While its MX points here, SES rejects its mail from then on; `message`
-    says so. 409 `HAS_SUB_DOMAINS` while subdomains exist.
+    says so. 409 `HAS_SUB_DOMAINS` while it has subdomains that aren't being deleted.
     """
     domain = domain_of(request, domain_id)
     leads = domain.mx_here

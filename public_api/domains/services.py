@@ -23,7 +23,6 @@ from domains.records.core import INBOUND_MX, mail_from_candidates
 from domains.settings import services as settings_services
 from domains.settings.services import wait_until_applied
 from inbound_admin.lib import aws, isolation, slow_work
-from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.errors import AwsUnreachable, Conflict, Malformed, Refused, aws_sentence
 from public_api.domains.selectors import ses_answered
 from receipt_rules.addresses.selectors import address_at_domain, addresses_named, refuse_unproven
@@ -80,7 +79,7 @@ def configure_mail_from(*, domain: Domain, name: str | None, actor: User) -> Dom
     if not label:
         raise Refused("Enter one label for the MAIL FROM domain, such as bounce.")
     with transaction.atomic():
-        locked = lock_row(Domain.objects.select_for_update(), domain.pk)
+        locked = Domain.locked(domain.pk)
         refuse_moved(locked, domain)
         if locked.mail_from_label not in ("", label):
             raise Conflict(f"{domain} already uses {locked.mail_from}.", code="MAIL_FROM_SET")

@@ -285,9 +285,9 @@ def is_stopped(customer: Customer) -> bool:
 def _set_stopped(customer: Customer, because: str, actor: User | None, bulk_id: str, *, is_stopped: bool) -> None:
     require(actor, "tenants.pause_tenant", "Only Trust & Safety can stop and resume a customer's receiving.")
     Customer.locked(customer.pk)
+    pause_services.lock_tenants(customer=customer)  # before the stop, as `_mark_applied`
     row = ReceivingStop.objects.filter(customer=customer).first()
-    was = row is not None and row.is_stopped
-    if was == is_stopped:
+    if is_stopped == (row is not None and row.is_stopped):
         return
     fields = {"is_stopped": is_stopped, "asked_at": timezone.now(), "by": actor, "because": because, "settled_at": None}
     row, _ = ReceivingStop.objects.update_or_create(customer=customer, defaults=fields)

@@ -105,7 +105,7 @@ def resend_confirmations(*, endpoint: Endpoint, actor: User | None) -> int:
             asked_times__lt=MOST_TIMES,
             asked_at__lt=timezone.now() - AGAIN_AFTER,
         )
-        found = list(rows)
+        found = list(rows.order_by("pk"))
         for row in found:
             row.due_at = timezone.now()
             row.save(update_fields=("due_at",))
@@ -139,7 +139,7 @@ def record_answer(*, row: Forwarding, confirms: bool, now: datetime) -> Forwardi
     Raises Refused (LINK_EXPIRED) for confirming by an old link.
     """
     with transaction.atomic():
-        locked = Forwarding.objects.select_for_update(of=("self",)).select_related("customer").get(pk=row.pk)
+        locked = Forwarding.locked(row.pk, "customer")
         wanted = ForwardingState.CONFIRMED if confirms else ForwardingState.REFUSED
         if confirms and locked.state == ForwardingState.WAITING and is_expired(locked, now):
             raise Refused(
@@ -172,7 +172,7 @@ def allow(*, row: Forwarding, because: str, actor: User) -> None:
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can decide this.", code="NOT_ALLOWED")
     with transaction.atomic():
-        locked = Forwarding.objects.select_for_update(of=("self",)).get(pk=row.pk)
+        locked = Forwarding.locked(row.pk)
         if locked.state == ForwardingState.REFUSED:
             raise Refused(f"{locked.address} declined. Only they can change that.", code="FORWARDING_REFUSED")
         locked.state, locked.due_at = ForwardingState.CONFIRMED, None

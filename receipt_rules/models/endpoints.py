@@ -8,6 +8,7 @@ from django.db.models.functions import Lower
 
 from inbound_admin.lib import sealed
 from inbound_admin.lib.ids import new_id
+from inbound_admin.lib.lockable import Lockable
 from receipt_rules.endpoints.core import shown_config
 
 
@@ -79,7 +80,7 @@ class ForwardingState(models.TextChoices):
     REFUSED = "refused", "Declined by the recipient"
 
 
-class Forwarding(models.Model):
+class Forwarding(Lockable):
     """Whether an address accepts mail that a customer forwards to it. It outlives the endpoints that name it."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_forwarding_id, editable=False)

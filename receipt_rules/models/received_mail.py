@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models.functions import Coalesce
 
 from inbound_admin.lib.ids import new_id
+from inbound_admin.lib.lockable import Lockable
 from receipt_rules.models.endpoints import Endpoint
 
 
@@ -21,7 +22,7 @@ class DeliveryOutcome(models.TextChoices):
     UNROUTED = "unrouted", "Stored only"
 
 
-class ReceivedMail(models.Model):
+class ReceivedMail(Lockable):
     """A message for one recipient, as last reported. `customer` is the owner when it arrived, and never changes.
 
     Null: nobody held the name, or staff must decide.

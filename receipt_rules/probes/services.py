@@ -235,9 +235,10 @@ def _evaluate(schedule: ProbeSchedule, now: datetime) -> None:
 def _send(schedule: ProbeSchedule, *, now: datetime, sent: list[ProbeSchedule]) -> None:
     """Lock the domain, so that it doesn't change hands meanwhile."""
     with transaction.atomic():
-        domain = Domain.objects.select_for_update(of=("self",)).select_related("customer").get(pk=schedule.pk)
+        rows = Domain.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=schedule.pk)
+        domain = rows.first()
         due = due_schedules(now).select_for_update(of=("self",)).filter(pk=schedule.pk).first()
-        if due is None:
+        if domain is None or due is None:
             return
         target = target_of(domain)
         if not target.recipient:

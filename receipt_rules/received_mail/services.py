@@ -28,6 +28,7 @@ from receipt_rules.deliveries.services import function_arn
 from receipt_rules.endpoints.core import NOT_FORWARDED
 from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.probes.services import record_reports
 from receipt_rules.received_mail.core import Report, redelivery_event, why_unrouted
@@ -39,6 +40,7 @@ AGAIN_EVERY_SECONDS = 30
 TOLD_EVERY = 24 * 60 * 60  # seconds
 DECIDED_AT_ONCE = 1_000  # names and times in one query
 DELETED_AT_ONCE = 10_000
+RESUMED_AT_ONCE = 200
 DECIDE = "domains.transfer_domain"  # who decides whose a message is
 _Key = tuple[str, str, str]  # message, recipient, customer ID or ""
 _CHANGED = (
@@ -258,6 +260,22 @@ def deliver_again(*, mail: ReceivedMail, actor: User, because: str = "") -> None
     receiving_setup_gateway.invoke(arn, redelivery_event(mail.message_id, [mail.recipient], mail.received_at, **asked))
 
 
+def deliver_resumed(*, limit: int = RESUMED_AT_ONCE) -> int:
+    """Have mail delivered that reached the function while its customer's receiving was stopped, once it is resumed.
+
+    Returns for how many messages the function was asked. One is asked for again until the function reports it, by the
+    same request, which the function carries out once. Raises AwsProblem.
+    """
+    resumed = ReceivingStop.objects.filter(is_stopped=False).values_list("customer", flat=True)
+    waiting = ReceivedMail.objects.filter(customer__in=list(resumed), outcome=DeliveryOutcome.UNROUTED)
+    rows = list(waiting.filter(problem=why_unrouted("stopped")).order_by("received_at", "pk")[:limit])
+    arn = function_arn() if rows else ""
+    for mail in rows if arn else ():
+        asked = redelivery_event(mail.message_id, [mail.recipient], mail.received_at, request=f"resumed {mail.pk}")
+        receiving_setup_gateway.invoke(arn, asked)
+    return len(rows) if arn else 0
+
+
 def redelivery_endpoint(mail: ReceivedMail) -> Endpoint:
     """Return the endpoint that another delivery would go to. Raises Refused if there is none.
 
@@ -297,7 +315,7 @@ def decide_owner(*, mail: ReceivedMail, customer: Customer, because: str, actor:
     if not (because := because.strip()):
         raise Refused("Enter the reason for the decision.")
     with transaction.atomic():
-        locked = ReceivedMail.objects.select_for_update(of=("self",)).get(pk=mail.pk)
+        locked = ReceivedMail.locked(mail.pk)
         if locked.customer_id is not None:
             raise Refused("The message belongs to a customer already. Reload the page.", code="DECIDED")
         if customer.pk not in owner_choices(locked):

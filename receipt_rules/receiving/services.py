@@ -94,9 +94,9 @@ def record_live_rules(active: RuleSet, *, is_ours: bool, customers: frozenset[st
     state = read_desired_state(customers=customers)
     known = LiveFacts(active, state, is_ours=is_ours)
     facts = {row.pk: known.of(row) for row in rows}
+    _update_names(rows, facts, known, customers)  # first: domains are locked before their addresses
     _store(Address, addresses, facts)
     _store(CatchAll, catch_alls, facts)
-    _update_names(rows, facts, known, customers)
     seen = {fact for row in rows for fact in (row.rules, facts[row.pk])}
     _update_alerts(RulesFact if customers is None else seen)
 

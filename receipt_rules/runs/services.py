@@ -4,6 +4,7 @@ The worker holds the rules' lock (`receipt_rules.jobs.LOCK`).
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -200,20 +201,26 @@ def _start_or_continue(run: Run, executor: RunExecutor) -> None:
     executor.check_holders()
     executor.check_stops(list(rule_steps(executor.steps)))
     executor.check_harm()
-    _check_second_approval(run)
+    _check_second_approval(run, executor.changed_recipients())
     run.started_at, run.started_from = timezone.now(), executor.store_initial_snapshot()
     run.save(update_fields=("started_at", "started_from"))
 
 
-def _check_second_approval(run: Run) -> None:
-    """A plan may have waited for days, and what customers changed since is applied. Raises RunStopped, AwsProblem."""
+def _check_second_approval(run: Run, recipients: frozenset[str]) -> None:
+    """A plan may have waited for days, and what customers changed since is applied. Raises RunStopped, AwsProblem.
+
+    The steps must be exactly those of a plan made now, for everything asked or for these recipients only: what else has
+    changed waits for another plan.
+    """
     if run.confirmed_by_id is None:
         return
+    asked = planner_services.request_of(run)
     try:
-        now = planner_services.plan_changes(planner_services.request_of(run)).digest
+        plans = map(planner_services.plan_changes, (asked, replace(asked, scope=recipients)))
+        is_same = any(each.digest == run.digest for each in plans)
     except Refused as refused:
         raise RunStopped(f"{refused} Create a new plan.") from None
-    if now != run.digest:
+    if not is_same:
         raise RunStopped(
             "Addresses have changed since the first approval: the plan would be different now. Create a new plan."
         )

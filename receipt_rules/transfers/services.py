@@ -71,14 +71,14 @@ def on_holder_changed(*, domain: Domain, former: Customer | None = None, **_: An
     if former is not None and domain.proven_at is not None:
         _delete_old_holders()
         _keep_routes(domain, former)
-    merge_addresses(domain)
+    _reopen_stop(domain)  # first: it locks tenants, which come before pending changes and addresses
     _queue_waiting_addresses(domain)
+    merge_addresses(domain)
     holders = Holders.read()
     for above, recipients in _lost_by_others(domain, holders):
         about, after = domain_subject(above), {"name": domain.name, "recipients": recipients}
         audit_services.record("domain.routes_left", about=about, actor=None, after=after)
         _notify_losing_customer(above, domain.name, recipients)
-    _reopen_stop(domain)
 
 
 def _reopen_stop(domain: Domain, *, only_settled: bool = False) -> None:

@@ -1,14 +1,13 @@
 """SES tenants: desired state, state read from SES, and associations, in separate columns."""
 
 from functools import cached_property
-from typing import Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from inbound_admin.lib.database import lock_row
 from inbound_admin.lib.ids import new_id
+from inbound_admin.lib.lockable import Lockable
 from tenants.customer_notices.core import RECEIVING_WORDS, CustomerNotice, InboundMail
 from tenants.lifecycle.core import ANOTHER, GONE
 from tenants.lifecycle.core import TenantStage as TenantStage  # noqa: PLC0414  who queries the column finds its values here
@@ -54,7 +53,7 @@ STOPPED = (
 )
 
 
-class Tenant(models.Model):
+class Tenant(Lockable):
     """A customer's SES tenant in one region. SES's values are stored unchanged, also unknown ones."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_tenant_id, editable=False)
@@ -175,11 +174,6 @@ class Tenant(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-    @classmethod
-    def locked(cls, pk: str) -> Self:
-        """Return the row, locked until the transaction ends. Raises DeletedMeanwhile."""
-        return lock_row(cls.objects.select_for_update(of=("self",)), pk)
 
     @property
     def is_stopped(self) -> bool:

@@ -37,14 +37,13 @@ STAFF = alerts_core.Staff("tenants.view_tenant")  # every role: customers ask su
 
 def read_account() -> SesAccount:
     """Read and store the account's state. If it can't be read, the reason is stored and the known state is kept."""
-    SesAccount.objects.get_or_create(region=settings.AWS_REGION)
     asked_at, found, problem = timezone.now(), None, ""
     try:
         found = lifecycle_gateway.get_account()
     except AwsProblem as error:
         problem = str(error)
     with transaction.atomic():
-        account = SesAccount.objects.select_for_update().get(region=settings.AWS_REGION)
+        account, _ = SesAccount.objects.select_for_update().get_or_create(region=settings.AWS_REGION)
         if is_outdated(asked_at, account.read_at):
             return account
         account.problem = problem

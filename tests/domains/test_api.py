@@ -95,7 +95,7 @@ def test_an_unknown_format_is_404(alice: Api, domain: Domain) -> None:
     refused(alice.get(f"/api/v2/domains/{domain.pk}/exports/punch-card"), 404, "NOT_FOUND")
 
 
-def test_a_share_link_opens_the_page_until_it_is_withdrawn(alice: Api, domain: Domain) -> None:
+def test_a_share_link_opens_the_page_until_it_is_revoked(alice: Api, domain: Domain) -> None:
     address = f"/api/v2/domains/{domain.pk}/share-links"
     made = ok(alice.post(address, {"meantFor": "IT", "days": 3}), 201)
     assert Client().get(made["url"]).status_code == 200

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.utils import timezone
+from receipt_rules.models.live import ReceivingStop
 
 from accounts.members import services as members_services
 from accounts.models.people import Customer, MemberRole, User
@@ -180,6 +181,36 @@ def test_a_tenant_migration_beside_a_domain_that_changes_hands_waits_in_no_circl
     thread.join(MOST_SECONDS)
     assert not isinstance(ends[0], Exception), ends
     assert Tenant.objects.get(customer=customer).names_tenant is not is_migrated
+
+
+def test_a_rollback_at_the_moment_of_the_switch_waits_in_no_circle(sandbox: Sandbox) -> None:
+    """The worker locks the customer, and then ends the item."""
+    customer, ends = make_sender(domains=1), list[Any]()
+    migration = migrate(customer)
+    items = MigrationItem.objects.filter(migration=migration)
+    items.update(state=ItemState.RUNNING)
+    ask = partial(tenant_migration_services.roll_back, migration=migration, actor=None, because="It failed.")
+    with transaction.atomic():
+        Customer.locked(customer.pk)
+        thread = begin(ask, ends)
+        items.update(state=ItemState.DONE)
+    thread.join(MOST_SECONDS)
+    assert ends == [1]
+    assert items.get().state == ItemState.ROLLING_BACK
+
+
+def test_a_resume_at_the_moment_at_which_the_worker_settles_the_stop_waits_in_no_circle() -> None:
+    """The worker locks tenants, then the stop."""
+    tenant, tess, ends = make_tenant(), make_tess(), list[Any]()
+    auto_apply_services.stop(customer=tenant.customer, because="Phishing.", actor=tess)
+    resume = partial(auto_apply_services.resume, customer=tenant.customer, because="Resolved.", actor=tess)
+    with transaction.atomic():
+        pause_services.lock_tenants(customer=tenant.customer)
+        thread = begin(resume, ends)
+        ReceivingStop.objects.filter(customer=tenant.customer).update(settled_at=timezone.now())
+    thread.join(MOST_SECONDS)
+    assert ends == [None]
+    assert not ReceivingStop.objects.get().is_stopped
 
 
 def test_a_claim_that_is_deleted_by_two_presses_is_gone_for_both(sandbox: Sandbox) -> None:

@@ -57,6 +57,17 @@ def test_what_an_older_function_marked_is_not_delivered_again(function: Function
     assert (webhook.got, _of_alice(site)) == ([], ("delivered", "ep_first"))
 
 
+def test_what_is_delivered_has_the_mark_that_an_older_function_looks_for(
+    function: Function, site: Site, webhook: Server
+) -> None:
+    """A retry may come to the older one while the function is updated, or after it was set back."""
+    site.set_route(ALICE, endpoint("first", url=webhook.url))
+    function.store(MESSAGE, RAW)
+    function(event(ALICE))
+    name = hashlib.sha256(json.dumps([MESSAGE, ALICE, "ep_first"]).encode()).hexdigest()
+    assert function.client("s3").head_object(Bucket=BUCKET, Key=f"{FOLDER}delivered/{name[:2]}/{name}")
+
+
 @pytest.mark.parametrize(("requests", "times"), [(["r1", "r1"], 2), (["r1", "r2"], 3), ([None, None], 3)])
 def test_a_redelivery_whose_report_fails_is_not_sent_at_each_retry(
     function: Function, site: Site, webhook: Server, requests: list[str | None], times: int

@@ -52,7 +52,7 @@ def test_actions_are_counted_by_kind(add: int, edit: int, remove: int, words: st
     assert actions_summary(actions) == words
 
 
-def test_a_link_is_open_until_it_expires_or_is_withdrawn() -> None:
+def test_a_link_is_open_until_it_expires_or_is_revoked() -> None:
     assert state_at(NOW, expires_at=NOW + SECOND, revoked_at=None) is ShareLinkState.OPEN
     assert state_at(NOW, expires_at=NOW, revoked_at=None) is ShareLinkState.EXPIRED
     assert state_at(NOW, expires_at=NOW - SECOND, revoked_at=None) is ShareLinkState.EXPIRED

@@ -1,4 +1,4 @@
-"""Share links: created and withdrawn with a line in the change log, opened and counted."""
+"""Share links: created and revoked with a line in the change log, opened and counted."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -66,7 +66,7 @@ def test_a_link_expires(alice: User) -> None:
     assert link.state(NOW + timedelta(days=7)) is ShareLinkState.EXPIRED
 
 
-def test_a_link_is_withdrawn_once(alice: User) -> None:
+def test_a_link_is_revoked_once(alice: User) -> None:
     link = make_link(alice)
     sharing_services.revoke(link=link, actor=alice)
     sharing_services.revoke(link=link, actor=alice)
@@ -101,7 +101,7 @@ def test_more_open_links_than_the_limit_are_refused(alice: User) -> None:
     domain = make_domain()
     for _ in range(sharing_services.MOST_OPEN):
         make_link(alice, domain)
-    with pytest.raises(Refused, match="Withdraw one"):
+    with pytest.raises(Refused, match="Revoke one"):
         make_link(alice, domain)
 
 
@@ -154,7 +154,7 @@ def test_repeated_checks_cause_one_diagnosis(alice: User, sandbox: Sandbox) -> N
     assert explained[1:] == [(explained[0][0], 0)] * 2
 
 
-def test_the_check_of_a_withdrawn_link_is_refused(alice: User, sandbox: Sandbox) -> None:
+def test_the_check_of_a_revoked_link_is_refused(alice: User, sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     link = make_link(alice, domain)
     sharing_services.revoke(link=link, actor=alice)
@@ -182,8 +182,8 @@ def test_a_transfer_deletes_the_share_links(alice: User) -> None:
 
 def test_ended_links_are_deleted_with_their_visits(alice: User) -> None:
     with time_machine.travel(NOW, tick=False):
-        link, withdrawn = make_link(alice, days=1), make_link(alice, days=30)
-        sharing_services.revoke(link=withdrawn, actor=alice)
+        link, revoked = make_link(alice, days=1), make_link(alice, days=30)
+        sharing_services.revoke(link=revoked, actor=alice)
         visit(link)
     assert sharing_services.delete_old_links(now=NOW + timedelta(days=90)) == 0
     assert sharing_services.delete_old_links(now=NOW + timedelta(days=90, seconds=1)) == 1

@@ -193,11 +193,11 @@ def test_too_many_requests_are_429_for_a_minute(link: ShareLink, monkeypatch: py
     assert "Please try again later" in answers[-1].text
 
 
-def test_a_withdrawn_link_is_404_with_a_message(link: ShareLink, alice: User) -> None:
+def test_a_revoked_link_is_404_with_a_message(link: ShareLink, alice: User) -> None:
     sharing_services.revoke(link=link, actor=alice)
     for answer in (Client().get(address(link)), Client().post(address(link))):
         assert answer.status_code == 404
-        assert "This link was withdrawn" in answer.text
+        assert "This link was revoked" in answer.text
         assert "shop.com" not in answer.text
 
 
@@ -233,16 +233,16 @@ def test_a_domain_being_set_up_has_nothing_to_explain(sandbox: Sandbox, acme: Cu
     assert "hx-trigger" in page.text
 
 
-def test_a_member_creates_and_withdraws_a_link(alice_client: Client, domain: Domain) -> None:
+def test_a_member_creates_and_revokes_a_link(alice_client: Client, domain: Domain) -> None:
     url = reverse("domains:share", args=[domain.id])
     assert "No links yet" in alice_client.get(url).text
     page = alice_client.post(url, {"meant_for": "Dave", "days": "7"}, follow=True).text
     link = domain.share_links.get()
     assert f"http://testserver{address(link)}" in page
     assert '<svg viewBox="0 0' in page
-    withdrawn = alice_client.post(reverse("domains:share_revoke", args=[domain.id, link.id]), follow=True).text
-    assert "Withdrawn" in withdrawn
-    assert address(link) not in withdrawn
+    revoked = alice_client.post(reverse("domains:share_revoke", args=[domain.id, link.id]), follow=True).text
+    assert "Revoked" in revoked
+    assert address(link) not in revoked
 
 
 def test_many_links_are_shown_in_pages(alice_client: Client, domain: Domain, alice: User) -> None:
@@ -256,7 +256,7 @@ def test_many_links_are_shown_in_pages(alice_client: Client, domain: Domain, ali
     assert sorted(shown[0] + shown[1]) == list(range(25))
 
 
-def test_another_customers_link_cannot_be_withdrawn(alice_client: Client, domain: Domain) -> None:
+def test_another_customers_link_cannot_be_revoked(alice_client: Client, domain: Domain) -> None:
     bobs = sharing_services.create(domain=make_domain("bob.com"), actor=make_member())
     url = reverse("domains:share_revoke", args=[domain.id, bobs.id])
     assert alice_client.post(url).status_code == 404

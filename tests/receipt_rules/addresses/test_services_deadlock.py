@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.utils import timezone
+from receipt_rules.models.live import ReceivingStop
 
 from accounts.models.people import Customer
+from accounts.roles import Role
 from domains.adoption.services import SesIdentities
 from domains.models.domains import Domain
+from domains.overrides.services import transfer
+from domains.ownership_claims.services import approve_claim
 from domains.receiving.core import RulesFact
 from domains.receiving.services import record_rules
 from operations.legacy_import.core import ParsedRow, RowKind
@@ -19,8 +23,12 @@ from receipt_rules.addresses.services import AddressAsked
 from receipt_rules.jobs import queue_customer_change, record_wait
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.runs import PendingChange
-from tests.factories import make_customer
+from receipt_rules.planner.core.rules import RuleSet
+from receipt_rules.receiving.services import record_live_rules
+from tenants.pause.services import lock_tenants
+from tests.factories import make_customer, make_staff
 from tests.receipt_rules.factories import make_address, make_verified
+from tests.tenants.factories import make_tenant
 from tests.transactions import MOST_SECONDS, begin
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,6 +59,62 @@ def test_addresses_at_several_domains_are_added_while_the_worker_stores_what_the
     thread.join(MOST_SECONDS)
     assert not isinstance(ends[0], Exception)
     assert set(Address.objects.values_list("address", flat=True)) == {f"a@{first.name}", f"b@{second.name}"}
+
+
+@pytest.mark.parametrize("comes_from_another", [False, True])
+def test_addresses_at_two_domains_are_added_while_one_of_them_becomes_the_customers(comes_from_another: bool) -> None:
+    """The holder's address at the other domain is merged: the paste has locked that domain, and locks this one next."""
+    customer = make_customer("Alice")
+    other = make_verified("shop.com", pk="dom_1", customer=customer)
+    own: dict[str, Any] = {"customer": make_customer("Bob")} if comes_from_another else {"proven_at": None}
+    moved = make_verified("track.shop.com", pk="dom_2", **({"customer": customer} | own))
+    for domain in (other, moved):
+        make_address("a@track.shop.com", domain)
+    actor, ends = make_staff(Role.OPERATOR), list[Any]()
+
+    def act() -> None:
+        if comes_from_another:
+            transfer(domain=moved, to=customer, because="As agreed", actor=actor)
+        else:
+            approve_claim(domain=moved, because="As agreed", actor=actor)
+
+    with transaction.atomic():
+        record_rules(domain_id=other.pk, rules={})
+        thread = begin(act, ends)
+        record_rules(domain_id=moved.pk, rules={})
+    thread.join(MOST_SECONDS)
+    assert ends == [None]
+    assert list(Address.objects.values_list("domain", flat=True)) == [moved.pk]
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_domain_is_proven_while_the_worker_settles_the_stop_of_its_customer() -> None:
+    """The worker locks tenants, then the pending change."""
+    alice = make_customer("Alice")
+    domain, tenant = make_verified("shop.com", customer=alice, proven_at=None), make_tenant(alice)
+    make_address("a@shop.com", domain)
+    ReceivingStop.objects.create(customer=alice, is_stopped=True, asked_at=timezone.now(), settled_at=timezone.now())
+    queue_customer_change(alice, None)
+    actor, ends = make_staff(Role.OPERATOR), list[Any]()
+    with transaction.atomic():
+        assert lock_tenants(customer=alice) == [tenant]
+        thread = begin(lambda: approve_claim(domain=domain, because="As agreed", actor=actor), ends)
+        PendingChange.objects.filter(customer=alice).delete()
+    thread.join(MOST_SECONDS)
+    assert ends == [None]
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_an_address_is_changed_while_the_worker_stores_what_the_rules_do_with_it() -> None:
+    domain = make_verified("shop.com")
+    address, ends = make_address("a@shop.com", domain, rules=RulesFact.CARRIED), list[Any]()
+    with transaction.atomic():
+        addresses_services.lock_domain(domain)
+        thread = begin(lambda: record_live_rules(RuleSet(""), is_ours=True), ends)
+        addresses_services.change_address(address=address, actor=None, is_active=False, endpoint=None)
+    thread.join(MOST_SECONDS)
+    assert ends == [None]
+    assert not Address.objects.get().is_active
 
 
 @pytest.fixture
