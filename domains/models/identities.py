@@ -61,6 +61,17 @@ class SesIdentity(models.Model):
         return self.on_mx_failure == self.OnMxFailure.REJECT
 
     @property
+    def mail_from_to_send(self) -> str:
+        """Return the MAIL FROM domain without which SES rejects all mail; "" if it would use its own."""
+        return self.ses_mail_from if self.ses_on_mx_failure == self.OnMxFailure.REJECT else ""
+
+    @property
+    def mail_from_is_verified(self) -> bool | None:
+        """Return whether SES has verified the MAIL FROM domain; None if unknown, or if SES has another."""
+        is_known = self.mail_from_status not in (SesStatus.UNKNOWN, SesStatus.NOT_STARTED)
+        return self.mail_from_status == SesStatus.SUCCESS if is_known else None
+
+    @property
     def has_unsent_settings(self) -> bool:
         wanted = (self.mail_from, self.on_mx_failure, self.dkim_signing)
         sent = (self.ses_mail_from, self.ses_on_mx_failure, self.ses_dkim_signing)

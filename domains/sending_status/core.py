@@ -17,6 +17,14 @@ NOT_READY: Mapping[str, str] = {
 HELD_BY_ANOTHER = "another account has proven ownership of it."
 NOT_VERIFIED = "Amazon SES hasn’t verified it. Publish its DKIM records first."
 NO_IDENTITY = "Amazon SES no longer has it. Restart its verification first."
+MAIL_FROM_REJECTS = (
+    "Amazon SES rejects all mail from {domain} because its MAIL FROM domain ({mail_from}) isn't verified."
+)
+MAIL_FROM_WAY_OUT = "Publish the MAIL FROM records, or choose “Use the default MAIL FROM domain” under Settings."
+MAIL_FROM_UNKNOWN = (
+    "We don’t know whether Amazon SES has verified the MAIL FROM domain ({mail_from}). Until it has, it rejects all "
+    "mail from {domain}. We’ll check again automatically."
+)
 
 # Word, tone and icon for each tenant status other than ACTIVE.
 SENDING_WORDS: Mapping[str, tuple[str, str, str]] = {
@@ -53,6 +61,8 @@ class SendingFacts:
     is_held_by_another: bool = False
     is_rejected: bool = False  # SES has no longer what the sends name
     account_stopped: bool = False  # SES sends for none of our customers
+    mail_from: str = ""  # SES rejects all mail without it
+    mail_from_is_verified: bool | None = True
 
 
 @dataclass(frozen=True)
@@ -82,11 +92,21 @@ def judge_sending(facts: SendingFacts) -> DomainSending:
     if facts.is_verified is None:
         sentence = "We couldn’t read from Amazon SES whether this domain is verified. We’ll check again automatically."
         return DomainSending(SendingState.UNKNOWN, "Unknown", "mute", "question-mark-circle", sentence)
+    if facts.mail_from and not facts.mail_from_is_verified:
+        return _by_mail_from(facts)
     if facts.is_rejected:
         return DomainSending(SendingState.OFF, "Rejected", "bad", "no-symbol", REJECTED)
     if facts.account_stopped:
         return DomainSending(SendingState.OFF, "Stopped by Amazon SES", "bad", "no-symbol", NOBODY_SENDS)
     return _by_tenant(facts)
+
+
+def _by_mail_from(facts: SendingFacts) -> DomainSending:
+    if facts.mail_from_is_verified is None:
+        sentence = MAIL_FROM_UNKNOWN.format(domain=facts.domain, mail_from=facts.mail_from)
+        return DomainSending(SendingState.UNKNOWN, "Unknown", "mute", "question-mark-circle", sentence)
+    rejects = MAIL_FROM_REJECTS.format(domain=facts.domain, mail_from=facts.mail_from)
+    return DomainSending(SendingState.CANNOT_YET, "Rejected", "bad", "no-symbol", f"{rejects} {MAIL_FROM_WAY_OUT}")
 
 
 def _by_tenant(facts: SendingFacts) -> DomainSending:
