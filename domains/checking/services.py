@@ -46,7 +46,7 @@ from domains.ownership_claims import services as ownership_claims_services
 from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
 from domains.records.core import Need, Record, is_inbound
-from domains.sending_status.core import MAIL_FROM_REJECTS
+from domains.sending_status.core import with_sending
 from domains.wildcards import services as wildcards_services
 from domains.wildcards.core import Standing
 from domains.zone_causes import core as zone_causes
@@ -321,16 +321,8 @@ def _overall(domain: Domain, judgements: Sequence[Judgement], *, is_proven: bool
     if not domain.is_gone:
         cause = zone_causes.cause_of(judgements)
         result = zone_causes.summarised(result, cause, was_verified=domain.verified_at is not None) if cause else result
-        return _with_rejects(domain, result)
+        return with_sending(result, domain.name, domain.rejecting_mail_from, domain.lost_own_key)
     return replace(result, state=State.WRONG, next_actor=NextActor.YOU, sentence=domain.ses_problem)
-
-
-def _with_rejects(domain: Domain, result: Overall) -> Overall:
-    """Say first that SES rejects the domain's outgoing mail, if it does."""
-    if not domain.mail_from_to_send or domain.mail_from_is_verified is not False:
-        return result
-    said = MAIL_FROM_REJECTS.format(domain=domain.name, mail_from=domain.mail_from_to_send)
-    return replace(result, sentence=f"{said} {result.sentence}")
 
 
 def _save_records(

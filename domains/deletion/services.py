@@ -4,6 +4,7 @@ Its receipt rules are removed first. `receipt_rules` calls `confirm_routes_remov
 then the identity and the row stay, so that nobody else can hold the name while a rule still names it.
 """
 
+import unicodedata
 from dataclasses import dataclass
 
 from django.db import DEFAULT_DB_ALIAS, transaction
@@ -113,7 +114,8 @@ def confirm_routes_removed(*, domain_id: str) -> None:
 
 def refuse_deletion(*, domain: Domain, typed_name: str) -> None:
     """Raise Refused for a wrong name, while subdomains exist, and while the domain is on hold."""
-    if typed_name.strip().rstrip(".").lower() not in {domain.name, domain.parsed.unicode.lower()}:
+    typed = unicodedata.normalize("NFC", typed_name).strip().rstrip(".").lower()
+    if typed not in {domain.name, domain.parsed.unicode.lower()}:
         raise Refused(f"To delete the domain, type its name: {domain}", code="NAME_NOT_TYPED")
     if below := _sub_domains(domain):
         is_done = all(sub.stage == Stage.DELETING for sub in below)

@@ -1,9 +1,10 @@
 """Judges whether a domain can send: first the domain itself, then its customer's tenant. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from domains.checking.core.judgement import NextActor, Overall, State, most_urgent
 from domains.identity.core import Stage
 from tenants.customer_notices.core import NOBODY_SENDS, customer_words
 from tenants.lifecycle.core import REJECTED, TenantStage
@@ -24,6 +25,10 @@ MAIL_FROM_WAY_OUT = "Publish the MAIL FROM records, or choose “Use the default
 MAIL_FROM_UNKNOWN = (
     "We don’t know whether Amazon SES has verified the MAIL FROM domain ({mail_from}). Until it has, it rejects all "
     "mail from {domain}. We’ll check again automatically."
+)
+OWN_KEY_LOST = (
+    "Amazon SES can't find your own DKIM key (BYODKIM) at {name}, so it doesn't sign mail. Publish its TXT record "
+    "again, or contact support."
 )
 
 # Word, tone and icon for each tenant status other than ACTIVE.
@@ -94,10 +99,6 @@ def judge_sending(facts: SendingFacts) -> DomainSending:
         return DomainSending(SendingState.UNKNOWN, "Unknown", "mute", "question-mark-circle", sentence)
     if facts.mail_from and not facts.mail_from_is_verified:
         return _by_mail_from(facts)
-    if facts.is_rejected:
-        return DomainSending(SendingState.OFF, "Rejected", "bad", "no-symbol", REJECTED)
-    if facts.account_stopped:
-        return DomainSending(SendingState.OFF, "Stopped by Amazon SES", "bad", "no-symbol", NOBODY_SENDS)
     return _by_tenant(facts)
 
 
@@ -110,6 +111,10 @@ def _by_mail_from(facts: SendingFacts) -> DomainSending:
 
 
 def _by_tenant(facts: SendingFacts) -> DomainSending:
+    if facts.is_rejected:
+        return DomainSending(SendingState.OFF, "Rejected", "bad", "no-symbol", REJECTED)
+    if facts.account_stopped:
+        return DomainSending(SendingState.OFF, "Stopped by Amazon SES", "bad", "no-symbol", NOBODY_SENDS)
     said = customer_words(facts.tenant_stage, facts.standing, account_stopped=False) if facts.standing else ""
     if not facts.standing or facts.tenant_stage != TenantStage.READY or facts.standing == TenantStatus.ACTIVE:
         as_before = f"Mail from {facts.domain} is sent as before." if not facts.standing else said
@@ -117,3 +122,17 @@ def _by_tenant(facts: SendingFacts) -> DomainSending:
     word, tone, icon = SENDING_WORDS.get(facts.standing, ("Unknown", "mute", "question-mark-circle"))
     state = SendingState.UNKNOWN if tone == "mute" else SendingState.OFF
     return DomainSending(state, word, tone, icon, said)
+
+
+def with_sending(result: Overall, domain: str, mail_from: str, own_key: str) -> Overall:
+    """Put first that SES rejects the domain's mail, or doesn't sign it. No record that we check shows it.
+
+    `mail_from`: the MAIL FROM domain because of which SES rejects it; `own_key`: the name of the key's record. Or "".
+    """
+    said = [MAIL_FROM_REJECTS.format(domain=domain, mail_from=mail_from)] if mail_from else []
+    if own_key:
+        said.append(OWN_KEY_LOST.format(name=own_key))
+        sentence = "" if result.state is State.VERIFIED else result.sentence
+        state = most_urgent([result.state, State.AT_RISK])
+        result = replace(result, state=state, next_actor=NextActor.YOU, sentence=sentence)
+    return replace(result, sentence=" ".join([*said, result.sentence]).strip())

@@ -78,9 +78,11 @@ def _refuse_star(local: str, name: str) -> None:
     """`*@name` means all mail at the name; a star in the name means all subdomains of the rest of it."""
     stars, _, rest = name.rpartition("*")
     if stars or name.startswith("*"):
-        raise CatchAllMeant(parse_domain(rest.lstrip(".") or "example.com").domain.ascii, subdomains=True)
+        raise CatchAllMeant(
+            parse_domain(rest.lstrip(".") or "example.com", existing=True).domain.ascii, subdomains=True
+        )
     if local.strip("*") == "" and local:
-        raise CatchAllMeant(parse_domain(name).domain.ascii, subdomains=False)
+        raise CatchAllMeant(parse_domain(name, existing=True).domain.ascii, subdomains=False)
     if "*" in local:
         raise Refused(
             "SES has no wildcard addresses, so a star isn't valid before the @. Add each address, or turn on "

@@ -8,7 +8,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from domains.domain_list.selectors import domains_for
+from domains.domain_list.selectors import dns_form, domains_for
 from domains.models.domains import Domain
 from inbound_admin.lib import plots
 from inbound_admin.lib.http import SignedIn
@@ -50,7 +50,7 @@ def _domain(request: SignedIn) -> Domain | None:
     text = request.GET.get("domain", "").strip()
     if not text or "\x00" in text:
         return None
-    found = domains_for(request.user).filter(name=text).first()
+    found = domains_for(request.user).filter(name=dns_form(text)).first()
     if found is None:
         raise Http404
     return found
