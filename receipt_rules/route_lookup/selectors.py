@@ -19,7 +19,7 @@ from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.planner.core.rules import domain_of
-from receipt_rules.route_lookup.core import CLOCKS_DIFFER, Owner, Tenure, ended_in, owner_at, without_label
+from receipt_rules.route_lookup.core import CLOCKS_DIFFER, Owner, Tenure, as_stored, ended_in, owner_at, without_label
 
 MOST_STORES = 50  # of the customers of one message, beside those of its endpoints
 RULES_UNCHANGED = timedelta(days=1)  # after a transfer, at most, as far as we look where mail is stored
@@ -162,7 +162,7 @@ def routes_at(asked: Sequence[_Asked]) -> tuple[Route, ...]:
     for another. It gets no endpoint if that is nobody or undecided, nor if it was received since Trust & Safety stopped
     that customer's receiving: a rule of another customer may still bring it.
     """
-    asked = [(recipient.strip().lower(), at) for recipient, at in asked]
+    asked = [(as_stored(recipient), at) for recipient, at in asked]
     known = _read(asked)
     owners = _owners(asked, known)
     routes = [_route_of(recipient, owners[recipient, at], at, known) for recipient, at in asked]

@@ -8,14 +8,16 @@ from django.urls import reverse
 
 from accounts.models.people import Customer, User
 from accounts.roles import Role
+from audit import services as audit_services
 from domains.deletion import services as deletion_services
-from domains.domain_list.selectors import dns_form
+from domains.domain_list.selectors import dns_form, domain_subject
 from domains.models.domains import Stage
 from operations.batches.core import BatchKind
 from operations.domain_actions.core import DomainLine
 from operations.domain_actions.selectors import predict
 from operations.search.selectors import HitKind, search
 from receipt_rules.planner.services import build_plan_request
+from receipt_rules.route_lookup.selectors import route_lookup
 from sandbox.process import Sandbox
 from tests.api_client import api_of
 from tests.domains.factories import make_domain
@@ -71,3 +73,35 @@ def test_a_name_typed_on_a_mac_confirms_a_deletion(member: User, alice: Customer
     domain = make_domain(BOOKS, customer=alice, stage=Stage.READY)
     typed = unicodedata.normalize("NFD", "bücher.de")
     deletion_services.refuse_deletion(domain=domain, typed_name=typed)
+
+
+@pytest.mark.parametrize("recipient", ["info@bücher.de", "Info+label@BÜCHER.de", f"info@{BOOKS.upper()}"])
+def test_mail_to_the_unicode_form_has_the_route_of_the_address(alice: Customer, recipient: str) -> None:
+    address = make_address(f"info@{BOOKS}", domain=make_domain(BOOKS, customer=alice, stage=Stage.READY))
+    [route] = route_lookup([recipient])
+    assert (route.owner, route.customer) == (address.pk, alice.pk)
+
+
+def test_mail_to_a_name_that_is_no_domain_has_no_route(alice: Customer) -> None:
+    make_domain(BOOKS, customer=alice, stage=Stage.READY)
+    assert [route.customer for route in route_lookup(["ü@bü cher.de", "ü@", "ü", "ü@bücher.com"])] == [""] * 4
+
+
+def test_the_admin_and_the_change_log_find_unicode_names(client: Client, alice: Customer) -> None:
+    domain = make_domain(BOOKS, customer=alice)
+    make_address(f"info@{BOOKS}", domain=domain)
+    audit_services.record("domain.note", about=domain_subject(domain), actor=None, because="Called us")
+    client.force_login(make_staff(is_superuser=True))
+    for url, texts in (
+        ("/admin/domains/domain/", ("bücher.de", "BÜCH")),
+        ("/admin/receipt_rules/address/", ("bücher.de", "info@bücher.de", "büch")),
+        (reverse("operations:changes"), ("bücher.de", "BÜCHER")),
+    ):
+        for text in texts:
+            assert (
+                domain.pk in client.get(url, {"q": text}).text or f"info@{BOOKS}" in client.get(url, {"q": text}).text
+            )
+        for other in ("sales@bücher.de", "bücher.com"):
+            answer = client.get(url, {"q": other}).text
+            assert domain.pk not in answer
+            assert f"info@{BOOKS}" not in answer
