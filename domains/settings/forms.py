@@ -3,7 +3,6 @@ from typing import Any
 from django import forms
 
 from domains.models.domains import Domain
-from domains.names.core import parse_mail_from_label
 from domains.settings.services import DesiredSettings, shown_keys, shown_values
 from inbound_admin.lib.fields import AddressField, BecauseForm
 from inbound_admin.lib.seen import SeenField, fingerprint
@@ -46,11 +45,10 @@ class SettingsForm(forms.Form):
 
     def __init__(self, data: Any = None, *, domain: Domain) -> None:
         shown = shown_values(domain)
-        self._name = domain.name
         super().__init__(data, initial=shown | {"seen": fingerprint(shown)})
 
     def clean_mail_from_label(self) -> str:
-        return parse_mail_from_label(self.cleaned_data["mail_from_label"], self._name)
+        return str(self.cleaned_data["mail_from_label"]).strip()
 
     def clean_dmarc_reports_to(self) -> str:
         address = str(self.cleaned_data["dmarc_reports_to"])

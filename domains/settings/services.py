@@ -60,6 +60,7 @@ def configure(*, domain: Domain, desired: DesiredSettings, actor: User, because:
     """
     with transaction.atomic():
         locked = _ready(domain)
+        desired = replace(desired, mail_from_label=parse_mail_from_label(desired.mail_from_label, locked.name))
         if (shown := shown_values(locked)) != asdict(desired):
             refuse_if_changed(seen, shown)
         audit_services.record_staff_request(

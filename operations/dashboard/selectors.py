@@ -207,7 +207,7 @@ def _receiving_failures(domain: Domain) -> list[Receiving]:
 
 
 def _is_by_us(domain: Domain, each: Receiving) -> bool:
-    """Return whether a rule or our team is the cause, not a missing address, a send-only domain or a policy of theirs."""
+    """Return whether a rule or our team is the cause, not a missing address, a send-only domain or their policy."""
     return (
         domain.receives
         and each.state is not ReceivingState.MTA_STS

@@ -9,9 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domains.names.core import parse_existing_domain
-from inbound_admin.lib.errors import Refused
-
 CLOCKS_DIFFER = timedelta(seconds=2)  # NTP keeps clocks within milliseconds; SES's times have three decimals
 
 
@@ -84,18 +81,6 @@ def ended_in(tenure: Tenure | None, until: datetime) -> bool:
     """Return whether a route that was kept until then is of this tenure; of an unknown tenure each may be."""
     since, end = (tenure.since, tenure.until) if tenure else (None, None)
     return (since is None or until >= since) and (end is None or until <= end)
-
-
-def as_stored(recipient: str) -> str:
-    """Return the recipient as rules and rows spell it. SES may report a domain in Unicode (SMTPUTF8)."""
-    plain = recipient.strip().lower()
-    if plain.isascii():
-        return plain
-    local, at, name = plain.rpartition("@")
-    try:
-        return f"{local}{at}{parse_existing_domain(name)}"
-    except Refused:
-        return plain
 
 
 def without_label(recipient: str) -> str:

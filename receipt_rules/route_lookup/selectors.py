@@ -13,13 +13,14 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from accounts.models.people import Customer
 from domains.ownership.selectors import held_domains, name_and_parents
+from receipt_rules.addresses.core import as_stored
 from receipt_rules.forwarding.selectors import Forwardings, forwardings_of
 from receipt_rules.models.addresses import Address, CatchAll, FormerHolder, FormerRoute
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.planner.core.rules import domain_of
-from receipt_rules.route_lookup.core import CLOCKS_DIFFER, Owner, Tenure, as_stored, ended_in, owner_at, without_label
+from receipt_rules.route_lookup.core import CLOCKS_DIFFER, Owner, Tenure, ended_in, owner_at, without_label
 
 MOST_STORES = 50  # of the customers of one message, beside those of its endpoints
 RULES_UNCHANGED = timedelta(days=1)  # after a transfer, at most, as far as we look where mail is stored

@@ -1,6 +1,7 @@
 """A domain that MTA-STS blocks: each page says why and what to do once, and to whom it falls."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -25,7 +26,12 @@ STEP = "Add the line “mx: inbound-smtp.eu-west-1.amazonaws.com” to the polic
 def domain(sandbox: Sandbox) -> Domain:
     now = timezone.now()
     block = Block("Senders that follow MTA-STS don't deliver mail for shop.com.", STEP, now + timedelta(days=7), "1")
-    facts = {"stage": "ready", "state": "wrong", "identity_status": "SUCCESS", "mx_facts": {"shop.com": "here"}}
+    facts: dict[str, Any] = {
+        "stage": "ready",
+        "state": "wrong",
+        "identity_status": "SUCCESS",
+        "mx_facts": {"shop.com": "here"},
+    }
     made = make_domain("shop.com", mta_sts_block=block.as_json(), summary=block.sentence, **facts)
     receiving_services.update_receiving_state(made, now)
     made.save()

@@ -98,10 +98,6 @@ def test_the_admin_and_the_change_log_find_unicode_names(client: Client, alice: 
         (reverse("operations:changes"), ("bücher.de", "BÜCHER")),
     ):
         for text in texts:
-            assert (
-                domain.pk in client.get(url, {"q": text}).text or f"info@{BOOKS}" in client.get(url, {"q": text}).text
-            )
-        for other in ("sales@bücher.de", "bücher.com"):
-            answer = client.get(url, {"q": other}).text
-            assert domain.pk not in answer
-            assert f"info@{BOOKS}" not in answer
+            assert BOOKS in client.get(url, {"q": text}).text
+        for other in ("büchner", "info@bücher.com"):
+            assert BOOKS not in client.get(url, {"q": other}).text
