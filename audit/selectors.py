@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from operator import itemgetter
 from typing import ClassVar, Self
 
+import idna
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
@@ -124,7 +125,17 @@ def _together(values: dict[str, object]) -> str:
 
 def _mentions(text: str) -> Q:
     whole = Q(object_id=text) | Q(bulk_id=text) | Q(aws_request_ids__contains=[text])
-    return whole | Q(object_name__icontains=text) | Q(actor_name__icontains=text) | Q(because__icontains=text)
+    named = Q(object_name__icontains=text) | Q(object_name__icontains=_in_dns(text))
+    return whole | named | Q(actor_name__icontains=text) | Q(because__icontains=text)
+
+
+def _in_dns(text: str) -> str:
+    """Return a name or an address with its domain in DNS form, as the log has them; other text unchanged."""
+    local, at, name = text.rpartition("@")
+    try:
+        return text if text.isascii() else f"{local}{at}{idna.encode(name, uts46=True).decode()}"
+    except idna.IDNAError:
+        return text
 
 
 def _day(text: str) -> date | None:

@@ -16,6 +16,7 @@ from accounts.models.people import Customer, User
 from accounts.people.forms import CustomerChoice
 from audit.models import new_change_id
 from domains.checking.core.judgement import State
+from domains.domain_list.selectors import name_contains
 from domains.models.domains import Domain
 from domains.models.record_checks import RecordCheck
 from domains.overrides import services as overrides_services
@@ -201,6 +202,13 @@ class DomainAdmin(ReadOnly):
     ordering = ("name",)
     inlines = (RecordCheckInline,)
     action_form = AdminOverrideForm
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Domain], search_term: str
+    ) -> tuple[QuerySet[Domain], bool]:
+        """Find internationalized names by their Unicode form too."""
+        rows, repeats = super().get_search_results(request, queryset, search_term)
+        return rows if search_term.isascii() else rows | queryset.filter(name_contains(search_term)), repeats
 
     @admin.display(boolean=True, description="on hold")
     def is_held(self, domain: Domain) -> bool:

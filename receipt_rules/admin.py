@@ -17,6 +17,7 @@ from domains.receiving.core import RulesFact
 from inbound_admin.lib.admin import ReadOnly, in_words, labelled
 from inbound_admin.lib.errors import Problem
 from receipt_rules.addresses import services as addresses_services
+from receipt_rules.addresses.selectors import address_contains
 from receipt_rules.forwarding import services as forwarding_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, Forwarding
@@ -88,6 +89,14 @@ class AddressAdmin(ReadOnlyRows):
     list_filter = ("is_active", RULES_FILTER)
     list_select_related = ("domain", "endpoint")
     search_fields = ("address", "domain__name", "domain__customer__name", "id")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Address], search_term: str
+    ) -> tuple[QuerySet[Address], bool]:
+        """Find addresses by the Unicode form of their domain too."""
+        rows, repeats = super().get_search_results(request, queryset, search_term)
+        return rows if search_term.isascii() else rows | queryset.filter(address_contains(search_term)), repeats
+
     actions = ("switch_off", "switch_on")
 
     @admin.action(description="Turn off", permissions=["operate"])

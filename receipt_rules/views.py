@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models.people import Customer
-from domains.domain_list.selectors import domains_for
+from domains.domain_list.selectors import dns_form, domains_for
 from domains.models.domains import Domain
 from domains.receiving.core import names_with_mx_here
 from inbound_admin.lib import plots
@@ -204,7 +204,7 @@ def _domain(request: SignedIn) -> Domain | None:
     text = request.GET.get("domain", "").strip()
     if not text or "\x00" in text:
         return None
-    found = domains_for(request.user).filter(name=text).first()
+    found = domains_for(request.user).filter(name=dns_form(text)).first()
     if found is None:
         raise Http404
     return found

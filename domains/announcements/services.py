@@ -84,7 +84,7 @@ def _reasons(domain: Domain, judgements: Sequence[Judgement]) -> list[str]:
 
 def update_former_key_alert(domain: Domain) -> None:
     """SES keeps the key with the identity, so mail is signed without a gap, but its owner can sign mail too."""
-    record = f"{domain.dkim_tokens[0] if domain.dkim_tokens else '…'}._domainkey.{domain}"
+    record = f"{domain.dkim_tokens[0] if domain.dkim_tokens else '…'}._domainkey.{domain.name}"
     alerts_services.observe(
         kind="domain.former_key",
         about=domain_subject(domain),

@@ -44,6 +44,7 @@ from domains.ownership_claims import services as ownership_claims_services
 from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
 from domains.records.core import Need, Record, is_inbound
+from domains.sending_status.core import with_sending
 from domains.wildcards import services as wildcards_services
 from domains.wildcards.core import Standing
 from domains.zone_causes import core as zone_causes
@@ -318,7 +319,8 @@ def _overall(domain: Domain, judgements: Sequence[Judgement], *, is_proven: bool
         return replace(result, state=State.COULD_NOT_CHECK, next_actor=NextActor.US, sentence=PROOF_UNCHECKED)
     if not domain.is_gone:
         cause = zone_causes.cause_of(judgements)
-        return zone_causes.summarised(result, cause, was_verified=domain.verified_at is not None) if cause else result
+        result = zone_causes.summarised(result, cause, was_verified=domain.verified_at is not None) if cause else result
+        return with_sending(result, domain.name, domain.rejecting_mail_from, domain.lost_own_key)
     return replace(result, state=State.WRONG, next_actor=NextActor.YOU, sentence=domain.ses_problem)
 
 

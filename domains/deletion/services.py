@@ -4,6 +4,7 @@ Its receipt rules are removed first. `receipt_rules` calls `confirm_routes_remov
 then the identity and the row stay, so that nobody else can hold the name while a rule still names it.
 """
 
+import unicodedata
 from dataclasses import dataclass
 
 from django.db import DEFAULT_DB_ALIAS, transaction
@@ -110,7 +111,8 @@ def confirm_routes_removed(*, domain_id: str) -> None:
 
 def refuse_deletion(*, domain: Domain, typed_name: str) -> None:
     """Raise Refused for a wrong name, while it has subdomains that aren't being deleted, and while it is on hold."""
-    if typed_name.strip().rstrip(".").lower() not in {domain.name, domain.parsed.unicode.lower()}:
+    typed = unicodedata.normalize("NFC", typed_name).strip().rstrip(".").lower()
+    if typed not in {domain.name, domain.parsed.unicode.lower()}:
         raise Refused(f"To delete the domain, type its name: {domain}", code="NAME_NOT_TYPED")
     if _sub_domains(domain).exclude(stage=Stage.DELETING).exists():
         sentence = f"{domain} has subdomains here. Delete those first, because they may still receive mail."

@@ -18,7 +18,7 @@ from audit.services import Subject
 from domains.checking.core.judgement import State
 from domains.domain_list import core as columns
 from domains.models.domains import Domain, Stage
-from domains.names.core import DomainName, parse_domain, readable, shown_name
+from domains.names.core import DomainName, parse_existing_domain, readable, shown_name
 from domains.receiving.core import RED
 from inbound_admin.lib.database import distinct_values
 from inbound_admin.lib.errors import Refused
@@ -281,7 +281,7 @@ def names_in_unicode(part: str) -> list[str]:
 def dns_form(text: str) -> str:
     """Return the name as it is stored; what is no domain name unchanged."""
     try:
-        return parse_domain(text).domain.ascii
+        return parse_existing_domain(text)
     except Refused:
         return text
 

@@ -277,10 +277,11 @@ def _store_keys(domain: Domain, identity: Identity) -> None:
 
 
 def _announce_new_keys(domain: Domain) -> None:
+    """A key of the customer's own has no record of ours to publish."""
     alerts_services.observe(
         kind=NEW_KEYS,
         about=domain_subject(domain),
-        firing=True,
+        firing=not domain.own_dkim_key,
         why=f"SES has new DKIM keys for {domain}, although nobody requested them here. Publish the DKIM records that "
         "its page shows. Our team has been notified.",
         severity="high",
@@ -292,10 +293,11 @@ def _announce_new_keys(domain: Domain) -> None:
 def _read_statuses(
     domain: Domain, tokens: Sequence[str], dkim: SesStatus, mail_from: str, mail_from_status: SesStatus
 ) -> None:
-    """A status for other keys, or another MAIL FROM domain, than ours is UNKNOWN."""
+    """A status for other keys than ours, or for a MAIL FROM domain that is being changed, is UNKNOWN."""
     same_keys = not domain.dkim_tokens or sorted(tokens) == sorted(domain.dkim_tokens)
     domain.dkim_status = dkim if same_keys else SesStatus.UNKNOWN
-    domain.mail_from_status = mail_from_status if mail_from == domain.ses_mail_from else SesStatus.UNKNOWN
+    other = SesStatus.UNKNOWN if domain.has_unsent_settings else SesStatus.NOT_STARTED
+    domain.mail_from_status = mail_from_status if mail_from == domain.ses_mail_from else other
 
 
 def _mark_gone(domain: Domain) -> None:

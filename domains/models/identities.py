@@ -61,6 +61,28 @@ class SesIdentity(models.Model):
         return self.on_mx_failure == self.OnMxFailure.REJECT
 
     @property
+    def mail_from_to_send(self) -> str:
+        """Return the MAIL FROM domain without which SES rejects all mail; "" if it would use its own."""
+        return self.ses_mail_from if self.ses_on_mx_failure == self.OnMxFailure.REJECT else ""
+
+    @property
+    def mail_from_is_verified(self) -> bool | None:
+        """Return whether SES has verified the MAIL FROM domain; None if unknown, or if SES has another."""
+        is_known = self.mail_from_status not in (SesStatus.UNKNOWN, SesStatus.NOT_STARTED)
+        return self.mail_from_status == SesStatus.SUCCESS if is_known else None
+
+    @property
+    def rejecting_mail_from(self) -> str:
+        """Return the MAIL FROM domain because of which SES rejects all mail now, else ""."""
+        return self.mail_from_to_send if self.mail_from_is_verified is False else ""
+
+    @property
+    def lost_own_key(self) -> str:
+        """Return the name of the record of the customer's own DKIM key if SES can't find it, else ""."""
+        is_lost = self.dkim_status in (SesStatus.FAILED, SesStatus.TEMPORARY_FAILURE)
+        return f"{self.dkim_tokens[0]}._domainkey.{self.name}" if self.own_dkim_key and is_lost else ""
+
+    @property
     def has_unsent_settings(self) -> bool:
         wanted = (self.mail_from, self.on_mx_failure, self.dkim_signing)
         sent = (self.ses_mail_from, self.ses_on_mx_failure, self.ses_dkim_signing)

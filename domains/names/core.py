@@ -22,8 +22,16 @@ _TOGETHER = (
     frozenset({"LATIN", "CJK", "HANGUL"}),
     frozenset({"LATIN", "CJK", "BOPOMOFO"}),
 )
-_OTHER_NAMES = {"KATAKANA-HIRAGANA": "KATAKANA", "IDEOGRAPHIC": "CJK"}
-_LIKE_LATIN = frozenset("асԁеһіјӏорԛѕԝхуѵьӕгкпшмтвн" + "αγικνορτυχωϲϳ" + "օոսցհյզ" + "ɑɡɩıĸ")
+_OTHER_NAMES = {
+    "KATAKANA-HIRAGANA": "KATAKANA",
+    "IDEOGRAPHIC": "CJK",
+    "ARABIC-INDIC": "ARABIC",
+    "EXTENDED": "ARABIC",  # ARABIC-INDIC DIGIT
+}
+_LIKE_LATIN = frozenset(
+    "асԁеһіјӏорԛѕԝхуѵьӕгкпшмтвн" + "αγικνορτυχωϲϳ" + "օոսցհյզ" + "ɑɡɩıĸ" + "०০੦૦୦௦౦೦൦๐໐၀〇" + "ꞏノ丿丶丨一ー"
+)
+_SECOND_DOT = re.compile("[ijlı]\u0307")
 
 
 def is_look_alike(name: str) -> bool:
@@ -32,12 +40,20 @@ def is_look_alike(name: str) -> bool:
 
 
 def _is_look_alike(label: str) -> bool:
-    letters = [letter for letter in label if unicodedata.category(letter).startswith("L")]
+    letters = [char for char in label if _has_script(char)]
     scripts = {_script(letter) for letter in letters}
-    if len(scripts) > 1 and not any(scripts <= allowed for allowed in _TOGETHER):
+    is_mixed = len(scripts) > 1 and not any(scripts <= allowed for allowed in _TOGETHER)
+    if is_mixed or _SECOND_DOT.search(label):
         return True
     foreign = [letter for letter in letters if not letter.isascii()]
     return bool(foreign) and all(letter in _LIKE_LATIN for letter in foreign)
+
+
+def _has_script(char: str) -> bool:
+    """Return True for letters, and the digits and signs of one script. Accents may stand on letters of any."""
+    kind = unicodedata.category(char)[0]
+    is_sign = kind == "M" and not unicodedata.name(char, "").startswith("COMBINING")
+    return kind == "L" or is_sign or (kind == "N" and not char.isascii())
 
 
 def _script(letter: str) -> str:
@@ -375,5 +391,5 @@ def _suffixes() -> PublicSuffixList:
 
 def parse_mail_from_label(text: str, domain: str) -> str:
     """Return the label of a MAIL FROM domain that was entered in full or as the label alone."""
-    name = text.strip().rstrip(".").lower()
-    return name.removesuffix(f".{domain}")
+    name = unicodedata.normalize("NFC", text).strip().rstrip(".").lower()
+    return name.removesuffix(f".{domain}").removesuffix(f".{readable(domain)}")

@@ -196,6 +196,8 @@ class AspectLine:
     def detail(self) -> str:
         """Return the text below the chip, which does not repeat it."""
         if self.receiving is not None:
+            if self.receiving.is_red:
+                return ""  # the alert above the records says it
             return FIRST_AN_ADDRESS if self.receiving.asks_for_address else self.sentence
         if self.state is State.VERIFIED:
             return self.sentence if self.sentence == BY_DKIM else ""

@@ -1,9 +1,10 @@
 """Judges whether a domain can send: first the domain itself, then its customer's tenant. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from domains.checking.core.judgement import NextActor, Overall, State, most_urgent
 from domains.identity.core import Stage
 from tenants.customer_notices.core import NOBODY_SENDS, customer_words
 from tenants.lifecycle.core import REJECTED, TenantStage
@@ -17,6 +18,18 @@ NOT_READY: Mapping[str, str] = {
 HELD_BY_ANOTHER = "another account has proven ownership of it."
 NOT_VERIFIED = "Amazon SES hasn’t verified it. Publish its DKIM records first."
 NO_IDENTITY = "Amazon SES no longer has it. Restart its verification first."
+MAIL_FROM_REJECTS = (
+    "Amazon SES rejects all mail from {domain} because its MAIL FROM domain ({mail_from}) isn't verified."
+)
+MAIL_FROM_WAY_OUT = "Publish the MAIL FROM records, or choose “Use the default MAIL FROM domain” under Settings."
+MAIL_FROM_UNKNOWN = (
+    "We don’t know whether Amazon SES has verified the MAIL FROM domain ({mail_from}). Until it has, it rejects all "
+    "mail from {domain}. We’ll check again automatically."
+)
+OWN_KEY_LOST = (
+    "Amazon SES can't find your own DKIM key (BYODKIM) at {name}, so it doesn't sign mail. Publish its TXT record "
+    "again, or contact support."
+)
 
 # Word, tone and icon for each tenant status other than ACTIVE.
 SENDING_WORDS: Mapping[str, tuple[str, str, str]] = {
@@ -53,6 +66,8 @@ class SendingFacts:
     is_held_by_another: bool = False
     is_rejected: bool = False  # SES has no longer what the sends name
     account_stopped: bool = False  # SES sends for none of our customers
+    mail_from: str = ""  # SES rejects all mail without it
+    mail_from_is_verified: bool | None = True
 
 
 @dataclass(frozen=True)
@@ -82,14 +97,24 @@ def judge_sending(facts: SendingFacts) -> DomainSending:
     if facts.is_verified is None:
         sentence = "We couldn’t read from Amazon SES whether this domain is verified. We’ll check again automatically."
         return DomainSending(SendingState.UNKNOWN, "Unknown", "mute", "question-mark-circle", sentence)
+    if facts.mail_from and not facts.mail_from_is_verified:
+        return _by_mail_from(facts)
+    return _by_tenant(facts)
+
+
+def _by_mail_from(facts: SendingFacts) -> DomainSending:
+    if facts.mail_from_is_verified is None:
+        sentence = MAIL_FROM_UNKNOWN.format(domain=facts.domain, mail_from=facts.mail_from)
+        return DomainSending(SendingState.UNKNOWN, "Unknown", "mute", "question-mark-circle", sentence)
+    rejects = MAIL_FROM_REJECTS.format(domain=facts.domain, mail_from=facts.mail_from)
+    return DomainSending(SendingState.CANNOT_YET, "Rejected", "bad", "no-symbol", f"{rejects} {MAIL_FROM_WAY_OUT}")
+
+
+def _by_tenant(facts: SendingFacts) -> DomainSending:
     if facts.is_rejected:
         return DomainSending(SendingState.OFF, "Rejected", "bad", "no-symbol", REJECTED)
     if facts.account_stopped:
         return DomainSending(SendingState.OFF, "Stopped by Amazon SES", "bad", "no-symbol", NOBODY_SENDS)
-    return _by_tenant(facts)
-
-
-def _by_tenant(facts: SendingFacts) -> DomainSending:
     said = customer_words(facts.tenant_stage, facts.standing, account_stopped=False) if facts.standing else ""
     if not facts.standing or facts.tenant_stage != TenantStage.READY or facts.standing == TenantStatus.ACTIVE:
         as_before = f"Mail from {facts.domain} is sent as before." if not facts.standing else said
@@ -97,3 +122,17 @@ def _by_tenant(facts: SendingFacts) -> DomainSending:
     word, tone, icon = SENDING_WORDS.get(facts.standing, ("Unknown", "mute", "question-mark-circle"))
     state = SendingState.UNKNOWN if tone == "mute" else SendingState.OFF
     return DomainSending(state, word, tone, icon, said)
+
+
+def with_sending(result: Overall, domain: str, mail_from: str, own_key: str) -> Overall:
+    """Put first that SES rejects the domain's mail, or doesn't sign it. No record that we check shows it.
+
+    `mail_from`: the MAIL FROM domain because of which SES rejects it; `own_key`: the name of the key's record. Or "".
+    """
+    said = [MAIL_FROM_REJECTS.format(domain=domain, mail_from=mail_from)] if mail_from else []
+    if own_key:
+        said.append(OWN_KEY_LOST.format(name=own_key))
+        sentence = "" if result.state is State.VERIFIED else result.sentence
+        state = most_urgent([result.state, State.AT_RISK])
+        result = replace(result, state=state, next_actor=NextActor.YOU, sentence=sentence)
+    return replace(result, sentence=" ".join([*said, result.sentence]).strip())

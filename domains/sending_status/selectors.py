@@ -24,6 +24,8 @@ def sending_in(domain: Domain, tenant: Tenant | None) -> DomainSending:
         is_verified,
         is_gone=domain.is_gone,
         is_held_by_another=domain.is_held_by_another,
+        mail_from=domain.mail_from_to_send,
+        mail_from_is_verified=domain.mail_from_is_verified,
         account_stopped=account_is_stopped() if tenant is None else tenant.account_stopped,
     )
     if tenant is not None:

@@ -27,7 +27,7 @@ from domains.identity import services as identity_services
 from domains.jobs import queue_checks, queue_configuration, queue_set_up
 from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.names.core import is_label, parse_mail_from_label
+from domains.names.core import LONGEST_NAME, is_label, parse_mail_from_label
 from domains.ownership.selectors import held_domains, refuse_moved
 from domains.receiving import services as receiving_services
 from domains.receiving.core import names_with_mx_here
@@ -60,6 +60,7 @@ def configure(*, domain: Domain, desired: DesiredSettings, actor: User, because:
     """
     with transaction.atomic():
         locked = _ready(domain)
+        desired = replace(desired, mail_from_label=parse_mail_from_label(desired.mail_from_label, locked.name))
         if (shown := shown_values(locked)) != asdict(desired):
             refuse_if_changed(seen, shown)
         audit_services.record_staff_request(
@@ -306,6 +307,8 @@ def _refuse_label(label: str, domain: Domain) -> None:
     if label and not is_label(label):
         raise Refused("The MAIL FROM subdomain can contain only letters, digits and hyphens, such as “bounce”.")
     name = f"{label}.{domain.name}"
+    if label and len(name) > LONGEST_NAME:
+        raise Refused(f"That MAIL FROM domain has {len(name)} characters. DNS allows at most {LONGEST_NAME}.")
     if label and _receives(name, domain):
         raise Refused(f"{name} can't be the MAIL FROM domain because it receives mail. Choose another name.")
 

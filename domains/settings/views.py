@@ -38,7 +38,7 @@ class KeysForm(BecauseForm):
 class SettingsForm(forms.Form):
     mail_from_label = forms.CharField(
         label="MAIL FROM domain",
-        max_length=63,
+        max_length=253,
         required=False,
         help_text="A subdomain with no other records. Leave blank to use the Amazon SES default. "
         "If you change it, you must publish two new records.",
@@ -64,7 +64,7 @@ class SettingsForm(forms.Form):
         super().__init__(data, initial=shown | {"seen": fingerprint(shown)})
 
     def clean_mail_from_label(self) -> str:
-        return str(self.cleaned_data["mail_from_label"]).strip().lower()
+        return str(self.cleaned_data["mail_from_label"]).strip()
 
     def clean_dmarc_reports_to(self) -> str:
         address = str(self.cleaned_data["dmarc_reports_to"])

@@ -212,8 +212,12 @@ def _receiving_failures(domain: Domain) -> list[Receiving]:
 
 
 def _is_by_us(domain: Domain, each: Receiving) -> bool:
-    """Return whether a rule or our team is the cause, not a missing address or a send-only domain."""
-    return domain.receives and domain.receiving_facts(each.name).rules not in NOT_HERE
+    """Return whether a rule or our team is the cause, not a missing address, a send-only domain or their policy."""
+    return (
+        domain.receives
+        and each.state is not ReceivingState.MTA_STS
+        and domain.receiving_facts(each.name).rules not in NOT_HERE
+    )
 
 
 def _deadline(domain: Domain, left: Sequence[RecordRow]) -> datetime | None:

@@ -11,7 +11,7 @@ from accounts.models.people import Customer, User
 from accounts.people.selectors import customer_matching, customers_for
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain, Stage
-from domains.names.core import parse_domain
+from domains.names.core import parse_existing_domain
 from domains.ownership import selectors as ownership_selectors
 from domains.ownership.selectors import related_domains, unproven_domains_left, unproven_limit_text
 from inbound_admin.lib.errors import Refused
@@ -102,7 +102,7 @@ def _known(named: tuple[DomainLine, ...], viewer: User) -> _Known:
 
 def _plain(text: str) -> str:
     try:
-        return parse_domain(text).domain.ascii
+        return parse_existing_domain(text)
     except Refused:
         return ""
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from django.db.models import Q
 
 from accounts.people.selectors import Viewer, find_customers, find_invitations, find_memberships, with_shared_names
-from domains.domain_list.selectors import domains_for, name_contains
+from domains.domain_list.selectors import dns_form, domains_for, name_contains, names_in_unicode
 from domains.models.domains import Domain
 from inbound_admin.lib.lists import has_part_in_any_case
 from operations.search.core import PAGES, ROUTES, SearchQuery, SitePage, read_query
@@ -94,8 +94,11 @@ def _is(domain: Domain, name: str) -> bool:
 def _addresses(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     if query.is_arn:
         return
-    text = query.text.lower()
-    wanted = Q(pk=text) | (Q(address__startswith=text) if query.may_be_address else Q(address__startswith=f"{text}@"))
+    local, at, name = query.text.lower().partition("@")
+    text = f"{local}{at}{name if name.isascii() else dns_form(name)}"
+    wanted = Q(pk=text) | Q(address__startswith=text if at else f"{text}@")
+    if not name.isascii():
+        wanted |= Q(domain__name__in=names_in_unicode(name), address__startswith=f"{local}@")
     for row in addresses_for(viewer).filter(wanted).order_by("address", "pk")[:MOST]:
         yield Hit(HitKind.ADDRESS, row.pk, row.address, row.domain.customer.name, exact=text in (row.address, row.pk))
 

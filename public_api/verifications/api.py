@@ -16,7 +16,7 @@ from accounts.people.selectors import first_owners, supports_everyone
 from domains.checking import services as checking_services
 from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
-from domains.names.core import parse_domain
+from domains.names.core import parse_existing_domain
 from domains.preflight import services as preflight_services
 from domains.settings import services as settings_services
 from inbound_admin.lib.api.schemas import LenientIn, Out, Text, given
@@ -327,7 +327,7 @@ def _named(user: User, text: str) -> Domain:
 
     Raises Http404, or Malformed (DOMAIN_UNCLEAR) if several customers of the caller only claim it.
     """
-    found = list(domain_list_selectors.domains_for(user).filter(name=parse_domain(text).domain.ascii))
+    found = list(domain_list_selectors.domains_for(user).filter(name=parse_existing_domain(text)))
     held = [domain for domain in found if domain.stage != Stage.CLAIM]
     if not found:
         raise Http404("You have no domain with this name.")
@@ -342,7 +342,7 @@ def _requested_domain(user: User, asked: ActionAsked | VerifyDomainAsked) -> Dom
         domain = _named(user, asked.domain)
     else:
         domain = get_object_or_404(domain_list_selectors.domains_for(user), pk=asked.domain_id)
-        if domain.name != parse_domain(asked.domain).domain.ascii:
+        if domain.name != parse_existing_domain(asked.domain):
             raise Malformed("domainId and domain name different domains.", code="OTHER_DOMAIN")
     if isinstance(asked, ActionAsked) and asked.refresh_provider:
         preflight_services.refresh_provider(domain)

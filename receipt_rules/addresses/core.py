@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from domains.names.core import parse_domain
+from domains.names.core import parse_domain, parse_existing_domain
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.mail_addresses import plain_address
 
@@ -78,9 +78,9 @@ def _refuse_star(local: str, name: str) -> None:
     """`*@name` means all mail at the name; a star in the name means all subdomains of the rest of it."""
     stars, _, rest = name.rpartition("*")
     if stars or name.startswith("*"):
-        raise CatchAllMeant(parse_domain(rest.lstrip(".") or "example.com").domain.ascii, subdomains=True)
+        raise CatchAllMeant(parse_existing_domain(rest.lstrip(".") or "example.com"), subdomains=True)
     if local.strip("*") == "" and local:
-        raise CatchAllMeant(parse_domain(name).domain.ascii, subdomains=False)
+        raise CatchAllMeant(parse_existing_domain(name), subdomains=False)
     if "*" in local:
         raise Refused(
             "SES has no wildcard addresses, so a star isn't valid before the @. Add each address, or turn on "
@@ -93,6 +93,18 @@ def _noticed(text: str, bare: str, address: str, of_domain: tuple[str, ...]) -> 
     typed = text.strip().strip("<>")
     notes = [f"Read as {address}."] if bare != typed and bare.strip() != typed else []
     return [*notes, *of_domain]
+
+
+def as_stored(recipient: str) -> str:
+    """Return the recipient as rules and rows spell it. SES may report a domain in Unicode (SMTPUTF8)."""
+    plain = recipient.strip().lower()
+    if plain.isascii():
+        return plain
+    local, at, name = plain.rpartition("@")
+    try:
+        return f"{local}{at}{parse_existing_domain(name)}"
+    except Refused:
+        return plain
 
 
 def is_at_or_below(name: str, names: Collection[str]) -> bool:

@@ -176,7 +176,7 @@ class AddressListFilters(ListFilters):
 
     def conditions(self) -> Iterator[Q]:
         if self.q:
-            yield _address_contains(self.q)
+            yield address_contains(self.q)
         if self.customer:
             yield of_customer("domain__customer", self.customer)
 
@@ -273,7 +273,7 @@ def endpoints_found(*, viewer: Viewer, text: str) -> QuerySet[Endpoint]:
     return found.filter(Q(name__icontains=text) | Q(customer__name__icontains=text)) if text else found
 
 
-def _address_contains(text: str) -> Q:
+def address_contains(text: str) -> Q:
     """Match part of the address, its domain in Unicode or in DNS form."""
     found = has_part("address", text)
     if text.isascii():

@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
+from domains.domain_list.selectors import dns_form
 from domains.models.domains import Domain
 from domains.ownership.selectors import Holders, holder_of, moved_since
 from inbound_admin.lib.errors import Refused
@@ -182,7 +183,7 @@ def build_plan_request(only: str) -> PlanRequest:
 
 
 def _named(only: str) -> Domain | Customer:
-    name = only.lower().rstrip(".")
+    name = dns_form(only).lower().rstrip(".")
     if (domain := holder_of(name)) and domain.name == name:
         return domain
     found = list(Customer.objects.filter(Q(pk=only) | Q(name__iexact=only))[:2])

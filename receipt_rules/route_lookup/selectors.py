@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from accounts.models.people import Customer
 from domains.ownership.selectors import held_domains, name_and_parents
+from receipt_rules.addresses.core import as_stored
 from receipt_rules.forwarding.selectors import Forwardings, forwardings_of
 from receipt_rules.models.addresses import Address, CatchAll, FormerHolder, FormerRoute
 from receipt_rules.models.endpoints import Endpoint
@@ -162,7 +163,7 @@ def routes_at(asked: Sequence[_Asked]) -> tuple[Route, ...]:
     for another. It gets no endpoint if that is nobody or undecided, nor if it was received since Trust & Safety stopped
     that customer's receiving: a rule of another customer may still bring it.
     """
-    asked = [(recipient.strip().lower(), at) for recipient, at in asked]
+    asked = [(as_stored(recipient), at) for recipient, at in asked]
     known = _read(asked)
     owners = _owners(asked, known)
     routes = [_route_of(recipient, owners[recipient, at], at, known) for recipient, at in asked]

@@ -291,14 +291,12 @@ def _with_ses_status(aspect: Aspect, in_dns: State, ses: SesStatus) -> tuple[Sta
         gave_up = "{subject} wasn't found within 72 hours, so Amazon SES stopped checking. "
         return State.WRONG, gave_up + sentences.restart(in_dns)
     if ses is SesStatus.TEMPORARY_FAILURE:
-        return State.AT_RISK, "{subject} was verified, but Amazon SES can't find the records now. " + _advice(in_dns)
+        return State.AT_RISK, "{subject} was verified, but Amazon SES can't find the records now. " + sentences.restore(
+            in_dns
+        )
+    if (aspect, ses, in_dns) == (Aspect.MAIL_FROM, SesStatus.NOT_STARTED, State.VERIFIED):
+        return State.COULD_NOT_CHECK, sentences.OTHER_MAIL_FROM
     return _BY_SES.get((in_dns, ses), (in_dns, _BY_DNS[in_dns]))
-
-
-def _advice(in_dns: State) -> str:
-    if in_dns is State.VERIFIED:
-        return "Your records are correct again, and SES will check them automatically."
-    return "Restore the records within 72 hours, or you'll have to set up the domain again."
 
 
 def _next_actor(state: State, *, by_record: bool, records_right: bool) -> NextActor:

@@ -239,6 +239,18 @@ _HARM = {  # the worst first, for the inbound MX
 }
 
 
+def restore(state: str) -> str:
+    """Return what to do while SES can't find records that it has verified, by their state in DNS."""
+    if state == "verified":
+        return "Your records are correct again, and SES will check them automatically."
+    return "Restore the records within 72 hours, or you'll have to set up the domain again."
+
+
+OTHER_MAIL_FROM = (
+    "{subject} is correct in DNS, but Amazon SES has another MAIL FROM domain, or none. Our team is alerted of that."
+)
+
+
 def subject(record: Record) -> str:
     """Return the record's name for the start of a sentence."""
     if record.key.startswith("dkim-"):

@@ -46,7 +46,7 @@ class Command(BaseCommand):
 def _domain(text: str) -> Domain:
     """Return the domain that holds the name, before any claims to it."""
     try:
-        name = names_core.parse_domain(text).domain.ascii
+        name = names_core.parse_existing_domain(text)
     except Refused as refused:
         raise CommandError(str(refused)) from refused
     held = sorted(Domain.objects.filter(name=name), key=lambda domain: domain.stage == Stage.CLAIM)

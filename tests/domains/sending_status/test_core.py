@@ -23,6 +23,25 @@ GOOD = SendingFacts("shop.com", "ready", is_verified=True, standing="active")
         (replace(GOOD, standing="paused"), SendingState.OFF, "Paused", "is paused"),
         (replace(GOOD, standing="suspended"), SendingState.OFF, "Suspended by AWS", "suspended"),
         (replace(GOOD, standing="suspended", is_verified=False), SendingState.CANNOT_YET, "Can’t send yet", "DKIM"),
+        (
+            replace(GOOD, mail_from="bounce.shop.com", mail_from_is_verified=False),
+            SendingState.CANNOT_YET,
+            "Rejected",
+            "MAIL",
+        ),
+        (
+            replace(GOOD, standing="", mail_from="b.shop.com", mail_from_is_verified=False),
+            SendingState.CANNOT_YET,
+            "Rejected",
+            "",
+        ),
+        (
+            replace(GOOD, mail_from="b.shop.com", mail_from_is_verified=None),
+            SendingState.UNKNOWN,
+            "Unknown",
+            "b.shop.com",
+        ),
+        (replace(GOOD, mail_from="b.shop.com", mail_from_is_verified=True), SendingState.CAN, "Enabled", "is enabled"),
         (replace(GOOD, standing="something new"), SendingState.UNKNOWN, "Unknown", "unknown"),
     ],
 )

@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from accounts.models.people import Customer
 from domains.models.domains import Domain
+from domains.sending_status.selectors import sending_of
+from tenants.models.tenants import SesAccount
 from tests.api_client import api_of
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member
@@ -66,3 +68,42 @@ def test_the_api_returns_the_sending_status_and_message(alices: Customer, alice_
     for name, fields, wanted in (("new.com", UNVERIFIED, "cannot_yet"), ("old.com", VERIFIED, "enabled")):
         row = api.get(f"/api/v2/domains/{make_domain(name, customer=alices, **fields).pk}").json()
         assert (row["sending"], "yet" in row["sendingMessage"]) == (wanted, wanted == "cannot_yet")
+
+
+REJECTING = {"mail_from_label": "bounce", "ses_mail_from": "bounce.shop.com", "ses_on_mx_failure": "RejectMessage"}
+SAYS = {
+    "NOT_STARTED": "unknown",
+    "FAILED": "cannot_yet",
+    "PENDING": "cannot_yet",
+    "TEMPORARY_FAILURE": "cannot_yet",
+    "": "unknown",
+    "SUCCESS": "enabled",
+}
+
+
+@pytest.mark.parametrize("has_tenant", [True, False])
+@pytest.mark.parametrize(("status", "said"), SAYS.items())
+def test_mail_that_ses_rejects_without_the_mail_from_domain_is_not_said_to_be_sent(
+    alice_client: Client, alices: Customer, status: str, said: str, *, has_tenant: bool
+) -> None:
+    if has_tenant:
+        make_tenant(alices, sends_since=OCTOBER)
+    domain = make_domain("shop.com", customer=alices, mail_from_status=status, **REJECTING, **VERIFIED)
+    row = api_of(alices.members.get()).get(f"/api/v2/domains/{domain.pk}").json()
+    assert (row["sending"], "bounce.shop.com" in row["sendingMessage"]) == (said, said != "enabled")
+    page = alice_client.get(reverse("domains:sending", args=[domain.pk])).text
+    assert ("bounce.shop.com" in page) == (said != "enabled")
+    assert ("sent as before" in page or "Sending is enabled" in page) == (said == "enabled")
+
+
+def test_the_default_mail_from_domain_is_used_while_the_own_one_fails(alices: Customer) -> None:
+    fields = REJECTING | {"ses_on_mx_failure": "UseDefaultValue", "mail_from_status": "FAILED"}
+    domain = make_domain("shop.com", customer=alices, **fields, **VERIFIED)
+    assert sending_of(domain).state == "enabled"
+
+
+def test_a_customer_without_a_tenant_reads_that_the_account_is_stopped(alice_client: Client, alices: Customer) -> None:
+    SesAccount.objects.create(region="eu-west-1", enforcement="SHUTDOWN", sends=True)
+    page = alice_client.get(reverse("domains:sending", args=[make_domain(customer=alices, **VERIFIED).pk])).text
+    assert "Stopped by Amazon SES" in page
+    assert "No action needed" not in page

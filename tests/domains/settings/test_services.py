@@ -288,7 +288,7 @@ def test_a_mail_from_domain_set_outside_has_no_status_of_ours(sandbox: Sandbox, 
         client.set_identity_mail_from_domain(Identity="shop.com", MailFromDomain="other.shop.com")
     set_identity_status("shop.com", mail_from="Success")
     identity_status_services.read_statuses([domain, *(make_domain() for _ in range(others))], now=timezone.now())
-    assert (domain.mail_from_status, domain.dkim_status) == (SesStatus.UNKNOWN, SesStatus.SUCCESS)
+    assert (domain.mail_from_status, domain.dkim_status) == (SesStatus.NOT_STARTED, SesStatus.SUCCESS)
 
 
 def test_keys_with_signing_turned_off_are_reported(sandbox: Sandbox, olga: User) -> None:

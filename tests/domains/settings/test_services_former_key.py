@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from audit.models import Change
+from domains.announcements import services as announcements_services
 from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
@@ -152,3 +153,14 @@ def test_the_pages_say_it_and_offer_the_replacement(bobs: Domain, bob: User) -> 
     assert "former._domainkey" not in client.get(reverse("domains:detail", args=[bobs.pk])).text
     card = client.get(reverse("domains:settings", args=[bobs.pk])).text.partition('id="keys"')[2]
     assert "<button" not in card.partition("</section>")[0]
+
+
+def test_the_record_of_the_former_key_is_named_as_dns_has_it(client: Client) -> None:
+    customer = make_customer("Bob")
+    key = {"dkim_tokens": ["former"], "own_dkim_key": True, "former_dkim_key": True, "dkim_origin": "EXTERNAL"}
+    domain = make_verified("xn--bcher-kva.de", customer=customer, **key)
+    announcements_services.update_former_key_alert(domain)
+    [(_, why)] = open_alerts()
+    client.force_login(make_member(customer))
+    for text in (why, client.get(reverse("domains:detail", args=[domain.pk])).text):
+        assert "former._domainkey.xn--bcher-kva.de" in text
