@@ -49,9 +49,15 @@ class Handler(MotoRequestHandler):
         self.kept.discard(self.connection)
         super().finish()
 
+    def handle_expect_100(self) -> bool:
+        """Send the go-ahead at once. boto3 otherwise waits for a second before it sends an object's body to S3."""
+        goes_ahead = super().handle_expect_100()
+        self.wfile.flush()
+        return goes_ahead
+
     def run_wsgi(self) -> None:
         """Read the whole request, so that the next one begins after it. Of a chunked one werkzeug finds the end."""
-        if "Transfer-Encoding" in self.headers or "Expect" in self.headers:
+        if "Transfer-Encoding" in self.headers:
             super().run_wsgi()
             return
         environ = self.make_environ()

@@ -5,11 +5,11 @@ from playwright.sync_api import Page
 
 _LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
 # Preloading fetches every stylesheet again, only for audio and video, which no page has.
-_OPTIONS = {"resultTypes": ["violations"], "preload": False, "runOnly": {"type": "tag", "values": _LEVELS}}
+_OPTIONS = {"resultTypes": ["violations"], "preload": False}
 # Rules that depend on colours; the other results are the same in dark mode.
-_COLOUR_OPTIONS = {**_OPTIONS, "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+COLOURS = ("color-contrast", "link-in-text-block")
 # Rules that also depend on the width and the spacing of text.
-_LAYOUT_OPTIONS = {**_OPTIONS, "runOnly": {"type": "rule", "values": ["target-size", "scrollable-region-focusable"]}}
+LAYOUT = ("target-size", "scrollable-region-focusable")
 
 
 def assert_accessible(page: Page) -> None:
@@ -18,11 +18,12 @@ def assert_accessible(page: Page) -> None:
     assert not found, f"{page.url}\n" + "\n".join(found)
 
 
-def violations(page: Page, *, colours_alone: bool = False, layout_alone: bool = False) -> list[str]:
-    """Return a line for each rule of WCAG 2.2 A and AA that the page violates, with the first elements."""
+def violations(page: Page, rules: tuple[str, ...] = ()) -> list[str]:
+    """Return a line for each rule that the page violates, with the first elements. Default: WCAG 2.2 A and AA."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(Axe().axe_script)
-    options = _COLOUR_OPTIONS if colours_alone else _LAYOUT_OPTIONS if layout_alone else _OPTIONS
+    only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": _LEVELS}
+    options = {**_OPTIONS, "runOnly": only}
     found = page.evaluate("(options) => axe.run(document, options)", options)["violations"]
     return [f"{it['id']}, {it['help']}: {_places(it['nodes'])}" for it in found]
 

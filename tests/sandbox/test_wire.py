@@ -50,6 +50,18 @@ def test_a_chunked_body_is_read(connection: http.client.HTTPConnection) -> None:
     assert connection.getresponse().read()
 
 
+def test_a_client_that_waits_for_a_go_ahead_gets_it_before_its_body(connection: http.client.HTTPConnection) -> None:
+    connection.putrequest("POST", "/")
+    for header in {**HEADERS, "Content-Length": str(len(CALL)), "Expect": "100-continue"}.items():
+        connection.putheader(*header)
+    connection.endheaders()
+    assert connection.sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"  # boto3 otherwise waits for a second
+    connection.send(CALL.encode())
+    answer = connection.getresponse()
+    answer.read()
+    assert answer.status == 200
+
+
 def test_a_stopped_sandbox_answers_no_kept_connection() -> None:
     with Sandbox() as sandbox:
         connection = http.client.HTTPConnection(urlsplit(sandbox.aws_url).netloc, timeout=5)
