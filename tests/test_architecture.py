@@ -27,7 +27,7 @@ from benchmarks.house import (
 IN_A_SUBJECT = set("core gateway selectors services tasks forms views api admin adapters".split())
 IN_AN_APP = {*IN_A_SUBJECT, *"apps models urls jobs roles management migrations".split()}
 MOST_EDGES = 2850  # internal imports in all
-MOST_EDGES_PER_MODULE = 6.7
+MOST_EDGES_PER_MODULE = 6.75
 LONGEST_OF_NINE_IN_TEN = 14  # lines
 # A library module does not belong to its first importer.
 SHORT_ALONE = {"inbound_admin/lib/api/rate_limit.py"}

@@ -15,7 +15,6 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from accounts.people.selectors import owners_of
 from accounts.roles import require, require_reason
 from audit import services as audit_services
 from domains.announcements import services as announcements_services
@@ -26,6 +25,7 @@ from domains.jobs import queue_checks
 from domains.models.domains import WISH, Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership.services import (
+    announce_transfer,
     handover_shown,
     holder_changed,
     lock_names,
@@ -304,7 +304,7 @@ def transfer(
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
         _end_tenure(locked, before)
-        _notify_owners(locked, before)
+        announce_transfer(locked, before)
     domain.customer = to
 
 
@@ -329,22 +329,6 @@ def check_again(*, domain: Domain, actor: User, bulk_id: str = "") -> None:
     Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now())
     _record("domain.check_forced", domain, actor, bulk_id=bulk_id, for_staff=True)
     queue_checks()
-
-
-def _notify_owners(domain: Domain, before: Customer) -> None:
-    """Queue the emails in the transaction of the transfer. The former customer's is about its own page."""
-    about, to, now = domain_subject(domain), domain.customer, timezone.now()
-    left = replace(about, type="customer", id=before.pk, customer_id=before.pk)
-    out = (
-        f"Support moved {domain} out of {before}. Mail received before is still delivered to your endpoints, so keep "
-        "them for a day. Its share links no longer work. If you didn't expect this, contact support."
-    )
-    come = (
-        f"Support moved {domain} into {to}. Its addresses and catch-alls come with it, without endpoints: mail is only "
-        "stored until you choose endpoints for them. If you didn't expect this, contact support."
-    )
-    alerts_services.announce(kind="domain.moved_in", about=about, people=owners_of(to), why=come, now=now)
-    alerts_services.announce(kind="domain.moved_out", about=left, people=owners_of(before), why=out, now=now)
 
 
 def _record(what: str, domain: Domain, actor: User | None, because: str = "", bulk_id: str = "", **shown: Any) -> None:

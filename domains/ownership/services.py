@@ -352,3 +352,19 @@ def _notify_removed(domain: Domain, now: datetime) -> None:
     )
     about, owners = replace(domain_subject(domain), type="customer", id=domain.customer_id), owners_of(domain.customer)
     alerts_services.announce(kind=REMOVED, about=about, people=owners, why=why, now=now)
+
+
+def announce_transfer(domain: Domain, before: Customer) -> None:
+    """Queue the emails in the transaction of the transfer. The former customer's is about its own page."""
+    about, to, now = domain_subject(domain), domain.customer, timezone.now()
+    left = replace(about, type="customer", id=before.pk, customer_id=before.pk)
+    out = (
+        f"Support moved {domain} out of {before}. Mail received before is still delivered to your endpoints, so keep "
+        "them for a day. Its share links no longer work. If you didn't expect this, contact support."
+    )
+    come = (
+        f"Support moved {domain} into {to}. Its addresses and catch-alls come with it, without endpoints: mail is only "
+        "stored until you choose endpoints for them. If you didn't expect this, contact support."
+    )
+    alerts_services.announce(kind="domain.moved_in", about=about, people=owners_of(to), why=come, now=now)
+    alerts_services.announce(kind="domain.moved_out", about=left, people=owners_of(before), why=out, now=now)

@@ -28,8 +28,8 @@ from receipt_rules.deliveries.services import function_arn
 from receipt_rules.endpoints.core import NOT_FORWARDED
 from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.models.endpoints import Endpoint
-from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
+from receipt_rules.models.runs import ReceivingStop
 from receipt_rules.probes.services import record_reports
 from receipt_rules.received_mail.core import Report, redelivery_event, why_unrouted
 from receipt_rules.received_mail.selectors import received_mail_subject, undecided_mail

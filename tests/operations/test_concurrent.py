@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.utils import timezone
-from receipt_rules.models.live import ReceivingStop
 
 from accounts.members import services as members_services
 from accounts.models.people import Customer, MemberRole, User
@@ -36,7 +35,7 @@ from public_api.domains import services as public_domains_services
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
-from receipt_rules.models.runs import OwnRuleSet
+from receipt_rules.models.runs import OwnRuleSet, ReceivingStop
 from sandbox.process import Sandbox
 from tenants.deletion import services as deletion_services
 from tenants.models.tenants import Tenant

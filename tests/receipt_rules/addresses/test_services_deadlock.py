@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.utils import timezone
-from receipt_rules.models.live import ReceivingStop
 
 from accounts.models.people import Customer
 from accounts.roles import Role
@@ -22,7 +21,7 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.addresses.services import AddressAsked
 from receipt_rules.jobs import queue_customer_change, record_wait
 from receipt_rules.models.addresses import Address
-from receipt_rules.models.runs import PendingChange
+from receipt_rules.models.runs import PendingChange, ReceivingStop
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.receiving.services import record_live_rules
 from tenants.pause.services import lock_tenants

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from receipt_rules.models.live import ReceivingStop
 
 from accounts.models.people import Customer
 from domains.models.domains import Domain
@@ -12,6 +11,7 @@ from receipt_rules import tasks
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import ReceivedMail
+from receipt_rules.models.runs import ReceivingStop
 from receipt_rules.received_mail.services import deliver_resumed, record_deliveries
 from sandbox.aws.state import WORLD
 from sandbox.process import Sandbox
