@@ -10,7 +10,7 @@ filter that is ignored returns every row, to a program that may delete what it g
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args
 from urllib.parse import quote
@@ -106,41 +106,49 @@ class Page(Out, Generic[Row]):
 def page_of(rows: "QuerySet[RowModel]", query: Paged, *, total: int | None = None) -> tuple[list[RowModel], Pagination]:
     """Return one page and its pagination. First the keys are read, from an index of the order, then their rows."""
     total = counted(rows, _count)["total"] if total is None else total
-    keys = _keys(rows, query.offset, query.limit)
-    found = {row.pk: row for row in rows.filter(pk__in=keys).order_by()} if keys else {}
-    has_more = bool(keys) and query.offset + len(keys) < total
-    pagination = Pagination(limit=query.limit, offset=query.offset, total=total, has_more=has_more)
-    return [found[key] for key in keys if key in found], pagination
+    if query.offset + query.limit < FAR:
+        keys = rows.values_list("pk", flat=True)[query.offset : query.offset + query.limit]
+        found = _with_keys(rows, list(keys))
+    else:
+        found = _far_away(rows, query.offset, query.limit)
+    has_more = bool(found) and query.offset + len(found) < total
+    return found, Pagination(limit=query.limit, offset=query.offset, total=total, has_more=has_more)
 
 
 def _count(rows: "QuerySet[Any]") -> dict[str, int]:
     return {"total": rows.order_by().count()}
 
 
-def _keys(rows: "QuerySet[Any]", start: int, limit: int) -> list[Any]:
-    """Return a page's keys.
+def _with_keys(rows: "QuerySet[RowModel]", keys: Sequence[Any]) -> list[RowModel]:
+    """Return the rows in the order of their keys; those that were removed meanwhile are left out."""
+    found = {row.pk: row for row in rows.filter(pk__in=keys).order_by()} if keys else {}
+    return [found[key] for key in keys if key in found]
 
-    A distant page starts where the previous page ended, whatever was added or removed meanwhile. So the end of each
-    page is kept if a row follows it.
+
+def _far_away(rows: "QuerySet[RowModel]", start: int, limit: int) -> list[RowModel]:
+    """Return a distant page.
+
+    It starts where the previous page ended, whatever was added or removed meanwhile. So the end of each page is kept if
+    a row follows it.
     """
-    if start + limit < FAR:
-        return list(rows.values_list("pk", flat=True)[start : start + limit])
     ordered = with_key(rows)
     columns = columns_of(ordered)
     names = [each.alias for each in columns]
     ordered = ordered.annotate(**{each.alias: each.expression for each in columns})
-    place = f"api_place:{query_digest(ordered)}:"
+    place = f"api_place:{query_digest(ordered)}:{len(columns)}:"  # places of another version may have more columns
     edge: tuple[Any, ...] | None = cache.get(f"{place}{start}")
     ends: dict[str, tuple[Any, ...] | None] = {}
     if edge is not None:
-        found = list(ordered.filter(after(columns, edge)).values_list("pk", *names)[: limit + 1])
+        found = list(ordered.filter(after(columns, edge))[: limit + 1])
+        places = [tuple(getattr(row, name) for name in names) for row in found]
     else:
-        edge, found = _found_by_number(ordered, names, start, limit + 1)
+        edge, keys = _found_by_number(ordered, names, start, limit + 1)
+        found, places = _with_keys(rows, [each[0] for each in keys[:limit]]), [each[1:] for each in keys]
         ends[f"{place}{start}"] = edge
-    ends[f"{place}{start + limit}"] = found[limit - 1][1:] if len(found) > limit else None
+    ends[f"{place}{start + limit}"] = places[limit - 1] if len(places) > limit else None
     if to_keep := {key: end for key, end in ends.items() if end is not None}:
         cache.set_many(to_keep, PLACE_KEPT_SECONDS)
-    return [each[0] for each in found[:limit]]
+    return found[:limit]
 
 
 def _found_by_number(
