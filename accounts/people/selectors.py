@@ -16,6 +16,7 @@ from accounts.members.core import hash_of
 from accounts.models.api_keys import ApiKey
 from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
 from audit import services as audit_services
+from inbound_admin.lib.database import in_values
 from inbound_admin.lib.foreign_text import without_nul
 
 Viewer = User | AnonymousUser
@@ -143,8 +144,9 @@ def owners_of(customer: Customer | str) -> QuerySet[User]:
 
 def first_owners(customer_ids: Iterable[str]) -> dict[str, str]:
     """Return the ID of the longest-standing owner of each customer, in one query."""
-    owners = Membership.objects.filter(customer__in=set(customer_ids), role=MemberRole.OWNER).order_by("-since", "-pk")
-    return {customer: str(user) for customer, user in owners.values_list("customer_id", "user_id")}
+    owners = Membership.objects.filter(in_values("customer_id", set(customer_ids)), role=MemberRole.OWNER)
+    of_customers = owners.order_by("-since", "-pk").values_list("customer_id", "user_id")
+    return {customer: str(user) for customer, user in of_customers}
 
 
 def members_of(customer: Customer) -> QuerySet[Membership]:

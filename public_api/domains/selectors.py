@@ -16,6 +16,7 @@ from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, Receiving, ReceivingState
 from domains.records.core import Need, Record, is_inbound
+from inbound_admin.lib.database import in_values
 from inbound_admin.lib.lists import exactly
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.live.selectors import content_of, last_known, takes_effect
@@ -155,7 +156,7 @@ def records_of(domain: Domain) -> tuple[Record, ...]:
 def checks_of(domains: Iterable[Domain], keys: Collection[str] = ()) -> dict[str, dict[str, RecordCheck]]:
     """Return checks by domain and record, in one query: of all records, or of those with these keys."""
     found: dict[str, dict[str, RecordCheck]] = {domain.pk: {} for domain in domains}
-    checks = RecordCheck.objects.filter(domain__in=found)
+    checks = RecordCheck.objects.filter(in_values("domain_id", found))
     for check in checks.filter(key__in=keys) if keys else checks:
         found[check.domain_id][check.key] = check
     return found
@@ -187,7 +188,7 @@ class InboundCounts:
 def receiving_of(domains: Collection[Domain]) -> dict[str, InboundCounts]:
     """Return the counts of each domain, in two queries."""
     ids = {domain.pk: domain for domain in domains}
-    counts = Address.objects.filter(domain__in=ids).order_by().values("domain")
+    counts = Address.objects.filter(in_values("domain_id", ids)).order_by().values("domain")
     counted = counts.annotate(
         addresses=Count("pk"),
         active=Count("pk", filter=Q(is_active=True)),
@@ -200,7 +201,7 @@ def receiving_of(domains: Collection[Domain]) -> dict[str, InboundCounts]:
 
 
 def _catch_alls_of(domains: Mapping[str, Domain]) -> dict[str, tuple[bool, EndpointRow | None]]:
-    rows = CatchAll.objects.filter(domain__in=domains, subdomains=False).order_by()
+    rows = CatchAll.objects.filter(in_values("domain_id", domains), subdomains=False).order_by()
     of_endpoint = (f"endpoint__{name}" for name in ("pk", "name", "type", "is_active"))
     found = rows.values_list("domain", "is_active", "endpoint__customer", *of_endpoint)
     return {
