@@ -86,7 +86,8 @@ def with_key(rows: QuerySet[Row]) -> QuerySet[Row]:
     given = tuple(rows.query.order_by or rows.model._meta.ordering or ())
     last = given[-1] if given else ""
     is_down = last.startswith("-") if isinstance(last, str) else getattr(last, "descending", False)
-    return rows.order_by(*given, "-pk" if is_down else "pk")
+    ends = isinstance(last, str) and last.removeprefix("-") in ("pk", rows.model._meta.pk.name)
+    return rows.order_by(*given) if ends else rows.order_by(*given, "-pk" if is_down else "pk")
 
 
 def after(columns: Sequence[Column], edge: Sequence[object]) -> Q:

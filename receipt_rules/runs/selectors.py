@@ -75,6 +75,9 @@ def _started_runs() -> QuerySet[Run]:
     return Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED, started_at__isnull=False)
 
 
+_STARTED = FixedQuery(_started_runs)
+
+
 def steps_in_progress() -> tuple[Step, ...]:
     """Return the steps of the runs that have begun and not ended, in this region."""
     rows = RunStep.objects.filter(run__in=_started_runs()).exclude(state=StepState.LEFT_OUT).order_by("run", "number")
@@ -144,7 +147,7 @@ def set_changing(requested: Iterable[RequestedRecipient]) -> None:
 
 def _recipients_changing() -> frozenset[str]:
     """Return the recipients that the next step of each run that has begun changes in the active set."""
-    return frozenset(each for run in _started_runs() for each in _changing_next(run))
+    return frozenset(each for run in _STARTED.models() for each in _changing_next(run))
 
 
 def _changing_next(run: Run) -> frozenset[str]:
