@@ -106,7 +106,7 @@ def watch_deliveries(timestamp: int) -> None:
         log.warning("the function's settings could not be read", problem=str(problem))
     received_mail_services.update_undecided_alert()
     try:
-        received_mail_services.deliver_resumed()
+        received_mail_services.deliver_resumed(now=timezone.now())
     except AwsProblem as problem:
         log.warning("the function could not be asked to deliver mail from before a resume", problem=str(problem))
 

@@ -41,6 +41,7 @@ TOLD_EVERY = 24 * 60 * 60  # seconds
 DECIDED_AT_ONCE = 1_000  # names and times in one query
 DELETED_AT_ONCE = 10_000
 RESUMED_AT_ONCE = 200
+RESUMED_FOR = timedelta(days=7)  # after a resume; what is stored of an older one waits for a person
 DECIDE = "domains.transfer_domain"  # who decides whose a message is
 _Key = tuple[str, str, str]  # message, recipient, customer ID or ""
 _CHANGED = (
@@ -260,13 +261,14 @@ def deliver_again(*, mail: ReceivedMail, actor: User, because: str = "") -> None
     receiving_setup_gateway.invoke(arn, redelivery_event(mail.message_id, [mail.recipient], mail.received_at, **asked))
 
 
-def deliver_resumed(*, limit: int = RESUMED_AT_ONCE) -> int:
+def deliver_resumed(*, now: datetime, limit: int = RESUMED_AT_ONCE) -> int:
     """Have mail delivered that reached the function while its customer's receiving was stopped, once it is resumed.
 
     Returns for how many messages the function was asked. One is asked for again until the function reports it, by the
     same request, which the function carries out once. Raises AwsProblem.
     """
-    resumed = ReceivingStop.objects.filter(is_stopped=False).values_list("customer", flat=True)
+    lately = {"is_stopped": False, "asked_at__gte": now - RESUMED_FOR}
+    resumed = ReceivingStop.objects.filter(**lately).values_list("customer", flat=True)
     waiting = ReceivedMail.objects.filter(customer__in=list(resumed), outcome=DeliveryOutcome.UNROUTED)
     rows = list(waiting.filter(problem=why_unrouted("stopped")).order_by("received_at", "pk")[:limit])
     arn = function_arn() if rows else ""
