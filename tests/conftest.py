@@ -107,6 +107,7 @@ def running_sandbox() -> Iterator[Sandbox]:
 def sandbox(running_sandbox: Sandbox, settings: Settings) -> Sandbox:
     """Yield a fresh sandbox that the application uses, without a rate limit."""
     running_sandbox.control.reset()
+    running_sandbox.control.set_receiver("", "")  # whose function a reset keeps
     settings.AWS_ENDPOINT_URL = running_sandbox.aws_url
     settings.DNS_RESOLVERS = (running_sandbox.dns_address,)
     settings.MTA_STS_PORT = running_sandbox.web_port

@@ -67,11 +67,11 @@ def test_what_was_typed_is_back_after_a_poll_met_the_end_of_the_session(browser_
 
 def test_selected_rows_of_a_list_stay_selected_while_it_polls(browser_page: Page) -> None:
     olga = make_staff(Role.OPERATOR)
-    make_difference(make_customer("Acme"))
+    selected = make_difference(make_customer("Acme"))
     DriftCheck.objects.create(region="eu-west-1", area="tenants", asked_at=timezone.now())
     sign_in(browser_page, olga.email)
     browser_page.goto(reverse("operations:differences"))
-    row = browser_page.get_by_role("checkbox")
+    row = browser_page.locator(f"input[value='{selected.pk}']")
     browser_page.evaluate("htmx.trigger('#live', 'resume')")
     row.check()
     make_difference(make_customer("Other"), key="another")
