@@ -1,8 +1,8 @@
 """Eight people at once: requests a second and waiting times, ours beside a bare Django admin of the same rows.
 
-The server of the README (gunicorn.conf.py) on the database of DATABASE_URL, filled by `make fill`. The clients wait for
-each answer before they ask again: all for our pages for some seconds, then for the bare admin's (`benchmarks.bare`) as
-long, and so on.
+The server of the README (gunicorn.conf.py) on the database of DATABASE_URL, filled by `make fill`, with a process for
+each processor or as many as WEB_CONCURRENCY says. The clients wait for each answer before they ask again: all for our
+pages for some seconds, then for the bare admin's (`benchmarks.bare`) as long, and so on.
 `python -m benchmarks.load [seconds of a phase]`.
 """
 
@@ -46,6 +46,7 @@ class Load:
 
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.bare.settings")
+    os.environ.setdefault("WEB_CONCURRENCY", str(len(os.sched_getaffinity(0))))
     django.setup()
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
     cookie, addresses = _cookie(), _addresses()
@@ -56,6 +57,7 @@ def main() -> int:
         for _ in range(PHASES):
             for which, names in ((ours, OURS), (bare, BARE)):
                 _phase(which, port, cookie, [addresses[name] for name in names], seconds)
+    print(f"{os.environ['WEB_CONCURRENCY']} web processes")
     print(f"{'':8}{'requests':>10}{'a second':>10}{'p50 ms':>9}{'p99 ms':>9}")
     for name, load in (("ours", ours), ("bare", bare)):
         middle = quantiles(load.milliseconds, n=2)[0]
@@ -93,7 +95,7 @@ def _addresses() -> dict[str, str]:
 
 @contextmanager
 def _serving() -> Iterator[int]:
-    """Yield the port of a gunicorn as deployed, with as many processes as its configuration says."""
+    """Yield the port of a gunicorn as deployed, which reads WEB_CONCURRENCY."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

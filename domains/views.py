@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
@@ -67,6 +68,7 @@ def domain_for(request: SignedIn, domain_id: str) -> Domain:
 @require_GET
 def detail(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
+    prefetch_related_objects([domain], "record_checks")
     checking_services.schedule_for_open_page(domain)
     return _page(request, domain)
 

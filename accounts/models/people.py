@@ -127,7 +127,7 @@ class MemberRole(models.TextChoices):
     MEMBER = "member", "Member"
 
 
-_MEMBERSHIPS = FixedQuery(lambda person: Membership.objects.filter(user=person))
+_MEMBERSHIPS = FixedQuery(lambda person: Membership.objects.filter(user_id=person), compared=1)
 
 
 class Membership(models.Model):

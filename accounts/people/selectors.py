@@ -17,6 +17,7 @@ from accounts.models.api_keys import ApiKey
 from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
 from audit import services as audit_services
 from inbound_admin.lib.database import in_values
+from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.foreign_text import without_nul
 
 Viewer = User | AnonymousUser
@@ -142,11 +143,19 @@ def owners_of(customer: Customer | str) -> QuerySet[User]:
     return User.objects.filter(memberships__customer=customer, memberships__role=MemberRole.OWNER, is_active=True)
 
 
+_OWNERS = FixedQuery(
+    lambda customers: (
+        Membership.objects.filter(in_values("customer_id", customers), role=MemberRole.OWNER)
+        .order_by("-since", "-pk")
+        .values_list("customer_id", "user_id")
+    ),
+    compared=1,
+)
+
+
 def first_owners(customer_ids: Iterable[str]) -> dict[str, str]:
     """Return the ID of the longest-standing owner of each customer, in one query."""
-    owners = Membership.objects.filter(in_values("customer_id", set(customer_ids)), role=MemberRole.OWNER)
-    of_customers = owners.order_by("-since", "-pk").values_list("customer_id", "user_id")
-    return {customer: str(user) for customer, user in of_customers}
+    return {customer: str(user) for customer, user in _OWNERS.values(sorted(set(customer_ids)))}
 
 
 def members_of(customer: Customer) -> QuerySet[Membership]:

@@ -17,8 +17,10 @@ def last_checks(domains: Sequence[Domain]) -> dict[tuple[str, str], RecordCheck]
 def has_pending_records(domain: Domain) -> bool:
     """Return True if a check could still change something, including recommended records but not a missing address."""
     is_right = domain.state == State.VERIFIED or (domain.verified_at and domain.receiving.asks_for_address)
-    required = domain.record_checks.filter(key__in=[record.key for record in domain.records])
-    return not is_right or required.exclude(state=State.VERIFIED).exists()
+    keys = {record.key for record in domain.records}
+    return not is_right or any(
+        check.key in keys and check.state != State.VERIFIED for check in domain.record_checks.all()
+    )
 
 
 def is_being_checked(domain: Domain, now: datetime) -> bool:

@@ -123,7 +123,8 @@ def schedule_for_open_page(domain: Domain) -> None:
         return
     if domain.last_dns_check and domain.last_dns_check > now - _open_page_interval(domain, now):
         return
-    if Domain.objects.filter(pk=domain.pk, next_check_at__gt=now).update(next_check_at=now):
+    is_ahead = domain.next_check_at is not None and domain.next_check_at > now
+    if is_ahead and Domain.objects.filter(pk=domain.pk, next_check_at__gt=now).update(next_check_at=now):
         domain.next_check_at = now
         queue_checks()
 

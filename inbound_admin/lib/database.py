@@ -100,6 +100,6 @@ class _OneOf(Func):
     output_field = BooleanField()
 
 
-def in_values(column: str, values: Iterable[str]) -> Q:
+def in_values(column: str, values: Iterable[str] | Value) -> Q:
     """Filter as `column__in`, in one parameter: psycopg and PostgreSQL are slow with thousands of parameters."""
-    return Q(_OneOf(F(column), Value(sorted(values))))
+    return Q(_OneOf(F(column), values if isinstance(values, Value) else Value(sorted(values))))

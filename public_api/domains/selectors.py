@@ -17,6 +17,7 @@ from domains.ownership import core as ownership_core
 from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, Receiving, ReceivingState
 from domains.records.core import Need, Record, is_inbound
 from inbound_admin.lib.database import in_values
+from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.lists import exactly
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.live.selectors import content_of, last_known, takes_effect
@@ -153,11 +154,17 @@ def records_of(domain: Domain) -> tuple[Record, ...]:
     return domain.checked_records if domain.receives else domain.records
 
 
+_CHECKS = FixedQuery(lambda domains: RecordCheck.objects.filter(in_values("domain_id", domains)), compared=1)
+_CHECKS_WITH_KEYS = FixedQuery(
+    lambda domains, keys: RecordCheck.objects.filter(in_values("domain_id", domains), key__in=keys), compared=1
+)
+
+
 def checks_of(domains: Iterable[Domain], keys: Collection[str] = ()) -> dict[str, dict[str, RecordCheck]]:
     """Return checks by domain and record, in one query: of all records, or of those with these keys."""
     found: dict[str, dict[str, RecordCheck]] = {domain.pk: {} for domain in domains}
-    checks = RecordCheck.objects.filter(in_values("domain_id", found))
-    for check in checks.filter(key__in=keys) if keys else checks:
+    ids = list(found)
+    for check in _CHECKS_WITH_KEYS.models(ids, tuple(keys)) if keys else _CHECKS.models(ids):
         found[check.domain_id][check.key] = check
     return found
 
@@ -185,25 +192,42 @@ class InboundCounts:
     endpoint: EndpointRow | None = None
 
 
+_ADDRESS_COUNTS = FixedQuery(
+    lambda domains: (
+        Address.objects.filter(in_values("domain_id", domains))
+        .order_by()
+        .values("domain")
+        .annotate(
+            addresses=Count("pk"),
+            active=Count("pk", filter=Q(is_active=True)),
+            configured=Count("pk", filter=Q(rules__in=DELIVERED)),
+        )
+        .values_list("domain", "addresses", "active", "configured")
+    ),
+    compared=1,
+)
+_OF_ENDPOINT = tuple(f"endpoint__{name}" for name in EndpointRow._fields)
+_CATCH_ALLS = FixedQuery(
+    lambda domains: (
+        CatchAll.objects.filter(in_values("domain_id", domains), subdomains=False)
+        .order_by()
+        .values_list("domain", "is_active", "endpoint__customer", *_OF_ENDPOINT)
+    ),
+    compared=1,
+)
+
+
 def receiving_of(domains: Collection[Domain]) -> dict[str, InboundCounts]:
     """Return the counts of each domain, in two queries."""
     ids = {domain.pk: domain for domain in domains}
-    counts = Address.objects.filter(in_values("domain_id", ids)).order_by().values("domain")
-    counted = counts.annotate(
-        addresses=Count("pk"),
-        active=Count("pk", filter=Q(is_active=True)),
-        configured=Count("pk", filter=Q(rules__in=DELIVERED)),
-    )
-    by_domain = {each[0]: each[1:] for each in counted.values_list("domain", "addresses", "active", "configured")}
+    by_domain = {each[0]: each[1:] for each in _ADDRESS_COUNTS.values(list(ids))}
     catch_alls = _catch_alls_of(ids)
     nothing = (False, None)
     return {key: InboundCounts(*by_domain.get(key, (0, 0, 0)), *catch_alls.get(key, nothing)) for key in ids}
 
 
 def _catch_alls_of(domains: Mapping[str, Domain]) -> dict[str, tuple[bool, EndpointRow | None]]:
-    rows = CatchAll.objects.filter(in_values("domain_id", domains), subdomains=False).order_by()
-    of_endpoint = (f"endpoint__{name}" for name in ("pk", "name", "type", "is_active"))
-    found = rows.values_list("domain", "is_active", "endpoint__customer", *of_endpoint)
+    found = _CATCH_ALLS.values(list(domains))
     return {
         domain: (is_active, EndpointRow(*endpoint) if customer == domains[domain].customer_id else None)
         for domain, is_active, customer, *endpoint in found

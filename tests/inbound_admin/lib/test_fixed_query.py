@@ -1,7 +1,11 @@
+from typing import Any
+
 import pytest
+from django.db.models import QuerySet
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from domains.models.domains import Domain
+from inbound_admin.lib.database import in_values
 from inbound_admin.lib.fixed_query import FixedQuery
 from tests.domains.factories import make_domain
 
@@ -52,3 +56,25 @@ def test_each_argument_and_region_has_its_own(settings: Settings) -> None:
 def test_a_percent_sign_in_a_condition_is_no_placeholder() -> None:
     make_domain("a.example", summary="100 % of it")
     assert FixedQuery(lambda: Domain.objects.filter(summary__contains="% of")).count() == 1
+
+
+def test_what_a_column_is_compared_with_may_differ_without_another_build() -> None:
+    first, second = make_domain("a.example"), make_domain("b.example")
+    builds = []
+
+    def built(domain: Any, receives: bool) -> "QuerySet[Domain]":
+        builds.append(receives)
+        return Domain.objects.filter(name=domain, receives=receives)
+
+    query = FixedQuery(built, compared=1)
+    assert (query.first("a.example", True), query.first("b.example", True)) == (first, second)
+    assert (query.exists("a.example", False), query.count("%", True)) == (False, 0)
+    assert builds == [True, False, True]  # of each form
+
+
+def test_a_list_can_be_compared_with() -> None:
+    for name in ("a.example", "b.example", "c.example"):
+        make_domain(name)
+    query = FixedQuery(lambda names: Domain.objects.filter(in_values("name", names)).order_by("name"), compared=1)
+    assert [each.name for each in query.models(["c.example", "a.example"])] == ["a.example", "c.example"]
+    assert (query.count([]), query.count(["b.example"])) == (0, 1)
