@@ -1,6 +1,7 @@
 """`/metrics` in Prometheus's format, for callers with the token; `/readyz` for load balancers."""
 
 import math
+from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -9,8 +10,10 @@ from pytest_django import Settings
 
 from domains import jobs as domains_jobs
 from inbound_admin.lib import counters
+from tests import web_server
 from tests.domains.factories import make_domain
 from tests.test_health import record_heartbeat
+from tests.web_server import running_gunicorn
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +75,25 @@ def test_the_silence_of_the_worker_is_measured_and_infinite_before_its_start(
     assert ask(client)["inbound_admin_worker_silent_seconds", ()] == math.inf
     record_heartbeat(seconds_ago=90)
     assert 90 <= ask(client)["inbound_admin_worker_silent_seconds", ()] < 120
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_web_processes_of_one_machine_count_their_requests_together(tmp_path: Path) -> None:
+    together = {"METRICS_TOKEN": "tell-me", "PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "WEB_CONCURRENCY": "2"}
+    with running_gunicorn(**together) as address:
+        before = _sign_in_pages(address)
+        for _ in range(20):
+            assert web_server.ask(f"{address}/accounts/login/", seconds=20).status == 200
+        assert _sign_in_pages(address) == before + 20
+    assert len(list(tmp_path.glob("counter_*.db"))) == 2
+
+
+def _sign_in_pages(address: str) -> float:
+    metrics = web_server.ask(f"{address}/metrics", seconds=20, Authorization="Bearer tell-me").body
+    families = text_string_to_metric_families(metrics)
+    return sum(
+        one.value
+        for family in families
+        for one in family.samples
+        if one.name == "inbound_admin_requests_total" and one.labels["view"] == "account_login"
+    )

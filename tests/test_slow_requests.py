@@ -8,30 +8,25 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from django.test import Client
 
 from accounts.api_keys.services import create_api_key
-from sandbox.local import ports
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import make_endpoint
+from tests.web_server import Response, ask, running_gunicorn
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BOUND = 3.0  # seconds for a page while fifty slow requests of another customer run
 SLOW = 50
-START_SECONDS = 120  # for a busy machine, not part of the test
 
 
 Call = tuple[str, object]
@@ -45,58 +40,9 @@ class SlowCalls:
     calls: list[Call]
 
 
-@dataclass(frozen=True)
-class Response:
-    """`status` 0: no response within the given time."""
-
-    status: int
-    seconds: float
-    body: str = ""
-    retry_after: str = ""
-
-
-def ask(address: str, *, seconds: float, body: object = None, **headers: str) -> Response:
-    data = None if body is None else json.dumps(body).encode()
-    all_headers = {"Content-Type": "application/json", **headers}
-    request = urllib.request.Request(address, data=data, headers=all_headers)  # noqa: S310  # our own
-    begun = time.monotonic()
-    try:
-        with urllib.request.urlopen(request, timeout=seconds) as answer:  # noqa: S310  # our own
-            return Response(answer.status, time.monotonic() - begun, answer.read().decode())
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            after = refusal.headers.get("Retry-After", "")
-            return Response(refusal.code, time.monotonic() - begun, refusal.read().decode(), after)
-    except OSError:
-        return Response(0, time.monotonic() - begun)
-
-
-@contextmanager
-def running_gunicorn(sandbox: Sandbox, *options: str, **bounds: str) -> Iterator[str]:
-    port = ports.next_free(18300)
-    environment = {
-        **os.environ,
-        "DATABASE_URL": urlunsplit(
-            urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
-        ),
-        "AWS_ENDPOINT_URL": sandbox.aws_url,
-        "DNS_RESOLVERS": sandbox.dns_address,
-        "API_WAIT_SECONDS": "1",
-        "HTTPS": "0",
-        **bounds,
-    }
-    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--log-level", "error", *options]
-    process = subprocess.Popen([*command, "inbound_admin.wsgi"], cwd=settings.BASE_DIR, env=environment)
-    try:
-        until = time.monotonic() + START_SECONDS
-        while ask(f"http://127.0.0.1:{port}/readyz", seconds=5).status != 200:
-            assert process.poll() is None, "gunicorn has ended"
-            assert time.monotonic() < until, "gunicorn does not answer"
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait(timeout=20)
+def running(sandbox: Sandbox, *options: str, **bounds: str) -> AbstractContextManager[str]:
+    services = {"AWS_ENDPOINT_URL": sandbox.aws_url, "DNS_RESOLVERS": sandbox.dns_address, "API_WAIT_SECONDS": "1"}
+    return running_gunicorn(*options, **services, **bounds)
 
 
 @pytest.fixture
@@ -141,10 +87,10 @@ def test_fifty_slow_requests_of_one_customer_leave_other_pages_fast(
     unbounded = {"SLOW_REQUESTS_AT_ONCE": "1000", "SLOW_REQUESTS_EACH": "1000"}
     options = ("--config", str(without_the_check), "--threads", "16")
     with ThreadPoolExecutor(SLOW) as pool:
-        with running_gunicorn(sandbox) as address:
+        with running(sandbox) as address:
             bounded = ConcurrentVisit(address, slow, pool)
             answers = bounded.answers
-        with running_gunicorn(sandbox, *options, **unbounded) as address:
+        with running(sandbox, *options, **unbounded) as address:
             without = ConcurrentVisit(address, slow, pool)
     assert bounded.slowest < BOUND < without.slowest
     refused = [each for each in answers if each.status == 429]

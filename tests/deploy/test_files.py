@@ -115,6 +115,18 @@ def test_each_of_our_containers_is_read_only_and_unprivileged(name: str) -> None
     assert service["env_file"] == "production.env"
 
 
+def test_the_web_server_has_two_processes_that_count_requests_together() -> None:
+    unit = (DEPLOY / "systemd" / "inbound-admin-web.service").read_text()
+    web = SERVICES["web"]
+    folder = web["environment"]["PROMETHEUS_MULTIPROC_DIR"]
+    assert web["environment"]["WEB_CONCURRENCY"] == "${WEB_CONCURRENCY:-2}"
+    assert web["environment"]["DATABASE_URL"] == SERVICES["migrate"]["environment"]["DATABASE_URL"]
+    assert any(each.startswith(f"{folder}:") for each in web["tmpfs"])
+    assert "\nEnvironment=WEB_CONCURRENCY=2\n" in unit
+    assert "\nEnvironment=PROMETHEUS_MULTIPROC_DIR=/run/inbound-admin-metrics\n" in unit
+    assert "\nRuntimeDirectory=inbound-admin-metrics\n" in unit
+
+
 def test_nothing_starts_before_the_migrations_which_wait_for_the_database() -> None:
     assert SERVICES["migrate"]["depends_on"] == {"database": {"condition": "service_healthy"}}
     assert SERVICES["migrate"]["restart"] == "no"
