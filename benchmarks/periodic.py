@@ -28,11 +28,15 @@ class Cost:
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inbound_admin.settings")
     django.setup()
-    print(f"{'task':36}{'queries':>9}{'seconds':>9}{'processor':>11}{'MB':>8}")
-    for each in costs():
-        print(
-            f"{each.task:36}{each.queries:9}{each.seconds:9.2f}{each.processor:11.2f}{each.megabytes:8.1f}", flush=True
-        )
+    from django.test import override_settings
+
+    from benchmarks.data import FUNCTION
+
+    print(f"{'task':42}{'queries':>9}{'seconds':>9}{'processor':>11}{'MB':>8}")
+    with override_settings(RECEIVING_FUNCTION=FUNCTION):
+        for each in costs():
+            figures = f"{each.queries:9}{each.seconds:9.2f}{each.processor:11.2f}{each.megabytes:8.1f}"
+            print(f"{each.task:42}{figures}", flush=True)
     return 0
 
 
