@@ -35,8 +35,8 @@ _COUNT, _EXISTS, _ONE, _ALL = "SELECT COUNT(*) FROM ({}) AS found", "SELECT EXIS
 class Compared(Value):
     """The place of an argument in the parameters of a query."""
 
-    def as_sql(self, _compiler: SQLCompiler, _connection: Any) -> tuple[str, list[Any]]:
-        return "%s", [self]
+    def as_sql(self, _compiler: SQLCompiler, _connection: Any) -> tuple[str, tuple[Any, ...]]:
+        return "%s", (self,)
 
 
 class FixedQuery(Generic[Row]):

@@ -220,10 +220,9 @@ _CATCH_ALLS = FixedQuery(
 def receiving_of(domains: Collection[Domain]) -> dict[str, InboundCounts]:
     """Return the counts of each domain, in two queries."""
     ids = {domain.pk: domain for domain in domains}
-    by_domain = {each[0]: each[1:] for each in _ADDRESS_COUNTS.values(list(ids))}
+    counts = {domain: (all_, active, rules) for domain, all_, active, rules in _ADDRESS_COUNTS.values(list(ids))}
     catch_alls = _catch_alls_of(ids)
-    nothing = (False, None)
-    return {key: InboundCounts(*by_domain.get(key, (0, 0, 0)), *catch_alls.get(key, nothing)) for key in ids}
+    return {key: InboundCounts(*counts.get(key, (0, 0, 0)), *catch_alls.get(key, (False, None))) for key in ids}
 
 
 def _catch_alls_of(domains: Mapping[str, Domain]) -> dict[str, tuple[bool, EndpointRow | None]]:
