@@ -309,11 +309,11 @@ def _refuse_label(label: str, domain: Domain) -> None:
     name = f"{label}.{domain.name}"
     if label and len(name) > LONGEST_NAME:
         raise Refused(f"That MAIL FROM domain has {len(name)} characters. DNS allows at most {LONGEST_NAME}.")
-    if label and _receives(name, domain):
+    if label and receives_mail(name, domain):
         raise Refused(f"{name} can't be the MAIL FROM domain because it receives mail. Choose another name.")
 
 
-def _receives(name: str, domain: Domain) -> bool:
+def receives_mail(name: str, domain: Domain) -> bool:
     """Return True if the name is a domain or has addresses. Other customers' unproven rows do not count: they would
     block the owner from using the name.
     """

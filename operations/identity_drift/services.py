@@ -242,6 +242,12 @@ def existing_names(names: Sequence[str]) -> frozenset[str]:
 def accept_mail_from(*, domain: Domain, mail_from: str, rejects: bool, actor: User, because: str) -> None:
     """Make SES's MAIL FROM domain the desired one. Raises Refused."""
     locked = _ready(domain)
+    if mail_from and settings_services.receives_mail(mail_from, locked):
+        raise Refused(
+            f"{mail_from} receives mail, so it can't be the MAIL FROM domain: its MX record would end that. "
+            "Restore our setting instead.",
+            code="RECEIVES_MAIL",
+        )
     before = {"mail_from": locked.mail_from, "on_mx_failure": locked.on_mx_failure}
     behaviour = Domain.OnMxFailure.REJECT if rejects else Domain.OnMxFailure.USE_DEFAULT
     if mail_from != locked.ses_mail_from:
