@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.models.people import Customer, User
 from accounts.roles import require, require_reason
 from audit import services as audit_services
-from domains.domain_list.selectors import domain_subject
+from domains.domain_list.selectors import dns_form, domain_subject
 from domains.identity import gateway as identity_gateway
 from domains.identity import services as identity_services
 from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity, from_batch
@@ -240,6 +240,7 @@ def import_domain(
 
 @transaction.atomic
 def _claim(name: str, request: AdoptionRequest, mail_from: str) -> Domain:
+    mail_from = dns_form(mail_from)
     label = mail_from.removesuffix(f".{name}")
     try:
         domain = Domain.objects.create(

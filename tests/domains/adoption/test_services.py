@@ -257,3 +257,11 @@ def test_a_domain_that_went_back_to_a_claim_adopts_the_settings_of_the_identity_
     domain.refresh_from_db()
     assert (domain.stage, domain.adopted, domain.is_configuring) == (Stage.READY, True, False)
     assert (domain.mail_from, domain.ses_mail_from) == ("other.a.com", "other.a.com")
+
+
+def test_a_claim_keeps_the_label_of_its_mail_from_domain_in_any_script(sandbox: Sandbox) -> None:
+    request = AdoptionRequest(customer=make_customer(), actor=None, because="")
+    nothing_found = adoption_services.SesIdentities({})
+    adoption_services.import_domain(name="Bücher.de", request=request, found=nothing_found, mail_from="post.bücher.de")
+    domain = Domain.objects.get()
+    assert (domain.name, domain.stage, domain.mail_from_label) == ("xn--bcher-kva.de", Stage.CLAIM, "post")
