@@ -25,6 +25,8 @@ from benchmarks.rows import Row, at_most, shown
 if TYPE_CHECKING:
     from django.test import Client
 
+    from accounts.models.people import Customer, User
+
 TIMES = 40
 SLOW_SECONDS, TIMES_OF_SLOW = 1.0, 5
 P95_MS, PLAN_MS, OF_BARE = 50.0, 100.0, 0.5
@@ -85,7 +87,7 @@ def _rows_of(visit: Visit, name: str) -> Iterator[Row]:
 
 
 def visits(part: str = "") -> Iterator[Visit]:
-    """Yield visits by staff who see everything, in this order."""
+    """Yield visits by staff who see everything, and by the owner of a large customer, in this order."""
     from django.conf import settings
     from django.test import Client
 
@@ -101,6 +103,11 @@ def visits(part: str = "") -> Iterator[Visit]:
     for name, url in pages().items():
         if part in name:
             yield measure(name, _page(client, url), _page(client, bare_of(name)))
+    owner = Client(SERVER_NAME="localhost")
+    owner.force_login(_owner())
+    for name, url in pages_of_owner().items():
+        if part in name:
+            yield measure(name, _page(owner, url), _page(client, bare_of(name)))
     for name, url in exports().items():
         if part in name:
             yield measure(name, _first_byte(client, url), _page(client, bare_of(name)))
@@ -108,6 +115,15 @@ def visits(part: str = "") -> Iterator[Visit]:
     for name, (url, query) in lists().items():
         if part in name:
             yield measure(name, call(url, query), _page(client, bare_of(name)))
+
+
+def _owner() -> "User":
+    from accounts.models.people import Membership, User
+
+    email = "owner@inbound-admin.example"
+    owner = User.objects.filter(email=email).first() or User.objects.create_user(email)
+    Membership.objects.get_or_create(customer=large_customer(), user=owner, defaults={"role": "owner"})
+    return owner
 
 
 def bare_of(name: str) -> str:
@@ -125,11 +141,9 @@ def bare_of(name: str) -> str:
 def pages() -> dict[str, str]:
     from django.urls import reverse
 
-    from accounts.models.people import Customer
     from domains.models.domains import Domain
 
     domain = Domain.objects.order_by("pk")[0]
-    big = Customer.objects.get(pk=Domain.objects.filter(name__startswith="harbour-").earliest("name").customer_id)
     domains, addresses, tenants = reverse("domains:list"), reverse("receipt_rules:addresses"), reverse("tenants:list")
     return {
         "overview": reverse("operations:overview"),
@@ -140,15 +154,60 @@ def pages() -> dict[str, str]:
         "domains, by customer, last page": f"{domains}?sort=customer&page=last",
         "domains, part of a name": f"{domains}?q=copper",
         "domains, nothing found": f"{domains}?q=zebra",
-        "domains of a large customer": f"{domains}?customer={big.pk}",
         "addresses": addresses,
         "addresses, part of a name": f"{addresses}?q=copper-books-42",
         "addresses, nothing found": f"{addresses}?q=zebra",
         "addresses, last page": f"{addresses}?page=last",
         "addresses, switched off": f"{addresses}?show=off",
-        "addresses of a large customer": f"{addresses}?customer={big.pk}",
         "domain": reverse("domains:detail", args=[domain.pk]),
+        **_pages_of_large_customer(large_customer()),
         **_pages_of_staff(tenants),
+    }
+
+
+def large_customer() -> "Customer":
+    """Return the customer with the most domains: a twentieth of all, see `benchmarks.data`."""
+    from django.db.models import Count
+
+    from accounts.models.people import Customer
+    from domains.models.domains import Domain
+
+    most = Domain.objects.order_by().values("customer").annotate(number=Count("pk")).order_by("-number")[0]
+    return Customer.objects.get(pk=most["customer"])
+
+
+def _pages_of_large_customer(big: "Customer") -> dict[str, str]:
+    from django.urls import reverse
+
+    from tenants.models.tenants import Tenant
+
+    domains, addresses = reverse("domains:list"), reverse("receipt_rules:addresses")
+    tenant = Tenant.objects.get(customer=big)
+    return {
+        "large customer": reverse("customers:detail", args=[big.pk]),
+        "domains of a large customer": f"{domains}?customer={big.pk}",
+        "addresses of a large customer": f"{addresses}?customer={big.pk}",
+        "addresses of a large customer, last page": f"{addresses}?customer={big.pk}&page=last",
+        "tenant of a large customer": reverse("tenants:detail", args=[tenant.pk]),
+        "tenant of a large customer, pause": reverse("operations:pause", args=[tenant.pk]),
+        "tenant of a large customer, delete": reverse("tenants:delete", args=[tenant.pk]),
+        "tenant of a large customer, migrate": reverse("operations:move", args=[big.pk]),
+    }
+
+
+def pages_of_owner() -> dict[str, str]:
+    """Return what an owner of the large customer sees."""
+    from django.urls import reverse
+
+    addresses = reverse("receipt_rules:addresses")
+    return {
+        "owner: overview": reverse("operations:overview"),
+        "owner: domains": reverse("domains:list"),
+        "owner: domains, part of a name": reverse("domains:list") + "?q=copper",
+        "owner: addresses": addresses,
+        "owner: addresses, last page": f"{addresses}?page=last",
+        "owner: addresses, part of a name": f"{addresses}?q=copper",
+        "owner: change log": reverse("operations:changes"),
     }
 
 

@@ -81,7 +81,8 @@ def overview(request: SignedIn) -> HttpResponse:
             "since": since,
         }
     else:
-        context |= {"to_do": dashboard_selectors.unverified_domains(request.user), "checklist": checklist(request.user)}
+        to_do = domain_list_selectors.unverified_domains(request.user)[: dashboard_selectors.DOMAINS_SHOWN]
+        context |= {"to_do": to_do, "checklist": checklist(request.user)}
         choices = domain_list_selectors.customer_choices(viewer=request.user)
         context["has_several_customers"] = len(choices["customers"]) > 1
     return TemplateResponse(request, "operations/dashboard/overview.html", context)

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypedDict
 
 from django.conf import settings
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, CharField, Count, Exists, F, Func, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Concat, Now
 from django.utils import timezone
 
 from accounts.models.people import Customer
-from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
+from accounts.people.selectors import Viewer, customers_for, of_customer, of_own_customers, supports_everyone
 from audit.services import Subject
 from domains.checking.core.judgement import State
 from domains.domain_list import core as columns
@@ -25,7 +25,8 @@ from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
 from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.kept_values import keep_value, kept_value
-from inbound_admin.lib.lists import KEPT_SECONDS, ListFilters, ListPage, Order, has_part
+from inbound_admin.lib.lists import KEPT_SECONDS, ListFilters, ListPage, Order
+from inbound_admin.lib.name_parts import has_part
 
 
 def domain_subject(domain: Domain) -> Subject:
@@ -36,7 +37,7 @@ def domain_subject(domain: Domain) -> Subject:
 def domains_for(viewer: Viewer) -> QuerySet[Domain]:
     """Return domains of the viewer's customers, or all for staff who support everyone."""
     domains = Domain.objects.select_related("customer")
-    return domains if supports_everyone(viewer) else domains.filter(customer__in=customers_for(viewer))
+    return domains if supports_everyone(viewer) else domains.filter(of_own_customers(viewer))
 
 
 def verified_parent(name: DomainName, customer: Customer) -> Domain | None:
@@ -48,6 +49,12 @@ def verified_parent(name: DomainName, customer: Customer) -> Domain | None:
 def domains_in_region() -> QuerySet[Domain]:
     """Return domains of this deployment's region. SES does not know those of other regions."""
     return Domain.objects.filter(region=settings.AWS_REGION)
+
+
+def of_own_name(column: str) -> Coalesce:
+    """Return what the JSON of the column has for the domain's own name, or ""."""
+    own = Func(F(column), F("name"), function="jsonb_extract_path_text", output_field=CharField())
+    return Coalesce(own, Value(""))
 
 
 ADDED_AT = Coalesce("held_since", "created_at")  # `Domain.added_at`, with an index
@@ -219,8 +226,11 @@ def _in_states(states: tuple[State, ...]) -> Q:
     return (Q(state__in=states) & ~is_overridden) | (Q(override_state__in=states) & is_overridden)
 
 
-def domains_not_verified(viewer: Viewer) -> QuerySet[Domain]:
-    return domains_for(viewer).exclude(_in_states((State.VERIFIED,)))
+def unverified_domains(viewer: Viewer) -> QuerySet[Domain]:
+    """Return the viewer's domains that are shown as not verified: those with a problem first, then the oldest."""
+    found = domains_for(viewer).exclude(_in_states((State.VERIFIED,)))
+    is_waiting = Case(When(_in_states((State.AT_RISK, State.WRONG)), then=False), default=True)
+    return found.order_by(is_waiting, "state_since", "pk")
 
 
 def _attention(key: str) -> Q:

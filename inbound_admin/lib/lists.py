@@ -2,7 +2,7 @@
 
 With a hundred thousand rows, a page must cost what it costs with a hundred. So a page's keys are read first, from an
 index of the order; nothing is counted beyond MOST_COUNTED; a distant page is found by the row before it; and a part of
-a name is found by its groups of three characters, in an index that needs no PostgreSQL extension.
+a name is found as `name_parts` says.
 
 Not django-filter: each of its parts (text cleaning, choices, order, labels, bound rows) would be replaced. A class of
 fields is shorter, typed, and used by API and pages alike.
@@ -14,14 +14,14 @@ from functools import cached_property
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from django.core import signing
-from django.db.models import BooleanField, Count, F, Func, Model, Q, QuerySet, Value
+from django.db.models import Count, F, Model, Q, QuerySet
 from django.db.models.expressions import OrderBy
-from django.db.models.functions import JSONObject, Lower, Upper
-from django.db.models.sql.where import WhereNode
+from django.db.models.functions import JSONObject, Lower
 
 from inbound_admin.lib.foreign_text import without_nul
 from inbound_admin.lib.kept_values import keep_value, kept_value, kept_values
 from inbound_admin.lib.keyset import after, columns_of, query_digest, with_key
+from inbound_admin.lib.name_parts import asks_for_parts, searched, without_parts
 
 Row = TypeVar("Row", bound=Model)
 MOST_COUNTED = 10_000
@@ -30,7 +30,6 @@ KEPT_SECONDS = 600
 COUNTS_KEPT_SECONDS = 60  # cache of a list's group counts
 ALL = "all"  # among a list's counts: the rows of every group and of none
 FRONT = 1_000  # rows of an order, among which a frequent part of a name is looked for first
-SHORTEST_PART = 3  # characters; a shorter part matches most names, so it is found without the index
 # The columns of an order end in one that decides every tie, so pages never overlap.
 Order = tuple[F | OrderBy | Lower | str, ...]
 LONGEST = 320  # characters of an address
@@ -108,11 +107,13 @@ class ListFilters:
 
     def _narrowed(self, rows: QuerySet[Row]) -> QuerySet[Row]:
         columns = {column: getattr(self, name) or None for name, column in self.columns.items()}
-        return rows.filter(exactly(**columns), *self.conditions())
+        return searched(rows.filter(exactly(**columns), *self.conditions()))
 
 
 def _counted(rows: QuerySet[Any], groups: Mapping[str, Q], total: int) -> dict[str, int]:
     """Count in one query, or each group up to its limit."""
+    if not total:
+        return dict.fromkeys(groups, 0)
     if groups and total <= MOST_COUNTED:
         # As one expression: of several, Django compares each with all before it, which takes longer than the query.
         counts = JSONObject(**{key: Count("pk", filter=group) for key, group in groups.items()})
@@ -147,6 +148,17 @@ def _kept_bound(rows: QuerySet[Any]) -> Bounded:
     return Bounded(found)
 
 
+def kept_pairs(rows: QuerySet[Any], *columns: str) -> list[tuple[str, ...]]:
+    """Return each combination of these values once, for the choices of a filter; of many rows some minutes old."""
+    key = f"list_pairs:{columns}:{_digest(rows)}"
+    kept: list[list[str]] | None = kept_value(key)
+    if kept is None:
+        kept = [list(each) for each in rows.order_by().values_list(*columns).distinct()]
+        if bounded_count(rows) > min(KEPT_FROM, MOST_COUNTED):
+            keep_value(key, kept, KEPT_SECONDS)
+    return [tuple(each) for each in kept]
+
+
 def kept_count(rows: QuerySet[Any]) -> int:
     """Return the exact count; above MOST_COUNTED some minutes old. For pages that many people open."""
     return kept_counts(rows)[0]
@@ -166,49 +178,6 @@ def _kept_or_counted(rows: QuerySet[Any], key: str, kept: Mapping[str, int]) -> 
     if found > MOST_COUNTED:
         keep_value(key, found, KEPT_SECONDS)
     return found
-
-
-def has_part_in_any_case(column: str, text: str) -> Q:
-    """Match rows whose column contains the text in any case.
-
-    Uses the index of `name_parts` of the upper-case column.
-    """
-    found = Q(**{f"{column}__icontains": text})
-    parts = _HasParts(Upper(F(column)), Upper(Value(text)))
-    return found & Q(parts) if len(text) >= SHORTEST_PART else found
-
-
-class _HasParts(Func):
-    """Whether a text has all groups of three characters of another, which is true if it contains it."""
-
-    template = "name_parts(%(expressions)s)"
-    arg_joiner = ") @> name_parts("
-    output_field = BooleanField()
-
-
-def has_part(column: str, text: str) -> Q:
-    """Match rows whose column, stored in lower case, contains the text. Uses the index of `name_parts`."""
-    part = text.lower()
-    found = Q(**{f"{column}__contains": part})
-    return found & Q(_HasParts(F(column), Value(part))) if len(part) >= SHORTEST_PART else found
-
-
-def without_parts(rows: QuerySet[Row]) -> QuerySet[Row]:
-    """The same rows. With keys asked for as well, PostgreSQL would read again every row that has these parts."""
-    found = rows.all()
-    found.query.where = _without_parts(found.query.where)
-    return found
-
-
-def _asks_for_parts(rows: QuerySet[Any]) -> bool:
-    return without_parts(rows).query.where != rows.query.where
-
-
-def _without_parts(node: WhereNode) -> WhereNode:
-    """What has all parts of a text is asked for only beside the text itself."""
-    kept = [each for each in node.children if not isinstance(getattr(each, "lhs", None), _HasParts)]
-    pruned = [_without_parts(each) if isinstance(each, WhereNode) else each for each in kept]
-    return WhereNode(pruned, connector=node.connector, negated=node.negated)
 
 
 class ListPage(Generic[Row]):
@@ -285,6 +254,10 @@ class ListPage(Generic[Row]):
         return self.start_index() + len(self.object_list) - 1
 
     def _read(self, asked: str) -> None:
+        if self._total == 0:
+            self.number = 1
+            self._show([], has_previous=False, has_next=False)
+            return
         way, _, token = asked.partition("-")
         edge = self._edge(token) if way in ("after", "before") else None
         if edge is not None:
@@ -346,7 +319,7 @@ class ListPage(Generic[Row]):
 
         The index of parts gives every row that has them, and a word that many names have fills the first page at once.
         """
-        if not _asks_for_parts(self.rows) or not self._is_in_index_order():
+        if not asks_for_parts(self.rows) or not self._is_in_index_order():
             return []
         front = self.rows.model._default_manager.order_by(*self._ordered.query.order_by).values("pk")[:FRONT]
         found = self._keys(without_parts(self._ordered).filter(pk__in=front), 0)
@@ -377,7 +350,7 @@ class ListPage(Generic[Row]):
 
     def _is_read_in_order(self) -> bool:
         """Whether an index has the rows in order, so that none is read in vain where keys aren't read first."""
-        return self._is_in_index_order() and not _asks_for_parts(self.rows)
+        return self._is_in_index_order() and not asks_for_parts(self.rows)
 
     def _show_rows(self, rows: list[Row], *, has_previous: bool, has_next: bool) -> None:
         self.object_list, self._has_previous, self._has_next = rows, has_previous, has_next

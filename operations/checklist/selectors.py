@@ -32,9 +32,10 @@ class ChecklistStep:
 
 def checklist(viewer: Viewer) -> tuple[ChecklistStep, ...]:
     """Return the steps for a customer's member; empty once all are done."""
-    own = list(domains_for(viewer).exclude(stage=Stage.DELETING).order_by("created_at", "id")[: MOST + 1])
-    if len(own) > MOST:
+    rows = domains_for(viewer).exclude(stage=Stage.DELETING).order_by("created_at", "id")
+    if rows.order_by().values("pk")[MOST:].exists():
         return ()
+    own = list(rows)
     if not own and not customers_for(viewer).exists():
         return (ChecklistStep("organisation", "Join an organisation", NO_ORGANISATION, "", "", False, is_next=True),)
     steps = [*_setup(own), *_receiving(own, viewer)]

@@ -143,13 +143,6 @@ STATES = keyed(
 )
 
 
-def unverified_domains(viewer: Viewer) -> list[Domain]:
-    """Domains of a customer that are not verified, worst first."""
-    wrong = (State.AT_RISK, State.WRONG)
-    own = domain_list_selectors.domains_not_verified(viewer)
-    return sorted(own.order_by("state_since")[:100], key=lambda domain: domain.shown_state not in wrong)[:DOMAINS_SHOWN]
-
-
 ZONE_APPENDED = "dns.value.zone_appended"
 TO_FIX = (State.WAITING, State.WRONG, State.AT_RISK)  # a failed lookup isn't among them
 

@@ -312,7 +312,7 @@ def inventory_of(
     """
     tenant = tenant_of(customer)
     known = {row.arn: row for row in TenantResource.objects.filter(tenant=tenant, wanted=True)} if tenant else {}
-    domains = list(domain_list_selectors.domains_in_region().filter(customer=customer).order_by("name"))
+    domains = domain_list_selectors.domains_in_region().filter(customer=customer).only("name", "stage").order_by("name")
     own = _own_set(tenant, customer, known)
     identity = partial(_identity, known=known, read_since=_read_since(tenant, runs=runs))
     ready = [identity(each.name) for each in domains if each.stage == Stage.READY]

@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from django.db.models import CharField, Count, F, Func, Q, QuerySet, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Q, QuerySet, Value
 
 from accounts.people.selectors import Viewer
 from audit.selectors import last_changed
 from domains.checking.core.judgement import SesStatus
 from domains.domain_list import selectors as domain_list_selectors
+from domains.domain_list.selectors import of_own_name
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
@@ -19,6 +19,7 @@ from domains.records.core import Need, Record, is_inbound
 from inbound_admin.lib.database import in_values
 from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.lists import exactly
+from inbound_admin.lib.name_parts import searched
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.live.selectors import content_of, last_known, takes_effect
 from receipt_rules.models.addresses import Address, CatchAll
@@ -87,18 +88,12 @@ def find_domains(
     if status:
         domains = domains.filter(STATUS[status])
     if can_receive is not None:
-        domains = domains.annotate(own_mx=_for_own_name("mx_facts"), own_rules=_for_own_name("mail_rules"))
+        domains = domains.annotate(own_mx=of_own_name("mx_facts"), own_rules=of_own_name("mail_rules"))
         arrives = Q(own_mx=MxFact.HERE, own_rules__in=DELIVERED, receives=True) & ~Q(expectations__has_key=MX)
         receiving = VERIFIED & arrives
         domains = domains.filter(receiving if can_receive else ~receiving)
     asked = exactly(has_catch_all=has_catch_all, provider__iexact=provider or None)
-    return domains.filter(asked).order_by(domain_list_selectors.ADDED_AT.desc(), "-pk")
-
-
-def _for_own_name(column: str) -> Coalesce:
-    """Return the fact of the domain's own name, or ""."""
-    own = Func(F(column), F("name"), function="jsonb_extract_path_text", output_field=CharField())
-    return Coalesce(own, Value(""))
+    return searched(domains.filter(asked)).order_by(domain_list_selectors.ADDED_AT.desc(), "-pk")
 
 
 def counts_of(domains: QuerySet[Domain]) -> dict[str, int]:

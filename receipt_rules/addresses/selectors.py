@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, In
 
 from accounts.models.people import Customer, User
-from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
+from accounts.people.selectors import Viewer, of_customer, of_own_customers, supports_everyone
 from accounts.roles import require
 from audit.services import Subject
 from domains.domain_list.core import UNVERIFIED
@@ -23,7 +23,8 @@ from domains.ownership.selectors import name_and_parents, nearest_domain
 from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, RulesFact
 from domains.records.core import INBOUND_MX
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.lists import ListFilters, Order, has_part
+from inbound_admin.lib.lists import ListFilters, Order
+from inbound_admin.lib.name_parts import has_part
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, Forwarding
@@ -178,7 +179,7 @@ class AddressListFilters(ListFilters):
         if self.q:
             yield address_contains(self.q)
         if self.customer:
-            yield of_customer("domain__customer", self.customer)
+            yield of_customer("customer", self.customer)
 
     def groups(self) -> dict[str, Q]:
         return SHOWN
@@ -187,7 +188,7 @@ class AddressListFilters(ListFilters):
 def addresses_for(viewer: Viewer) -> QuerySet[Address]:
     """Return addresses of the viewer's domains; all addresses for support staff."""
     rows = Address.objects.select_related("domain__customer", "endpoint")
-    return rows if supports_everyone(viewer) else rows.filter(domain__customer__in=customers_for(viewer))
+    return rows if supports_everyone(viewer) else rows.filter(of_own_customers(viewer))
 
 
 def address_numbers(domains: Collection[Domain]) -> dict[str, int]:
@@ -217,7 +218,7 @@ def addresses_named(addresses: Collection[str], customer: Customer) -> QuerySet[
 
 def endpoints_for(viewer: Viewer) -> QuerySet[Endpoint]:
     rows = Endpoint.objects.select_related("customer")
-    return rows if supports_everyone(viewer) else rows.filter(customer__in=customers_for(viewer))
+    return rows if supports_everyone(viewer) else rows.filter(of_own_customers(viewer))
 
 
 _SHOWN_COLUMNS = (

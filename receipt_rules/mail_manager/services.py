@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from domains.dns.core import Answer, Question
-from domains.domain_list.selectors import domains_in_region
+from domains.domain_list.selectors import domains_in_region, of_own_name
 from domains.nameservers import services as nameservers_services
 from domains.receiving.core import MxFact, is_mail_manager
 from inbound_admin.lib.errors import AwsProblem
@@ -85,8 +85,8 @@ def _of_point(point: IngressPoint, domains: tuple[str, ...]) -> SetupFinding:
 
 def _domains_there() -> dict[str, tuple[str, ...]]:
     """Return the Mail Manager hosts in each domain's MX, if the last check found one; () if the lookup fails now."""
-    rows = domains_in_region().filter(receives=True).order_by("name").values_list("name", "mx_facts")
-    names = [name for name, facts in rows if facts.get(name) == MxFact.MAIL_MANAGER]
+    rows = domains_in_region().annotate(own_mx=of_own_name("mx_facts")).filter(receives=True)
+    names = list(rows.filter(own_mx=MxFact.MAIL_MANAGER).order_by("name").values_list("name", flat=True))
     questions = [Question(name, "MX") for name in names[:MOST_ASKED]]
     answers = nameservers_services.query_resolvers(questions) if names else {}
     return {name: _hosts(answers.get(Question(name, "MX"), ())) for name in names}

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models.functions import Lower
 
+from accounts.models.people import Customer
 from domains.receiving.core import DELIVERED, Receiving, ReceivingFacts, ReceivingState, RulesFact, judge
 from inbound_admin.lib.ids import new_id
 from receipt_rules.mail_path.core import End
@@ -138,6 +139,16 @@ class Address(RequestedRecipient):
 
     id = models.CharField(primary_key=True, max_length=40, default=new_address_id, editable=False)
     address = models.CharField(max_length=320, help_text="Lower case; the domain in ASCII.")
+    customer = models.ForeignKey(
+        Customer,
+        null=True,
+        editable=False,
+        db_index=False,
+        db_constraint=False,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        help_text="The domain's: PostgreSQL sets it (migration 0030).",
+    )
     kind = logged_as = "address"
 
     class Meta:
@@ -145,8 +156,10 @@ class Address(RequestedRecipient):
         verbose_name_plural = "addresses"
         indexes = (
             models.Index(fields=("address", "id"), name="address_by_address"),
+            models.Index(fields=("customer", "address", "id"), name="address_of_customer"),
             models.Index(fields=("address",), name="address_like", opclasses=("varchar_pattern_ops",)),
             models.Index(fields=("address",), name="address_off", condition=models.Q(is_active=False)),
+            models.Index(fields=("customer", "rules"), name="address_active", condition=models.Q(is_active=True)),
             models.Index(fields=("domain",), name="address_refused", condition=~models.Q(refused_because="")),
         )
         # Not of the address alone: a claim that isn't proven must not hold an address that another customer wants.

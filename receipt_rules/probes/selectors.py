@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import F, QuerySet
 
-from accounts.people.selectors import Viewer, customers_for, supports_everyone
+from accounts.people.selectors import Viewer, of_own_customers, supports_everyone
 from audit.services import Subject
 from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import holder_of
@@ -29,7 +29,7 @@ def probe_subject(probe: MailProbe) -> Subject:
 def probes_for(viewer: Viewer) -> QuerySet[MailProbe]:
     """Return test messages of the viewer's customers; all of them for support staff."""
     rows = MailProbe.objects.select_related("customer", "domain")
-    return rows if supports_everyone(viewer) else rows.filter(customer__in=customers_for(viewer))
+    return rows if supports_everyone(viewer) else rows.filter(of_own_customers(viewer))
 
 
 def facts_of_probe(probe: MailProbe, *, names_rules: bool = False) -> ProbeFacts:

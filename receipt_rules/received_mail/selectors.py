@@ -9,7 +9,7 @@ from typing import ClassVar
 from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from accounts.people.selectors import Viewer, customers_for, supports_everyone
+from accounts.people.selectors import Viewer, of_own_customers, supports_everyone
 from audit.services import Subject
 from domains.domain_list.selectors import dns_form
 from domains.models.domains import Domain
@@ -36,9 +36,7 @@ def received_for(viewer: Viewer) -> QuerySet[ReceivedMail]:
     rows = ReceivedMail.objects.select_related("endpoint", "customer", "domain")
     if supports_everyone(viewer):
         return rows
-    own = list(customers_for(viewer).values_list("pk", flat=True))
-    # One customer uses the customer's index, which is ordered; a subquery would sort all their rows.
-    return rows.filter(customer=own[0]) if len(own) == 1 else rows.filter(customer__in=own)
+    return rows.filter(of_own_customers(viewer))
 
 
 def undecided_mail() -> QuerySet[ReceivedMail]:

@@ -3,8 +3,8 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
-from django.db import DEFAULT_DB_ALIAS, transaction
-from django.db.models.deletion import Collector, ProtectedError
+from django.db import transaction
+from django.db.models import PROTECT
 from django.utils import timezone
 
 from accounts.models.people import User
@@ -19,6 +19,7 @@ from tenants.lifecycle.selectors import tenant_subject, tenants_in_region, what_
 from tenants.models.tenants import ResourceKind, SendingStatus, Tenant, TenantResource, TenantStage
 from tenants.resources import services as resources_services
 
+MOST_SHOWN = 20  # rows of a kind
 STOPPED = "SES has stopped sending of {tenant}. Without the tenant, the customer could send again."
 
 
@@ -26,16 +27,33 @@ STOPPED = "SES has stopped sending of {tenant}. Without the tenant, the customer
 class TenantConsequences:
     """What a person sees before deleting a tenant."""
 
-    resources: tuple[TenantResource, ...]  # they leave the tenant and remain in SES
+    resources: tuple[TenantResource, ...]  # the first of those that leave the tenant and remain in SES
+    resource_count: int
     configuration_set: str  # deleted with it if we created it; "" if another tenant needs it
-    in_use: tuple[str, ...]  # domains and others that use the tenant and must be removed first
+    users: tuple[str, ...]  # the first of the domains and others that use the tenant and must be removed first
+    user_count: int
     held: str = ""  # why a pause or suspension prevents the deletion
+
+    @property
+    def more_users(self) -> int:
+        return self.user_count - len(self.users)
+
+    @property
+    def more_resources(self) -> int:
+        return self.resource_count - len(self.resources)
 
 
 def consequences(tenant: Tenant) -> TenantConsequences:
-    resources = tuple(TenantResource.objects.filter(tenant=tenant))
-    deleted_set = "" if _is_set_shared(tenant) else tenant.configuration_set
-    return TenantConsequences(resources, deleted_set, _users_of(tenant), _held_by_stop(tenant))
+    resources = TenantResource.objects.filter(tenant=tenant)
+    users, user_count = _users_of(tenant)
+    return TenantConsequences(
+        resources=tuple(resources[:MOST_SHOWN]),
+        resource_count=resources.count(),
+        configuration_set="" if _is_set_shared(tenant) else tenant.configuration_set,
+        users=users,
+        user_count=user_count,
+        held=_held_by_stop(tenant),
+    )
 
 
 def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
@@ -156,19 +174,22 @@ def _finish_removal(tenant: Tenant, request_ids: list[str]) -> None:
 
 
 def _refuse_while_in_use(tenant: Tenant) -> None:
-    """Refuse while rows of higher apps use the tenant, as their protected foreign keys show."""
-    if things := _users_of(tenant):
-        shown = ", ".join(things[:5])
+    users, number = _users_of(tenant)
+    if users:
+        shown = ", ".join(users[:5]) + (f" and {number - 5:,} more" if number > 5 else "")
         raise Refused(
-            f"{shown} {'is' if len(things) == 1 else 'are'} in this tenant. Delete or move them first.",
+            f"{shown} {'is' if number == 1 else 'are'} in this tenant. Delete or move them first.",
             code="TENANT_IN_USE",
         )
 
 
-def _users_of(tenant: Tenant) -> tuple[str, ...]:
-    try:
-        Collector(using=DEFAULT_DB_ALIAS).collect([tenant])
-    except ProtectedError as error:
-        things = [thing for thing in error.protected_objects if not isinstance(thing, TenantResource)]
-        return tuple(sorted(str(thing) for thing in things))
-    return ()
+def _users_of(tenant: Tenant) -> tuple[tuple[str, ...], int]:
+    """Return the first rows of higher apps that use the tenant, as their protected foreign keys show, and how many."""
+    first: list[str] = []
+    number = 0
+    for relation in Tenant._meta.related_objects:
+        if relation.on_delete is PROTECT and relation.related_model is not TenantResource:
+            rows = relation.related_model._default_manager.filter(**{relation.field.name: tenant})
+            first += map(str, rows[:MOST_SHOWN])
+            number += rows.count()
+    return tuple(first[:MOST_SHOWN]), number

@@ -13,11 +13,12 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
-from accounts.people.selectors import Viewer, customers_for, supports_everyone
+from accounts.people.selectors import Viewer, of_own_customers, supports_everyone
 from audit.services import Subject
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
 from inbound_admin.lib.fixed_query import FixedQuery
-from inbound_admin.lib.lists import ListFilters, ListPage, Order, exactly, has_part_in_any_case, kept_count
+from inbound_admin.lib.lists import ListFilters, ListPage, Order, exactly, kept_count
+from inbound_admin.lib.name_parts import has_part_in_any_case
 from tenants.customer_notices.core import Banner, CustomerNotice, banner_of, customer_words
 from tenants.lifecycle.core import REJECTED, RESTORED_PAUSED, STOPPED_BEFORE
 from tenants.models.tenants import (
@@ -93,7 +94,7 @@ def sees_tenants(viewer: Viewer) -> bool:
 def tenants_for(viewer: Viewer) -> QuerySet[Tenant]:
     """Return the tenants of the viewer's customers, or all for staff who may see them."""
     tenants = tenants_in_region().select_related("customer").annotate(**_account())
-    return tenants if sees_tenants(viewer) else tenants.filter(customer__in=customers_for(viewer))
+    return tenants if sees_tenants(viewer) else tenants.filter(of_own_customers(viewer))
 
 
 def find_tenants(

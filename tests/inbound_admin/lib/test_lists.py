@@ -20,11 +20,10 @@ from inbound_admin.lib.lists import (
     ListFilters,
     ListPage,
     exactly,
-    has_part,
-    has_part_in_any_case,
     kept_count,
     text_in,
 )
+from inbound_admin.lib.name_parts import has_part, has_part_in_any_case
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member
 

@@ -82,7 +82,7 @@ def test_the_configuration_set_of_an_adopted_tenant_is_kept(sandbox: Sandbox) ->
 def test_a_tenant_with_domains_cannot_be_deleted() -> None:
     tenant = make_tenant()
     make_domain("shop.com", customer=tenant.customer, tenant=tenant)
-    assert deletion_services.consequences(tenant).in_use == ("shop.com",)
+    assert deletion_services.consequences(tenant).users == ("shop.com",)
     with pytest.raises(Refused, match="shop.com is in this tenant"):
         delete(tenant)
 
