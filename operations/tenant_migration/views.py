@@ -9,6 +9,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -25,6 +26,7 @@ from operations.tenant_migration.selectors import inventory_of
 from operations.tenant_migration.services import Choice
 
 MOST_BYTES = 5_000_000
+STEPS_PER_PAGE = 50
 FILE_HELP = (
     "One customer per line: full name or ID. Or a table with commas, semicolons or tabs and a header line that has "
     "customer_id, customer, id or name."
@@ -231,7 +233,7 @@ def item(request: SignedIn, migration_id: str, item_id: str) -> HttpResponse:
     context = {
         "migration": migration,
         "item": row,
-        "steps": list(row.steps.all()),
+        "page": page_of(row.steps.order_by("number"), request, STEPS_PER_PAGE),
         "may_migrate": _may(request),
         "form": form,
         "held_by_pause": _held_by_pause(migration, row),
@@ -270,6 +272,7 @@ def move(request: SignedIn, customer_id: str) -> HttpResponse:
         except Refused as refused:
             form.add_error(None, str(refused))
     context = {"customer": customer, "form": form, "may_migrate": _may(request), **_dry_run(customer)}
+    context["page"] = Paginator(context.get("steps", ()), STEPS_PER_PAGE).get_page(request.GET.get("page"))
     context["last"] = last = selectors.item_of_customer(customer)
     context["is_in_hand"] = last is not None and last.state in UNFINISHED
     return form_page(request, "operations/tenant_migration/move.html", context)

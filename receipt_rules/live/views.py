@@ -39,6 +39,7 @@ from receipt_rules.simulator.services import Simulation
 
 NOW = "now"  # in the URL: the rules are read from SES before the answer
 RECIPIENTS_PER_PAGE = 100
+PENDING_SHOWN = 50
 MOST_NAMED = 3  # recipients of one rule in the list of rules
 
 
@@ -87,8 +88,7 @@ def list_(request: SignedIn) -> HttpResponse:
             return redirect("receipt_rules:rules")
         status = 422
     if request.htmx.target == "pending-changes":
-        pending = list(pending_changes())  # no call to SES
-        return TemplateResponse(request, "receipt_rules/live/rules.html#pending", {"pending": pending})
+        return TemplateResponse(request, "receipt_rules/live/rules.html#pending", _pending())  # no call to SES
     text = text_in(request.GET, "q")
     context = {"tab": "rules", "form": form, "may_operate": may_operate(request.user), "q": text}
     context |= _context(request.GET.get("page", ""), text, asks_ses=NOW in request.GET or request.method == "POST")
@@ -146,8 +146,15 @@ def text_value(data: QueryDict, name: str, *, most: int = 400) -> str:
 
 def _context(page: str, text: str, *, asks_ses: bool) -> dict[str, Any]:
     live, context = _read(asks_ses=asks_ses)
-    context["pending"] = list(pending_changes())
+    context |= _pending()
     return context | _about(live, page, text) if live else context
+
+
+def _pending() -> dict[str, Any]:
+    changes = pending_changes()
+    first = list(changes[: PENDING_SHOWN + 1])
+    more = changes.count() - PENDING_SHOWN if len(first) > PENDING_SHOWN else 0
+    return {"pending": first[:PENDING_SHOWN], "more_pending": more}
 
 
 def _read(*, asks_ses: bool) -> tuple[Live | None, dict[str, Any]]:
