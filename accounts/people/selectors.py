@@ -61,14 +61,14 @@ def own_customer_ids(viewer: Viewer) -> list[str]:
     return [customer for (customer,) in _OWN_CUSTOMERS.values(viewer.pk)]
 
 
-def of_own_customers(viewer: Viewer) -> Q:
-    """Filter rows with a customer by the viewer's own customers.
+def of_own_customers(viewer: Viewer, column: str = "customer") -> Q:
+    """Filter rows by the viewer's own customers.
 
     Their IDs are read first: PostgreSQL has the rows of one customer in an index's order; with a subquery it would sort
     them all.
     """
     own = own_customer_ids(viewer)
-    return Q(customer=own[0]) if len(own) == 1 else Q(customer__in=own)
+    return Q(**{column: own[0]}) if len(own) == 1 else Q(**{f"{column}__in": own})
 
 
 def find_customers(*, viewer: Viewer, text: str) -> QuerySet[Customer]:
