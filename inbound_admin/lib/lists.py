@@ -150,7 +150,7 @@ def _kept_bound(rows: QuerySet[Any]) -> Bounded:
 
 def kept_pairs(rows: QuerySet[Any], *columns: str) -> list[tuple[str, ...]]:
     """Return each combination of these values once, for the choices of a filter; of many rows some minutes old."""
-    key = f"list_pairs:{columns}:{_digest(rows)}"
+    key = f"list_pairs:{'.'.join(columns)}:{_digest(rows)}"
     kept: list[list[str]] | None = kept_value(key)
     if kept is None:
         kept = [list(each) for each in rows.order_by().values_list(*columns).distinct()]

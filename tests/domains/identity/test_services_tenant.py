@@ -81,7 +81,7 @@ def test_deleting_a_domain_removes_it_from_its_tenant(sandbox: Sandbox) -> None:
     assert not Domain.objects.exists()
     assert not TenantResource.objects.filter(kind="identity").exists()
     assert apply_associations(tenant) == set()
-    assert tenant_deletion_services.consequences(tenant).in_use == ()
+    assert tenant_deletion_services.consequences(tenant).users == ()
 
 
 def test_a_transferred_domain_moves_to_the_new_customers_tenant(sandbox: Sandbox) -> None:
