@@ -21,9 +21,10 @@ from inbound_admin.lib.lists import (
     ListPage,
     exactly,
     kept_count,
+    kept_pairs,
     text_in,
 )
-from inbound_admin.lib.name_parts import has_part, has_part_in_any_case
+from inbound_admin.lib.name_parts import has_part, has_part_in_any_case, searched
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member
 
@@ -252,3 +253,33 @@ def test_a_page_whose_rows_are_counted_counts_them_no_more(django_assert_num_que
         assert (page.count, page.num_pages) == (3, 2)
     whole: ListPage[Customer] = ListPage(rows.order_by("name"), "", 3, 7)
     assert whole.count == 3  # what is shown counts more than what was counted a minute ago
+
+
+@pytest.mark.django_db
+def test_a_customers_rows_are_searched_without_the_index_of_parts() -> None:
+    """That index would give the rows of everybody, and the customer's own index has few."""
+    own, other = make_domain("harbour-one.example"), make_domain("harbour-two.example")
+    everybody = searched(Domain.objects.filter(has_part("name", "harbour")))
+    theirs = searched(Domain.objects.filter(has_part("name", "harbour"), customer=own.customer_id))
+    assert ("name_parts" in str(everybody.query), "name_parts" in str(theirs.query)) == (True, False)
+    assert (set(everybody), list(theirs)) == ({own, other}, [own])
+
+
+@pytest.mark.django_db
+def test_combinations_of_values_are_kept_for_many_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_domain("a.example", provider="One")
+    rows = Domain.objects.all()
+    assert kept_pairs(rows, "provider", "stage") == [("One", "ready")]
+    Domain.objects.update(provider="Two")
+    assert kept_pairs(rows, "provider", "stage") == [("Two", "ready")]
+    monkeypatch.setattr(lists, "KEPT_FROM", 0)
+    kept_pairs(rows, "provider", "stage")
+    Domain.objects.update(provider="Three")
+    assert kept_pairs(rows, "provider", "stage") == [("Two", "ready")]
+
+
+@pytest.mark.django_db
+def test_a_list_whose_count_is_zero_is_not_read(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    with django_assert_num_queries(0):
+        page = ListPage(Domain.objects.order_by("name"), "last", 50, total=0)
+        assert (list(page), page.has_other_pages(), int(page.count), page.number) == ([], False, 0, 1)

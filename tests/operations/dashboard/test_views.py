@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models.people import Customer, User
 from accounts.roles import Role
 from domains.checking.core.judgement import State
-from domains.domain_list.selectors import DomainListFilters, attention_counts
+from domains.domain_list.selectors import DomainListFilters, attention_counts, unverified_domains
 from domains.domain_list.services import record_state_counts
 from domains.models.domains import Stage
 from inbound_admin.lib import counters
@@ -223,3 +223,13 @@ def test_the_capacity_says_which_numbers_were_read_from_ses(client: Client) -> N
     page = client.get(reverse("operations:overview")).text
     assert "Rules and recipients as last read from SES <time" in page
     assert "</time>; identities and tenants from our database." in page
+
+
+def test_a_customer_sees_the_domains_with_a_problem_first() -> None:
+    alice = make_member(customer := make_customer())
+    long_ago = timezone.now() - timedelta(days=9)
+    for number in range(9):
+        make_domain(f"waiting{number}.com", customer=customer, state=State.WAITING, state_since=long_ago)
+    make_domain("broken.com", customer=customer, state=State.WRONG, state_since=timezone.now())
+    shown = unverified_domains(alice)
+    assert [str(each) for each in shown[:2]] == ["broken.com", "waiting0.com"]

@@ -10,7 +10,7 @@ from accounts.roles import Role
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib import aws
 from operations.migration_steps import services as migration_steps_services
-from operations.models import ItemState, Migration
+from operations.models import ItemState, Migration, MigrationItem
 from operations.tenant_migration import services as tenant_migration_services
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
@@ -191,3 +191,18 @@ def test_a_customer_in_an_open_migration_is_linked_to_it(olga: Client, sandbox: 
     assert "Already part of a migration" in page
     assert f'href="{reverse("operations:migration", args=[item.migration_id])}"' in page
     assert "Migrate customer</button>" not in page
+
+
+def test_a_large_customers_steps_are_shown_in_pages(olga: Client, sandbox: Sandbox) -> None:
+    customer = make_sender("Northwind", domains=20)
+    first = olga.get(reverse("operations:move", args=[customer.pk])).text
+    assert ("50. " in first, "51. " in first, "1 to 50 of 68 steps" in first) == (True, False, True)
+    second = olga.get(reverse("operations:move", args=[customer.pk]), {"page": 2}).text
+    assert ("51. " in second, "68. Switch" in second) == (True, True)
+    item = start_migration(customer).items.get()
+    migration_steps_services.work()
+    MigrationItem.objects.update(state=ItemState.RUNNING)  # so that the page updates itself
+    url = reverse("operations:migration_item", args=[item.migration_id, item.pk])
+    last = olga.get(url, {"page": 2}).text
+    assert ("50. " in last, "51. " in last, "68. Switch" in last) == (False, True, True)
+    assert f'hx-get="{url}?page=2"' in last
