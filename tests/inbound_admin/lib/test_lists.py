@@ -269,13 +269,13 @@ def test_a_customers_rows_are_searched_without_the_index_of_parts() -> None:
 def test_combinations_of_values_are_kept_for_many_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
     make_domain("a.example", provider="One")
     rows = Domain.objects.all()
-    assert kept_pairs(rows, "provider", "stage") == [("One", "ready")]
+    assert kept_pairs(rows, "provider", "stage") == [("One", "starting")]
     Domain.objects.update(provider="Two")
-    assert kept_pairs(rows, "provider", "stage") == [("Two", "ready")]
+    assert kept_pairs(rows, "provider", "stage") == [("Two", "starting")]
     monkeypatch.setattr(lists, "KEPT_FROM", 0)
     kept_pairs(rows, "provider", "stage")
     Domain.objects.update(provider="Three")
-    assert kept_pairs(rows, "provider", "stage") == [("Two", "ready")]
+    assert kept_pairs(rows, "provider", "stage") == [("Two", "starting")]
 
 
 @pytest.mark.django_db
