@@ -25,7 +25,7 @@ from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
 from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.kept_values import keep_value, kept_value
-from inbound_admin.lib.lists import KEPT_SECONDS, ListFilters, ListPage, Order
+from inbound_admin.lib.lists import KEPT_SECONDS, ListFilters, ListPage, Order, kept_pairs
 from inbound_admin.lib.name_parts import has_part
 
 
@@ -296,9 +296,16 @@ def dns_form(text: str) -> str:
         return text
 
 
-def choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
-    """Return the filters' choices: the DNS hosts in use, and the viewer's customers with domains."""
-    providers = distinct_values(domains_for(viewer).order_by(), "provider")
+def choices(*, viewer: Viewer, are_many: bool = False) -> dict[str, list[tuple[str, str]]]:
+    """Return the filters' choices: the DNS hosts in use, and the viewer's customers with domains.
+
+    `are_many`: a member has so many domains that the hosts may be some minutes old.
+    """
+    own = domains_for(viewer).order_by()
+    if are_many and not supports_everyone(viewer):
+        providers = sorted(name for (name,) in kept_pairs(own.exclude(provider=""), "provider"))
+    else:
+        providers = distinct_values(own, "provider")
     return customer_choices(viewer=viewer) | {"providers": [(name, name) for name in providers]}
 
 

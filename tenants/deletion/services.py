@@ -190,6 +190,7 @@ def _users_of(tenant: Tenant) -> tuple[tuple[str, ...], int]:
     for relation in Tenant._meta.related_objects:
         if relation.on_delete is PROTECT and relation.related_model is not TenantResource:
             rows = relation.related_model._default_manager.filter(**{relation.field.name: tenant})
-            first += map(str, rows[:MOST_SHOWN])
+            keys = list(rows.values_list("pk", flat=True)[:MOST_SHOWN])  # first, because the rows are wide
+            first += map(str, rows.filter(pk__in=keys))
             number += rows.count()
     return tuple(first[:MOST_SHOWN]), number
