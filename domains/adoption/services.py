@@ -21,7 +21,7 @@ from domains.identity import gateway as identity_gateway
 from domains.identity import services as identity_services
 from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity, from_batch
 from domains.models.domains import Domain, Stage
-from domains.names.core import is_label, parse_existing_domain
+from domains.names.core import is_label, parse_existing_domain, parse_mail_from_label
 from domains.ownership import services as ownership_services
 from domains.ownership.core import ClaimReason
 from domains.ownership.selectors import held_domains
@@ -240,7 +240,7 @@ def import_domain(
 
 @transaction.atomic
 def _claim(name: str, request: AdoptionRequest, mail_from: str) -> Domain:
-    label = mail_from.removesuffix(f".{name}")
+    label = parse_mail_from_label(mail_from, name)
     try:
         domain = Domain.objects.create(
             customer=request.customer,
