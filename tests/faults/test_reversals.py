@@ -1,0 +1,247 @@
+"""What somebody undoes while the worker is interrupted: a transfer, a bulk transfer, a deletion.
+
+At each AWS call of the worker, in each way of the sandbox: no live address is ever without a rule, nobody sees the
+other customer's rows, no row says "done" while SES differs, and the worker ends with the state that is wanted last.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+import pytest
+from django.conf import settings
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
+
+from accounts.models.people import Customer, User
+from accounts.roles import Role
+from benchmarks.faults import worker
+from domains.domain_list.selectors import domains_for
+from domains.models.domains import Domain, Stage
+from domains.overrides import services as overrides_services
+from domains.preflight import services as preflight_services
+from inbound_admin.lib import aws
+from operations.batches import services as batches_services
+from operations.batches.core import BatchKind
+from operations.domain_actions import services as domain_actions_services
+from operations.domain_actions.core import DomainLine
+from operations.domain_actions.selectors import predict
+from operations.domain_removal import services as domain_removal_services
+from operations.models import Batch
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.addresses.selectors import addresses_for
+from receipt_rules.planner.core import matching
+from receipt_rules.planner.core.rules import RuleSet
+from receipt_rules.planner.services import EVERYTHING, plan_changes
+from sandbox.aws.faults import ProcessCut
+from sandbox.aws.state import WORLD, region_state
+from sandbox.process import Sandbox
+from sandbox.values import FaultKind
+from tenants.models.tenants import TenantResource
+from tests.factories import make_customer, make_member, make_staff
+from tests.faults.initial_state import InitialState
+from tests.faults.test_runs import rules_in_sandbox
+from tests.domains.factories import identity_at_ses
+from tests.operations.factories import make_ready
+from tests.receipt_rules.factories import make_endpoint, make_operator, set_up_receiving
+from tests.tenants.factories import set_up_tenant
+from tenants.resources import services as resources_services
+
+pytestmark = pytest.mark.django_db
+
+NAMES = ("shop.com", "mail.org")
+HERS = tuple(f"info@{name}" for name in NAMES)
+KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
+
+
+@dataclass
+class World:
+    """Alice's domains with an address each, Bob, and the people who look."""
+
+    olga: User
+    sam: User
+    alice: Customer
+    bob: Customer
+    her: User
+    him: User
+    served: list[str] = field(default_factory=list)
+
+    @property
+    def domains(self) -> list[Domain]:
+        return list(Domain.objects.filter(name__in=NAMES).order_by("name"))
+
+
+@dataclass(frozen=True)
+class Story:
+    """`do` asks for the change, `undo` for its reversal; `old` says whose the domains are in the end."""
+
+    do: Callable[[World], None]
+    undo: Callable[[World], None]
+    holder: str = "Alice"
+
+
+def begin(story: Story) -> World:
+    olga = make_operator()
+    hers, his = (set_up_tenant(make_customer(name)) for name in ("Alice", "Bob"))
+    endpoint = make_endpoint(hers.customer, name="Desk", s3_prefix="alice/")
+    make_endpoint(his.customer, name="Bob's desk", s3_prefix="bob/")
+    for name in NAMES:
+        make_ready(name, hers.customer, tenant=hers, routes_unchecked=False)
+        resources_services.request_association(tenant=hers, arn=aws.identity_arn(name))
+        addresses_services.add_address(text=f"info@{name}", customer=hers.customer, endpoint=endpoint, actor=None)
+    resources_services.apply_associations(tenant_id=hers.pk)
+    set_up_receiving(olga)
+    worker.work()
+    world = World(olga, make_staff(Role.SUPPORT), hers.customer, his.customer, make_member(hers.customer), make_member(his.customer), [*HERS])
+    story.do(world)
+    return world
+
+
+class Watch:
+    """Before each call of the worker: what the call before left."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.wrong: list[str] = []
+
+    def check(self, **_: Any) -> None:
+        rules = rules_in_sandbox().rules
+        self.wrong += [f"no rule for {each}" for each in self.world.served if not matching.delivering_rules(rules, each)]
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        found = [aws.client(service).meta.events for service in ("ses", "sesv2")]
+        for events in found:
+            events.register("before-call", self.check, unique_id=f"watch {id(self)}")
+        try:
+            yield
+        finally:
+            for events in found:
+                events.unregister("before-call", unique_id=f"watch {id(self)}")
+            self.check()
+
+
+def work(world: World, *, until_settled: bool = False) -> None:
+    """Run the worker until it is idle or its process dies."""
+    watch = Watch(world)
+    with watch.watching():
+        try:
+            worker.settle(lambda: False) if until_settled else worker.work()
+        except ProcessCut:
+            assert not until_settled
+    assert not watch.wrong
+    nobody_sees_the_others(world)
+    no_row_says_more_than_ses(world)
+
+
+def tenants_in_sandbox() -> dict[str, frozenset[str]]:
+    """Return each tenant's ARNs without a call, which would count for the fault."""
+    with WORLD.lock:
+        tenants = region_state(ses_backends[DEFAULT_ACCOUNT_ID][settings.AWS_REGION]).tenants
+        return {name: frozenset(tenant.associations) for name, tenant in tenants.items()}
+
+
+def nobody_sees_the_others(world: World) -> None:
+    for viewer, customer in ((world.her, world.alice), (world.him, world.bob)):
+        assert {each.customer_id for each in domains_for(viewer)} <= {customer.pk}
+        for address in addresses_for(viewer).select_related("domain", "endpoint"):
+            assert address.domain.customer_id == customer.pk
+            assert address.own_endpoint is None or address.own_endpoint.customer_id == customer.pk
+
+
+def no_row_says_more_than_ses(world: World) -> None:
+    rules, there = rules_in_sandbox(), tenants_in_sandbox()
+    for domain in Domain.objects.select_related("customer"):
+        other = "alice/" if domain.customer_id == world.bob.pk else "bob/"
+        if not domain.routes_unchecked and domain.stage != Stage.CLAIM:
+            delivery = [rule.delivery for rule in rules.rules if f"info@{domain.name}" in getattr(rule, "recipients", ())]
+            assert other not in str(delivery), f"{domain} counts as read, but {delivery}"
+    for row in TenantResource.objects.exclude(associated_at=None).select_related("tenant"):
+        if row.wanted:
+            assert row.arn in there.get(row.tenant.name, ()), f"{row.arn} isn't in {row.tenant.name}"
+    for address in addresses_for(world.olga):
+        if address.is_served:
+            assert matching.delivering_rules(rules.rules, address.address), f"{address} says that it receives"
+
+
+def the_end_is_right(world: World, story: Story) -> None:
+    found = {each.name: each.customer.name for each in Domain.objects.select_related("customer")}
+    assert found == dict.fromkeys(NAMES, story.holder)
+    assert plan_changes(EVERYTHING).is_empty, [str(step) for step in plan_changes(EVERYTHING).steps]
+    customer = world.alice if story.holder == "Alice" else world.bob
+    tenants = {tenant: {arn for arn in arns if ":identity/" in arn} for tenant, arns in tenants_in_sandbox().items()}
+    (mine,) = customer.tenants.all()
+    assert tenants[mine.name] == {aws.identity_arn(name) for name in NAMES}, tenants
+    assert sum(map(len, tenants.values())) == len(NAMES), tenants
+    assert not Domain.objects.filter(routes_unchecked=True).exists()
+    assert not worker.failed_jobs()
+
+
+# Stories
+
+
+def transfer(world: World, to: Customer) -> None:
+    for domain in world.domains:
+        if domain.customer_id != to.pk:
+            overrides_services.transfer(domain=domain, to=to, because="Sold.", actor=world.sam)
+
+
+def bulk_transfer(world: World, to: Customer) -> None:
+    rows = [row for row in predict(BatchKind.TRANSFER, tuple(map(DomainLine, NAMES)), viewer=world.sam) if row.works]
+    words = {"because": "Sold.", "customer": to.pk, "customer_name": to.name}
+    items = domain_actions_services.items_of(rows)
+    batches_services.start(kind=BatchKind.TRANSFER, items=items, words=words, actor=world.sam)
+
+
+def undo_bulk_transfer(world: World) -> None:
+    """Stop what the batch has not begun, and transfer back what it has."""
+    batch = Batch.objects.get()
+    if batch.ended_at is None:
+        batches_services.stop(batch=batch, actor=world.sam)
+    bulk_transfer(world, world.alice)
+
+
+STORIES = {
+    "transfer": Story(lambda world: transfer(world, world.bob), lambda world: transfer(world, world.alice)),
+    "bulk": Story(lambda world: bulk_transfer(world, world.bob), undo_bulk_transfer),
+    "stays": Story(lambda world: transfer(world, world.bob), lambda world: None, holder="Bob"),
+}
+
+
+@pytest.fixture(autouse=True)
+def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
+
+
+def calls_of(sandbox: Sandbox) -> int:
+    return sum(sandbox.control.call_counts().values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", STORIES)
+def test_a_reversal_ends_right_whichever_call_was_interrupted(sandbox: Sandbox, name: str, kind: FaultKind) -> None:
+    """Before the reversal and after it."""
+    story = STORIES[name]
+    wrong = []
+    with InitialState(sandbox, lambda: begin(story)) as initial:
+        world = initial.restore()
+        work(world)
+        first = calls_of(sandbox)
+        story.undo(world)
+        work(world)
+        second = calls_of(sandbox) - first
+        assert first
+        for nth in range(1, first + second + 1):
+            world = initial.restore()
+            sandbox.control.add_fault(kind, nth=nth, seconds=0.01)
+            try:
+                work(world)
+                story.undo(world)
+                work(world)
+                assert sandbox.control.faults() == (), "this call was not made"
+                work(world, until_settled=True)
+                the_end_is_right(world, story)
+            except AssertionError as error:
+                wrong.append(f"{nth}: {str(error)[:600]}")
+    assert not wrong, "\n".join(wrong)
