@@ -18,7 +18,6 @@ from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.tables import keyed
 
 Sections = Mapping[str, Sequence[Mapping[str, Any]]]
-Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
@@ -126,7 +125,7 @@ class _Reader:
         return ParsedRow(kind, owner, name, values, why_not or ("" if owner else stranger))
 
     def _endpoints(self) -> Iterator[tuple[tuple[str, str], ParsedRow]]:
-        """Yield section and old ID, and the row: an endpoint and a webhook may have the same ID. An owner's names are unique here, so a second one gets a number, always the same."""
+        """Yield section and old ID, and the row. An owner's names are unique here: a second one gets a number."""
         taken: set[tuple[str, str]] = set()
         next_number: dict[tuple[str, str], int] = {}  # by owner and name: counting from 2 each time is quadratic
         hooks = [("webhooks", {**row, "type": "webhook", "config": _hook(row)}) for row in self._rows("webhooks")]
@@ -139,8 +138,7 @@ class _Reader:
                 free = f"{name[:112]} ({number})"
             next_number[owner, name.casefold()] = number
             taken.add((owner, free.casefold()))
-            kind, active = text_of(row, "type"), flag_of(row, "isActive")
-            config = row.get("config")
+            kind, active, config = text_of(row, "type"), flag_of(row, "isActive"), row.get("config")
             values = {
                 "type": kind,
                 "config": our_config(kind, config) if isinstance(config, Mapping) else {},
@@ -183,15 +181,14 @@ class _Reader:
         """Return the name of the endpoint, or else the webhook, that a column names; and why it is missing."""
         for section, column in zip(("endpoints", "webhooks"), columns, strict=True):
             if old_id := text_of(row, column):
-                missing = f"Endpoint {old_id} is not in the import, or several have this ID, so mail would not be delivered."
                 name = self.names.get((section, old_id), "")
-                return name, "" if name else missing
+                return name, "" if name else f"Endpoint {old_id} is not in the import once, so mail would be lost."
         return "", ""
 
 
-def _by_id(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, Value]:
+def _by_id(pairs: Iterable[tuple[Any, Value]]) -> dict[Any, Value]:
     """Return values by ID, without an ID of several: it could name the wrong owner or the wrong endpoint."""
-    found: dict[Key, Value] = {}
+    found: dict[Any, Value] = {}
     several = {key for key, value in pairs if found.setdefault(key, value) != value}
     return {key: value for key, value in found.items() if key not in several}
 
@@ -262,8 +259,12 @@ SECTIONS = {
 }
 _KNOWN = keyed((name.lower(), section) for section, names in SECTIONS.items() for name in names)
 _COLUMNS = {  # without it, no row of the section can be imported
-    **{"users": "email", "domains": "domain", "dnsRecords": "name"},
-    **{"endpoints": "name", "webhooks": "name", "emailAddresses": "address"},
+    "users": "email",
+    "domains": "domain",
+    "dnsRecords": "name",
+    "endpoints": "name",
+    "webhooks": "name",
+    "emailAddresses": "address",
 }
 _JSON_COLUMNS = ("config", "headers")
 Found = dict[str, list[dict[str, Any]]]
@@ -333,8 +334,7 @@ def _table(name: str, text: str) -> list[dict[str, Any]]:
         columns = next(csv.reader([first], strict=True, delimiter=delimiter))
     except (csv.Error, StopIteration) as error:
         raise _unreadable(name, f"its first line is not valid CSV ({error})") from error
-    needed = _COLUMNS[_section(name)]
-    if needed not in {_camel(column) for column in columns}:
+    if (needed := _COLUMNS[_section(name)]) not in map(_camel, columns):
         raise _unreadable(name, f"its first line names no column “{needed}”")
     return [_line(row) for row in _cells(columns, lines, delimiter) if any(row.values())]
 

@@ -33,9 +33,7 @@ def olga() -> User:
 
 
 @pytest.mark.parametrize("holder", ["Alice", "Bob"])
-def test_a_mail_from_domain_that_is_somebodys_domain_is_not_accepted(
-    sandbox: Sandbox, olga: User, holder: str
-) -> None:
+def test_a_mail_from_domain_that_is_somebodys_domain_is_not_accepted(sandbox: Sandbox, olga: User, holder: str) -> None:
     alice = make_customer("Alice")
     domain = make_ready("shop.com", alice)
     make_ready("mail.shop.com", alice if holder == "Alice" else make_customer("Bob"))

@@ -42,7 +42,7 @@ def test_two_endpoints_with_one_id_are_both_imported_and_no_address_uses_either(
     address = {"address": "a@shop.com", "userId": "1", "endpointId": "1"}
     found = parse(users=[ALICE], endpoints=[DESK, {**DESK, "name": "Other"}], emailAddresses=[address])
     assert {(RowKind.ENDPOINT, "Desk"), (RowKind.ENDPOINT, "Other")} <= found.keys()
-    assert "several have this ID" in found[RowKind.ADDRESS, "a@shop.com"].why_not
+    assert "not in the import once" in found[RowKind.ADDRESS, "a@shop.com"].why_not
 
 
 @pytest.mark.parametrize("table", ["d1,shop.com,1\nd2,other.com,1\n", "id\tdomain\tuserId\nd1\tshop.com\t1\n"])
@@ -52,5 +52,5 @@ def test_a_table_without_a_header_that_we_know_is_refused_as_a_whole(table: str)
 
 
 def test_a_table_in_another_encoding_is_refused_as_a_whole() -> None:
-    with pytest.raises(Refused, match=r"domains.csv could not be read: it is not UTF-8 text\. Save it as CSV \(UTF-8\)"):
+    with pytest.raises(Refused, match=r"it is not UTF-8 text\. Save it as CSV \(UTF-8\)"):
         read_sections({"domains.csv": "id;domain\nd1;bücher.com\n".encode("cp1252")})

@@ -22,7 +22,15 @@ from tests.operations.legacy_documents import document, files
 pytestmark = pytest.mark.django_db
 
 PUNYCODE = "xn--bcher-kva.com"
-SPELLINGS = ("bücher.com", "BÜCHER.com", "bu\u0308cher.com", "bücher。com", "bücher．com.", "XN--BCHER-KVA.COM", PUNYCODE)
+SPELLINGS = (
+    "bücher.com",
+    "BÜCHER.com",
+    "bu\u0308cher.com",
+    "bücher。com",
+    "bücher．com.",
+    "XN--BCHER-KVA.COM",
+    PUNYCODE,
+)
 
 
 @pytest.fixture
