@@ -185,9 +185,12 @@ def the_end_is_right(world: World, story: Story, kind: FaultKind) -> None:
     assert sum(map(len, tenants.values())) == len(NAMES), tenants
 
 
-def nothing_is_left(world: World) -> None:
+def nothing_is_left(world: World, *, is_believed: bool) -> None:
+    """`is_believed`: SES said of something that it was gone, so it may still be there."""
     assert (world.domains, Address.objects.count(), worker.failed_jobs()) == ([], 0, [])
     assert [name for name in NAMES if name in str(rules_in_sandbox().rules)] == []
+    if is_believed:
+        return
     assert [arn for arns in tenants_in_sandbox().values() for arn in arns if ":identity/" in arn] == []
     with WORLD.lock:
         assert not region_state(ses_backends[DEFAULT_ACCOUNT_ID][settings.AWS_REGION]).identities.keys() & set(NAMES)
@@ -251,9 +254,11 @@ def interrupted(
         sandbox.control.add_fault(kind, nth=nth, seconds=0.01)
         try:
             run(world)
-            assert sandbox.control.faults() == (), "this call was not made"
         except AssertionError as error:
             wrong.append(f"call {nth}: {str(error)[:600]}")
+        if sandbox.control.faults():
+            assert nth > 1  # the number of calls varies a little with what is due by then
+            break
     return wrong
 
 
@@ -281,7 +286,10 @@ def check_deletion(sandbox: Sandbox, kind: FaultKind, every: int = 1) -> None:
                 with pytest.raises(Refused):
                     preflight_services.add(text=domain.name, customer=customer, actor=None)
         work(world, until_settled=True)
-        nothing_is_left(world)
+        if kind == "denied" and world.domains:  # an operator has to review a refused run; the page says so
+            assert all(domain.stage_problem for domain in world.domains)
+            return
+        nothing_is_left(world, is_believed=kind == "missing")
         added = preflight_services.add(text=NAMES[0], customer=world.bob, actor=None)
         assert (added.is_proven, Address.objects.exists()) == (False, False)
 
