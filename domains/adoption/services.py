@@ -16,15 +16,15 @@ from django.utils import timezone
 from accounts.models.people import Customer, User
 from accounts.roles import require, require_reason
 from audit import services as audit_services
-from domains.domain_list.selectors import dns_form, domain_subject
+from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
 from domains.identity import services as identity_services
 from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity, from_batch
 from domains.models.domains import Domain, Stage
-from domains.names.core import is_label, parse_existing_domain
+from domains.names.core import DomainName, is_label, parse_existing_domain, parse_mail_from_label
 from domains.ownership import services as ownership_services
 from domains.ownership.core import ClaimReason
-from domains.ownership.selectors import held_domains
+from domains.ownership.selectors import held_domains, mail_from_of
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from tenants.resources import services as resources_services
@@ -61,7 +61,8 @@ def adoption_status(name: str, *, customer: Customer, in_ses: Iterable[str]) -> 
         return AdoptionStatus.NO_DOMAIN
     if Domain.objects.filter(name=plain, customer=customer).exclude(stage=Stage.CLAIM).exists():
         return AdoptionStatus.THEIRS
-    if held_domains().filter(name=plain).exists():
+    bounces = mail_from_of(DomainName.from_stored(plain))
+    if held_domains().filter(name=plain).exists() or (bounces is not None and bounces.customer_id != customer.pk):
         return AdoptionStatus.TAKEN
     return AdoptionStatus.ADOPT if plain in in_ses else AdoptionStatus.NOT_AT_AMAZON
 
@@ -154,7 +155,8 @@ def store_adopted(
 ) -> AdoptionOutcome:
     """Store an identity as the customer's domain. Their own claim to the name becomes this domain.
 
-    It joins the customer's tenant if their sends name it.
+    It joins the customer's tenant if their sends name it. What another customer receives there, as holder of a domain
+    above it, ends without a plan, as after a proof.
 
     Staff's word counts as proof: it displaces claims that others have not proven.
     """
@@ -163,10 +165,14 @@ def store_adopted(
         with transaction.atomic():
             ownership_services.lock_zone(made.parsed)
             ownership_services.displace(made.parsed, winner=request.customer)
+            above = held_domains().filter(name__in=made.parsed.parents).exclude(customer=request.customer)
+            made.routes_unchecked = above.exists()
             had_claim = _replace_claim(made)
             made.save(force_insert=not had_claim, force_update=had_claim)
             if had_claim:
                 ownership_services.resolve_alerts(made)
+            if made.routes_unchecked:
+                ownership_services.holder_changed.send(sender=Domain, domain=made)
             audit_services.record(
                 "domain.adopted",
                 about=domain_subject(made),
@@ -240,8 +246,7 @@ def import_domain(
 
 @transaction.atomic
 def _claim(name: str, request: AdoptionRequest, mail_from: str) -> Domain:
-    mail_from = dns_form(mail_from)
-    label = mail_from.removesuffix(f".{name}")
+    label = parse_mail_from_label(mail_from, name)
     try:
         domain = Domain.objects.create(
             customer=request.customer,

@@ -180,7 +180,7 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
         for question in further_questions(record, domain.hosted, judgement.found)
     ]
     further = nameservers_services.query_other_places(unclear)
-    zones = zone_causes_services.query_zones(domains, judged)
+    zones = zone_causes_services.query_zones(domains, judged, seen.public)
     known = {key: row.conflict for key, row in stored.items() if row.conflict}
     conflicts = conflicts_services.query_conflicts(domains, judged, known, every=read_ses, now=now)
     to_read = [d for d in domains if read_ses or _needs_ses_read(d, judged[d.pk], now)]

@@ -41,6 +41,7 @@ from inbound_admin.lib.seen import refuse_if_changed
 from notifications.alerts import services as alerts_services
 from tenants.lifecycle.selectors import tenant_of
 from tenants.resources import services as resources_services
+from tenants.resources.selectors import default_set_of_its_tenant
 
 LONGEST = timedelta(days=92)
 NO_EXCEPTIONS = "Only support can change record exceptions."
@@ -158,6 +159,10 @@ def _override_values(domain: Domain) -> dict[str, str | None]:
 
 
 BY_STAFF = "Moved by support."
+KEEPS_SET = (
+    "SES uses the configuration set {set} for mail from {domain} that names no other, also after a transfer: bounces "
+    "and complaints go on counting for {customer}. Choose another default set in SES after the transfer."
+)
 PAST = "That time is in the past. Choose a later time, or leave the field blank."
 TRANSFER_FIELDS = (
     *("customer", "tenant", *WISH, "held_because", "expectations", "dmarc_reports_to", "said_added_at"),
@@ -270,9 +275,11 @@ def _withdraw_notices(locked: Domain) -> None:
 
 
 def handover_sentence(domain: Domain) -> str:
-    """Return what happens to the holder's mail that isn't delivered yet, for staff; "" if nobody holds the name."""
-    told = handover_shown.send(sender=Domain, domain=domain)
-    return " ".join(sentence for _, sentence in told if sentence)
+    """Return what stays the former holder's, for staff: mail that isn't delivered yet, and counts in SES."""
+    told = [sentence for _, sentence in handover_shown.send(sender=Domain, domain=domain)]
+    if domain.stage == Stage.READY and (name := default_set_of_its_tenant(domain.name)):
+        told.append(KEEPS_SET.format(set=name, domain=domain, customer=domain.customer))
+    return " ".join(filter(None, told))
 
 
 def transfer(

@@ -309,11 +309,17 @@ def _refuse_label(label: str, domain: Domain) -> None:
     name = f"{label}.{domain.name}"
     if label and len(name) > LONGEST_NAME:
         raise Refused(f"That MAIL FROM domain has {len(name)} characters. DNS allows at most {LONGEST_NAME}.")
-    if label and receives_mail(name, domain):
+    if label:
+        refuse_receiving(name, domain)
+
+
+def refuse_receiving(name: str, domain: Domain) -> None:
+    """Raise Refused if the name receives mail, here or for another customer: its MX record would lead elsewhere."""
+    if _receives(name, domain):
         raise Refused(f"{name} can't be the MAIL FROM domain because it receives mail. Choose another name.")
 
 
-def receives_mail(name: str, domain: Domain) -> bool:
+def _receives(name: str, domain: Domain) -> bool:
     """Return True if the name is a domain or has addresses. Other customers' unproven rows do not count: they would
     block the owner from using the name.
     """

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from domains.checking.core.judgement import Judgement, NextActor, Overall, State
 from domains.diagnosis.core.observations import has_replied
-from domains.dns.core import Answer, LookupStatus, parked_servers
+from domains.dns.core import ANSWERED, Answer, LookupStatus, parked_servers
 from domains.records.core import Need
 
 NO_SUCH, LAPSED, MOVED, DNSSEC = (
@@ -25,6 +25,10 @@ AT_OTHERS = "{zone} moved to other nameservers ({servers}), which don't have its
 BROKEN = (
     "DNSSEC of {zone} is broken, so Amazon SES and most resolvers can't see any of its records. At the registrar, "
     "remove the DS record, or replace it with the one from your current DNS host."
+)
+HALF_BROKEN = (
+    "DNSSEC of {zone} is broken: resolvers that validate can't see any of its records, so mail to and from it fails "
+    "there. At the registrar, remove the DS record, or replace it with the one from your current DNS host."
 )
 _UNEXPLAINED = (State.WAITING, State.WRONG, State.AT_RISK, State.COULD_NOT_CHECK)
 
@@ -51,10 +55,13 @@ class Explained(Protocol):
 
 @dataclass(frozen=True)
 class ZoneAnswers:
-    """The resolvers' NS answers for a zone, and without DNSSEC validation those of resolvers that reported an error."""
+    """The resolvers' NS answers for a zone. Of a zone for which one reported an error, also those without DNSSEC
+    validation, and those for the zone above it.
+    """
 
     plain: Sequence[Answer] = ()
     unchecked: Sequence[Answer] = ()
+    above: Sequence[Answer] = ()
 
     @property
     def is_absent(self) -> bool:
@@ -75,6 +82,21 @@ class ZoneAnswers:
         failed = [answer for answer in replied if answer.status is LookupStatus.FAILED]
         return bool(failed) and failed == replied and all(answer.resolver in found for answer in failed)
 
+    @property
+    def is_bogus_for_some(self) -> bool:
+        """Return True if a resolver finds this zone only without validation, but the zone above it with it.
+
+        One whose own validation is at fault (its clock, its trust anchor) fails for the zone above as well.
+        """
+        found = {answer.resolver for answer in self.unchecked if answer.status is LookupStatus.FOUND}
+        able = {answer.resolver for answer in self.above if answer.status is not LookupStatus.FAILED}
+        return any(answer.resolver in found & able for answer in self.plain if is_servfail(answer))
+
+
+def is_servfail(answer: Answer) -> bool:
+    """Return True for the error with which a resolver reports a failed validation, among others."""
+    return answer.status is LookupStatus.FAILED and answer.error.startswith(f"{ANSWERED} SERVFAIL")
+
 
 def cause_in(answers: Mapping[str, ZoneAnswers], zones: Sequence[str], *, was_correct: bool) -> ZoneCause | None:
     """Return the cause that the answers show, of the registered zone (the first) before that of a zone below it."""
@@ -87,6 +109,8 @@ def cause_in(answers: Mapping[str, ZoneAnswers], zones: Sequence[str], *, was_co
             return ZoneCause(LAPSED, PARKED.format(zone=zone))
         if found.is_bogus:
             return ZoneCause(DNSSEC, BROKEN.format(zone=zone))
+        if found.is_bogus_for_some:
+            return ZoneCause(DNSSEC, HALF_BROKEN.format(zone=zone))
     return None
 
 
@@ -102,6 +126,15 @@ def with_cause(judgements: Iterable[Judgement], cause: ZoneCause) -> list[Judgem
     """Return the judgements with the cause in place of what would be said of each record alone."""
     return [
         replace(each, code=cause.code, sentence=cause.sentence) if each.state in _UNEXPLAINED else each
+        for each in judgements
+    ]
+
+
+def with_broken_dnssec(judgements: Iterable[Judgement], cause: ZoneCause, *, was_verified: bool) -> list[Judgement]:
+    """Return the judgements with required records that only resolvers without validation see as lost."""
+    state = State.AT_RISK if was_verified else State.WRONG
+    return [
+        replace(each, state=state, code=cause.code, sentence=cause.sentence) if each.need is Need.REQUIRED else each
         for each in judgements
     ]
 

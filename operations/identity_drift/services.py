@@ -36,10 +36,12 @@ from operations.drift.core import IDENTITIES_AREA, Decision, FoundDifference, Id
 from operations.drift_store import services as drift_store_services
 from operations.jobs import queue_drift_check
 from operations.models import Difference
+from tenants.resources import services as resources_services
 
 CANNOT = "This can’t be restored from here. Accept it from SES, or ignore it with a reason."
 NOT_YOURS = "Your role can't resolve differences in identities. Ask an operator."
 RIGHT = "domains.adopt_identity"
+IS_BACK = "SES has this identity again. Check again."
 GONE = "The domain is no longer set up. Reload the page."
 Values = Mapping[str, object]
 
@@ -120,6 +122,8 @@ def adopt(*, difference: Difference, because: str, actor: User, customer: Custom
     if difference.kind == drift_core.UNOWNED:
         _adopt_unowned(difference, because, actor, customer)
         return
+    if difference.kind == drift_core.GONE and existing_names([difference.subject]):  # the check may be a day old
+        raise Refused(IS_BACK, code="STATE_CHANGED")
     with transaction.atomic():
         drift_store_services.record_decision(
             difference=difference, decision=Decision.ADOPT, because=because, actor=actor
@@ -242,12 +246,8 @@ def existing_names(names: Sequence[str]) -> frozenset[str]:
 def accept_mail_from(*, domain: Domain, mail_from: str, rejects: bool, actor: User, because: str) -> None:
     """Make SES's MAIL FROM domain the desired one. Raises Refused."""
     locked = _ready(domain)
-    if mail_from and settings_services.receives_mail(mail_from, locked):
-        raise Refused(
-            f"{mail_from} receives mail, so it can't be the MAIL FROM domain: its MX record would end that. "
-            "Restore our setting instead.",
-            code="RECEIVES_MAIL",
-        )
+    if mail_from:
+        settings_services.refuse_receiving(mail_from, locked)
     before = {"mail_from": locked.mail_from, "on_mx_failure": locked.on_mx_failure}
     behaviour = Domain.OnMxFailure.REJECT if rejects else Domain.OnMxFailure.USE_DEFAULT
     if mail_from != locked.ses_mail_from:
@@ -290,6 +290,7 @@ def return_to_claim(*, domain: Domain) -> None:
     locked = _ready(domain)
     Domain.objects.filter(pk=locked.pk).update(stage=Stage.STARTING, **CLEARED)
     RecordCheck.objects.filter(domain=locked).delete()
+    resources_services.forget_identity(name=locked.name, customer=locked.customer)
     locked.refresh_from_db()
     ownership_claims_services.require_proof(locked, ClaimReason.GONE)
 

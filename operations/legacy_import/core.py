@@ -9,15 +9,16 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from io import StringIO
-from typing import Any
+from typing import Any, TypeVar
 
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.tables import keyed
 
 Sections = Mapping[str, Sequence[Mapping[str, Any]]]
+Value = TypeVar("Value")
 
 
 class RowKind(StrEnum):
@@ -81,14 +82,14 @@ def parse_rows(sections: Sections) -> tuple[ParsedRow, ...]:
 class _Reader:
     def __init__(self, sections: Sections) -> None:
         self.sections = sections
-        self.people = {text_of(row, "id"): text_of(row, "email").lower() for row in self._readable("users")}
-        self.domains = {text_of(row, "id"): row for row in self._readable("domains")}
-        self.endpoints = dict(self._endpoints())
-        self.names = {old_id: given.name for old_id, given in self.endpoints.items()}
+        self.people = _by_id((text_of(row, "id"), text_of(row, "email").lower()) for row in self._readable("users"))
+        self.domains = _by_id((text_of(row, "id"), row) for row in self._readable("domains"))
+        self.endpoints = tuple(self._endpoints())
+        self.names = _by_id((old_id, given.name) for old_id, given in self.endpoints)
 
     def read(self) -> Iterator[ParsedRow]:
         yield from map(self._person, self._rows("users"))
-        yield from self.endpoints.values()
+        yield from (given for _, given in self.endpoints)
         for row in self._rows("domains"):
             yield self._domain(row)
             if flag_of(row, "isCatchAllEnabled") is not None:
@@ -120,15 +121,16 @@ class _Reader:
     ) -> ParsedRow:
         owner = self.people.get(user_id, "")
         why_not = why_not or unreadable_because(row)
-        stranger = f"Owner not found: there is no user {user_id or '(no ID)'} with an email address."
+        stranger = f"Owner not found: there is no user {user_id or '(no ID)'} with one email address."
         return ParsedRow(kind, owner, name, values, why_not or ("" if owner else stranger))
 
-    def _endpoints(self) -> Iterator[tuple[str, ParsedRow]]:
-        """Yield old ID and row. An owner's names are unique here, so a second one gets a number, always the same."""
+    def _endpoints(self) -> Iterator[tuple[tuple[str, str], ParsedRow]]:
+        """Yield section and old ID, and the row. An owner's names are unique here: a second one gets a number."""
         taken: set[tuple[str, str]] = set()
         next_number: dict[tuple[str, str], int] = {}  # by owner and name: counting from 2 each time is quadratic
-        hooks = [{**row, "type": "webhook", "config": _hook(row)} for row in self._rows("webhooks")]
-        for row in sorted([*self._rows("endpoints"), *hooks], key=lambda row: text_of(row, "id")):
+        hooks = [("webhooks", {**row, "type": "webhook", "config": _hook(row)}) for row in self._rows("webhooks")]
+        both = [*(("endpoints", row) for row in self._rows("endpoints")), *hooks]
+        for section, row in sorted(both, key=lambda each: text_of(each[1], "id")):
             owner, name = text_of(row, "userId"), text_of(row, "name")
             free, number = name, next_number.get((owner, name.casefold()), 1)
             while (owner, free.casefold()) in taken:
@@ -136,15 +138,14 @@ class _Reader:
                 free = f"{name[:112]} ({number})"
             next_number[owner, name.casefold()] = number
             taken.add((owner, free.casefold()))
-            kind, active = text_of(row, "type"), flag_of(row, "isActive")
-            config = row.get("config")
+            kind, active, config = text_of(row, "type"), flag_of(row, "isActive"), row.get("config")
             values = {
                 "type": kind,
                 "config": our_config(kind, config) if isinstance(config, Mapping) else {},
                 "is_active": active is not False,
                 "description": text_of(row, "description"),
             }
-            yield text_of(row, "id"), self._owned(RowKind.ENDPOINT, row, owner, free, values)
+            yield (section, text_of(row, "id")), self._owned(RowKind.ENDPOINT, row, owner, free, values)
 
     def _domain(self, row: Mapping[str, Any]) -> ParsedRow:
         values = {
@@ -155,12 +156,12 @@ class _Reader:
         return self._owned(RowKind.DOMAIN, row, text_of(row, "userId"), text_of(row, "domain"), values)
 
     def _catch_all(self, row: Mapping[str, Any]) -> ParsedRow:
-        endpoint, why_not = self._endpoint(text_of(row, "catchAllEndpointId") or text_of(row, "catchAllWebhookId"))
+        endpoint, why_not = self._endpoint(row, "catchAllEndpointId", "catchAllWebhookId")
         values = {"endpoint": endpoint, "is_active": flag_of(row, "isCatchAllEnabled") is True}
         return self._owned(RowKind.CATCH_ALL, row, text_of(row, "userId"), text_of(row, "domain"), values, why_not)
 
     def _address(self, row: Mapping[str, Any]) -> ParsedRow:
-        endpoint, why_not = self._endpoint(text_of(row, "endpointId") or text_of(row, "webhookId"))
+        endpoint, why_not = self._endpoint(row, "endpointId", "webhookId")
         domain = self.domains.get(text_of(row, "domainId"), {})
         user_id = text_of(row, "userId") or text_of(domain, "userId")
         values = {"endpoint": endpoint, "is_active": flag_of(row, "isActive") is not False}
@@ -176,11 +177,20 @@ class _Reader:
         why_not = "" if domain else f"Domain {text_of(row, 'domainId') or '(no ID)'} is not in the import."
         return self._owned(RowKind.RECORD, row, text_of(domain, "userId"), text_of(row, "name"), values, why_not)
 
-    def _endpoint(self, old_id: str) -> tuple[str, str]:
-        """Return the endpoint's name, and why it is missing."""
-        if not old_id or old_id in self.names:
-            return self.names.get(old_id, ""), ""
-        return "", f"Endpoint {old_id} is not in the import, so mail would not be delivered."
+    def _endpoint(self, row: Mapping[str, Any], *columns: str) -> tuple[str, str]:
+        """Return the name of the endpoint, or else the webhook, that a column names; and why it is missing."""
+        for section, column in zip(("endpoints", "webhooks"), columns, strict=True):
+            if old_id := text_of(row, column):
+                name = self.names.get((section, old_id), "")
+                return name, "" if name else f"Endpoint {old_id} is not in the import once, so mail would be lost."
+        return "", ""
+
+
+def _by_id(pairs: Iterable[tuple[Any, Value]]) -> dict[Any, Value]:
+    """Return values by ID, without an ID of several: it could name the wrong owner or the wrong endpoint."""
+    found: dict[Any, Value] = {}
+    several = {key for key, value in pairs if found.setdefault(key, value) != value}
+    return {key: value for key, value in found.items() if key not in several}
 
 
 def _hook(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,26 +216,6 @@ _OURS = {
 def our_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return an endpoint's configuration with our key names. Keys that its type doesn't know are dropped later."""
     return {_OURS.get(name, name): value for name, value in config.items() if kind != "webhook" or name != "email"}
-
-
-DUPLICATE = "Duplicate row."
-
-
-def mark_duplicates(rows: Iterable[ParsedRow]) -> tuple[ParsedRow, ...]:
-    """Mark the second row of one domain as a duplicate, whoever owns it.
-
-    A person may be named twice. Duplicate addresses and catch-alls are found when they are stored: the first that is
-    accepted counts.
-    """
-    seen: set[tuple[RowKind, str]] = set()
-    found = []
-    for given in rows:
-        key = (given.kind, given.name.casefold())
-        is_second = given.kind is RowKind.DOMAIN and key in seen
-        if not given.why_not:  # a rejected row doesn't make the next a duplicate
-            seen.add(key)
-        found.append(replace(given, why_not=given.why_not or DUPLICATE) if is_second else given)
-    return tuple(found)
 
 
 WHY_NOT = "why not"  # no column can have this name, since `_named` removes spaces
@@ -268,6 +258,14 @@ SECTIONS = {
     "emailAddresses": ("address", "addresses", "emailAddress", "emailAddresses"),
 }
 _KNOWN = keyed((name.lower(), section) for section, names in SECTIONS.items() for name in names)
+_COLUMNS = {  # without it, no row of the section can be imported
+    "users": "email",
+    "domains": "domain",
+    "dnsRecords": "name",
+    "endpoints": "name",
+    "webhooks": "name",
+    "emailAddresses": "address",
+}
 _JSON_COLUMNS = ("config", "headers")
 Found = dict[str, list[dict[str, Any]]]
 
@@ -292,7 +290,7 @@ def _text(name: str, content: bytes) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _unreadable(name, "it is not UTF-8 text") from error
+        raise _unreadable(name, "it is not UTF-8 text. Save it as CSV (UTF-8)") from error
     if "\0" in text or "\\u0000" in text:
         raise _unreadable(name, "it contains NUL characters")
     return text
@@ -336,6 +334,8 @@ def _table(name: str, text: str) -> list[dict[str, Any]]:
         columns = next(csv.reader([first], strict=True, delimiter=delimiter))
     except (csv.Error, StopIteration) as error:
         raise _unreadable(name, f"its first line is not valid CSV ({error})") from error
+    if (needed := _COLUMNS[_section(name)]) not in map(_camel, columns):
+        raise _unreadable(name, f"its first line names no column “{needed}”")
     return [_line(row) for row in _cells(columns, lines, delimiter) if any(row.values())]
 
 

@@ -28,8 +28,9 @@ from operations.batches import services as batches_services
 from operations.domain_actions.core import DomainLine, parse_names
 from operations.drift.selectors import unowned_identities
 from operations.jobs import legacy_import_subject, queue_legacy_import
-from operations.legacy_import.core import ParsedRow, RowKind, mark_duplicates, parse_rows, read_sections
+from operations.legacy_import.core import ParsedRow, RowKind, parse_rows, read_sections
 from operations.legacy_import.selectors import TO_RETRY, import_batches
+from operations.legacy_rows.core import mark_duplicates, plain_name
 from operations.legacy_rows.services import (
     ImportContext,
     RowOutcome,
@@ -243,7 +244,7 @@ def store_identity_import(
     """
     named = list(parse_names(text, with_customers=True))
     if everything:
-        named += _unowned_identities(besides={each.name.lower() for each in named})
+        named += _unowned_identities(besides={plain_name(each.name) for each in named})
     if not named:
         raise Refused("Enter at least one domain, or choose all.", code="NOTHING_CHOSEN")
     whose = customers_called({each.customer for each in named if each.customer}, Customer.objects.all())

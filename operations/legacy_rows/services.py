@@ -27,8 +27,9 @@ from domains.ownership.selectors import Holders
 from inbound_admin.lib import bulk, isolation, sealed
 from inbound_admin.lib.errors import Problem, Refused
 from operations.identity_drift import services as identity_drift_services
-from operations.legacy_import.core import DUPLICATE, RETRYABLE, ImportResult, ParsedRow, RowKind
+from operations.legacy_import.core import RETRYABLE, ImportResult, ParsedRow, RowKind
 from operations.legacy_import.selectors import may_import
+from operations.legacy_rows.core import DUPLICATE, plain_name, row_key
 from operations.models import Batch, BatchItem, BatchItemState, LegacyImport, LegacyImportRow, LegacyImportState
 from receipt_rules.legacy_import import services as legacy_import_services
 from receipt_rules.legacy_import.services import Import, StoredImport
@@ -126,7 +127,7 @@ class _Owner:
     def outcome_of(self, given: ParsedRow) -> RowOutcome:
         if given.why_not:
             return RowOutcome(ImportResult.REFUSED, given.why_not)
-        key = (given.kind, given.name.casefold())
+        key = row_key(given)
         if key in self.taken:
             return RowOutcome(ImportResult.REFUSED, DUPLICATE)
         try:
@@ -201,7 +202,7 @@ class _Owner:
     def _difference(self, name: str, mail_from: str) -> str:
         identity, _ = self.context.found.identities[name]
         sentence = " Verified in SES." if identity.identity_status is SesStatus.SUCCESS else " Not verified in SES."
-        if mail_from and mail_from != identity.mail_from:
+        if mail_from and plain_name(mail_from) != identity.mail_from:
             sentence += (
                 f" MAIL FROM in SES is {identity.mail_from or 'the default'}, not {mail_from}. The SES value is kept."
             )
@@ -317,7 +318,7 @@ def import_customers(items: Sequence[BatchItem], actor: User | None) -> None:
 
 def _customers_of(rows: Iterable[LegacyImportRow]) -> frozenset[str]:
     """Return the IDs of the customers of the domains and addresses in the rows."""
-    names = {row.name.rpartition("@")[2].lower() for row in rows if row.kind in _WITH_MAIL and not row.why_not}
+    names = {plain_name(row.name.rpartition("@")[2]) for row in rows if row.kind in _WITH_MAIL and not row.why_not}
     return frozenset(filter(None, map(Holders.at(names).customer_of, names)))
 
 

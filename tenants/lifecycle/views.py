@@ -38,6 +38,7 @@ from tenants.models.tenants import LayerName, Tenant, TenantStage, TenantStatus
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tenants.policy.core import POLICIES, SUPPRESSIONS, open_findings
+from tenants.resources.selectors import using_sets_of_others
 
 
 def _default_policy() -> str:
@@ -198,6 +199,7 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
         "receiving": tenant.receiving_words,
         "lost": [each.name for each in lifecycle_selectors.lost_of(tenant)],
         "default_sets_outside": lifecycle_selectors.default_sets_outside([tenant]),
+        "sets_of_others": using_sets_of_others([tenant]),
         "poll_seconds": POLL_SECONDS if _is_changing(tenant) else None,
     }
     return TemplateResponse(request, template(request, "tenants/lifecycle/detail.html", "live"), context)

@@ -24,5 +24,5 @@ def test_a_zone_is_asked_about_if_no_required_record_is_there(
 ) -> None:
     domain, before = set_up_domain(sandbox, "shop.com"), sandbox.queries.total
     judged = [Judgement(f"dkim-{number}", Need.REQUIRED, state, (), "", "") for number, state in enumerate(states)]
-    query_zones([domain], {domain.pk: judged})
+    query_zones([domain], {domain.pk: judged}, {})
     assert sandbox.queries.total - before == asked

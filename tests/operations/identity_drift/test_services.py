@@ -160,21 +160,6 @@ def test_a_manual_mail_from_change_is_adopted_or_reverted(sandbox: Sandbox, olga
     assert known["MailFromAttributes"]["MailFromDomain"] == "hand.shop.com"
 
 
-def test_a_name_that_receives_mail_is_not_adopted_as_mail_from(sandbox: Sandbox, olga: User) -> None:
-    """Its MX record would lead to SES's bounce handling, and the mail of its addresses with it."""
-    alice = make_customer("Alice")
-    domain = make_ready("shop.com", alice)
-    set_mail_from_in_ses("shop.com", "hand.shop.com")
-    found = check_and_get_one()
-    make_ready("hand.shop.com", alice)
-    with pytest.raises(Refused, match="hand.shop.com receives mail, so it can't be the MAIL FROM domain"):
-        decide(found, Decision.ADOPT, olga)
-    domain.refresh_from_db()
-    found.refresh_from_db()
-    assert "hand.shop.com" not in (domain.mail_from, domain.ses_mail_from)
-    assert found.decision == ""
-
-
 def test_manually_disabled_signing_is_adopted_or_reverted(sandbox: Sandbox, olga: User) -> None:
     domain = make_ready("shop.com", make_customer("Alice"))
     aws.client("sesv2").put_email_identity_dkim_attributes(EmailIdentity="shop.com", SigningEnabled=False)

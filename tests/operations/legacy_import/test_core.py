@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from inbound_admin.lib.errors import Refused
-from operations.legacy_import.core import ParsedRow, RowKind, mark_duplicates, our_config, parse_rows, read_sections
+from operations.legacy_import.core import ParsedRow, RowKind, our_config, parse_rows, read_sections
+from operations.legacy_rows.core import mark_duplicates
 
 ALICE = {"id": "u1", "email": "Alice@Example.com", "name": "Alice"}
 BOB = {"id": "u2", "email": "bob@example.com", "name": "Bob"}
