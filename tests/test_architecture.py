@@ -26,7 +26,7 @@ from benchmarks.house import (
 # The modules that a subject may contain. A large core or gateway is a package of nouns.
 IN_A_SUBJECT = set("core gateway selectors services tasks forms views api admin adapters".split())
 IN_AN_APP = {*IN_A_SUBJECT, *"apps models urls jobs roles management migrations".split()}
-MOST_EDGES = 2850  # internal imports in all
+MOST_EDGES = 2855  # internal imports in all
 MOST_EDGES_PER_MODULE = 6.75
 LONGEST_OF_NINE_IN_TEN = 14  # lines
 # A library module does not belong to its first importer.

@@ -16,7 +16,7 @@ from accounts.members.core import hash_of
 from accounts.models.api_keys import ApiKey
 from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
 from audit import services as audit_services
-from inbound_admin.lib.database import in_values
+from inbound_admin.lib.filters import in_values
 from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.foreign_text import without_nul
 

@@ -20,13 +20,12 @@ from domains.domain_list import core as columns
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName, parse_existing_domain, readable, shown_name
 from domains.receiving.core import RED
-from inbound_admin.lib.database import distinct_values
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
+from inbound_admin.lib.filters import distinct_values, has_part
 from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.kept_values import keep_value, kept_value
-from inbound_admin.lib.lists import KEPT_SECONDS, ListFilters, ListPage, Order, kept_pairs
-from inbound_admin.lib.name_parts import has_part
+from inbound_admin.lib.lists import KEPT_FROM, KEPT_SECONDS, ListFilters, ListPage, Order, kept_pairs
 
 
 def domain_subject(domain: Domain) -> Subject:
@@ -296,13 +295,13 @@ def dns_form(text: str) -> str:
         return text
 
 
-def choices(*, viewer: Viewer, are_many: bool = False) -> dict[str, list[tuple[str, str]]]:
+def choices(*, viewer: Viewer, domains: int) -> dict[str, list[tuple[str, str]]]:
     """Return the filters' choices: the DNS hosts in use, and the viewer's customers with domains.
 
-    `are_many`: a member has so many domains that the hosts may be some minutes old.
+    `domains`: how many the viewer has; a member's hosts may be some minutes old if these are many.
     """
     own = domains_for(viewer).order_by()
-    if are_many and not supports_everyone(viewer):
+    if domains > KEPT_FROM and not supports_everyone(viewer):
         providers = sorted(name for (name,) in kept_pairs(own.exclude(provider=""), "provider"))
     else:
         providers = distinct_values(own, "provider")

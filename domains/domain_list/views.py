@@ -18,7 +18,6 @@ from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.fields import AS_TYPED
 from inbound_admin.lib.http import SignedIn, form_page, list_as_file, page_of, template
-from inbound_admin.lib.lists import ALL, KEPT_FROM
 
 
 class AddForm(ForCustomer):
@@ -61,7 +60,7 @@ def list_(request: SignedIn) -> HttpResponse:
     counts = selectors.attention_counts(viewer=request.user, filters=filters)
     found = selectors.listed_domains(viewer=request.user, filters=filters)
     page = page_of(found, request, total=filters.total_of(counts))
-    choices = selectors.choices(viewer=request.user, are_many=counts[ALL] > KEPT_FROM)
+    choices = selectors.choices(viewer=request.user, domains=counts["all"])
     context = {
         "page": page,
         "rows": [selectors.listed_domain(row, now) for row in page],

@@ -17,8 +17,8 @@ from domains.checking.core.judgement import SesStatus, State
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName, ParsedDomain, parse_domain
 from domains.ownership.core import OUR_REASONS
-from inbound_admin.lib.database import in_values
 from inbound_admin.lib.errors import ChangedMeanwhile, Refused
+from inbound_admin.lib.filters import in_values
 
 
 def held_domains() -> QuerySet[Domain]:

@@ -44,8 +44,8 @@ from domains.ownership.selectors import (
 )
 from domains.sub_identities import services as sub_identities_services
 from inbound_admin.lib import isolation
-from inbound_admin.lib.database import in_values
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.filters import in_values
 from inbound_admin.lib.mail_addresses import plain_address
 from notifications.alerts import core as alerts_core
 from notifications.alerts import selectors as alerts_selectors

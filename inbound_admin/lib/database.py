@@ -1,12 +1,10 @@
-"""Facts about our own database, and a filter for thousands of values."""
+"""Facts about our own database."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 
 # Settings of the server for each of our connections: PostgreSQL checks whether the client still exists, and ends dead
 # connections. Without this, a machine that loses its network in a transaction holds its locks for two hours, among them
@@ -66,40 +64,3 @@ def missing_migrations() -> int:
     """Return the number of unapplied migrations. Raises DatabaseError."""
     executor = MigrationExecutor(connection)
     return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-
-
-MOST_DISTINCT = 100
-_DISTINCT = """
-    WITH RECURSIVE found (value) AS (
-        (SELECT {column} FROM {table} WHERE {column} > '' ORDER BY {column} LIMIT 1)
-        UNION ALL
-        SELECT (SELECT {column} FROM {table} WHERE {column} > found.value ORDER BY {column} LIMIT 1)
-        FROM found WHERE found.value IS NOT NULL
-    )
-    SELECT value FROM found WHERE value IS NOT NULL LIMIT %s
-"""
-
-
-def distinct_values(rows: QuerySet[Any], column: str) -> list[str]:
-    """Return each value of a text column once, in order. For a whole table, one index step for each value."""
-    if rows.query.where:
-        found = rows.exclude(**{column: ""}).order_by(column).values_list(column, flat=True)
-        return list(found.distinct()[:MOST_DISTINCT])
-    quoted = {
-        "column": connection.ops.quote_name(column),
-        "table": connection.ops.quote_name(rows.model._meta.db_table),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_DISTINCT.format(**quoted), [MOST_DISTINCT])
-        return [value for (value,) in cursor.fetchall()]
-
-
-class _OneOf(Func):
-    template = "(%(expressions)s))"
-    arg_joiner = " = ANY("
-    output_field = BooleanField()
-
-
-def in_values(column: str, values: Iterable[str] | Value) -> Q:
-    """Filter as `column__in`, in one parameter: psycopg and PostgreSQL are slow with thousands of parameters."""
-    return Q(_OneOf(F(column), values if isinstance(values, Value) else Value(sorted(values))))

@@ -2,7 +2,7 @@
 
 With a hundred thousand rows, a page must cost what it costs with a hundred. So a page's keys are read first, from an
 index of the order; nothing is counted beyond MOST_COUNTED; a distant page is found by the row before it; and a part of
-a name is found as `name_parts` says.
+a name is found as `filters` says.
 
 Not django-filter: each of its parts (text cleaning, choices, order, labels, bound rows) would be replaced. A class of
 fields is shorter, typed, and used by API and pages alike.
@@ -18,10 +18,10 @@ from django.db.models import Count, F, Model, Q, QuerySet
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import JSONObject, Lower
 
+from inbound_admin.lib.filters import asks_for_parts, searched, without_parts
 from inbound_admin.lib.foreign_text import without_nul
 from inbound_admin.lib.kept_values import keep_value, kept_value, kept_values
 from inbound_admin.lib.keyset import after, columns_of, query_digest, with_key
-from inbound_admin.lib.name_parts import asks_for_parts, searched, without_parts
 
 Row = TypeVar("Row", bound=Model)
 MOST_COUNTED = 10_000

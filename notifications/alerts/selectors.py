@@ -9,7 +9,7 @@ from django.urls import NoReverseMatch, reverse
 
 from accounts.models.people import User
 from accounts.people.selectors import Viewer, memberships_of, owners_of, supports_everyone
-from inbound_admin.lib.database import in_values
+from inbound_admin.lib.filters import in_values
 from inbound_admin.lib.fixed_query import FixedQuery
 from notifications.alerts.core import PAGES, REGION_PAGES, STAFF_PAGES, AlertState, Audience, CustomerPeople, Staff
 from notifications.email.core import FAILS_AFTER, MOST_TRIES

@@ -15,7 +15,6 @@ from django.utils import timezone
 from accounts.models.people import Customer, User
 from domains.models.domains import Domain
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.lib.lists import Bounded, bounded_count
 from operations.models import BatchItem, BatchItemState
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.addresses import Address, CatchAll
@@ -242,14 +241,14 @@ def _goes_on(tenant: Tenant, plan: Plan | None) -> tuple[str, ...]:
     """`plan`: stops receiving; None if it isn't stopped."""
     addresses = Address.objects.filter(customer=tenant.customer_id, is_active=True)
     catch_alls = CatchAll.objects.filter(domain__customer=tenant.customer_id, is_active=True)
-    number = Bounded(bounded_count(addresses) + bounded_count(catch_alls))
+    number = addresses.count() + catch_alls.count()
     sentences = ["The customer can still sign in and sees why sending stopped and what to do."]
     if plan is not None and (accepted := plan.still_accepted):
         recipients = "1 recipient" if accepted == 1 else f"{accepted:,} recipients"
         why = "because of another customer's subdomain catch-all above. It is stored, and delivered to nobody."
         sentences.insert(0, f"SES still accepts mail for {recipients}, {why}")
     if plan is None:
-        mail = "1 address receives" if number == 1 else f"{number} addresses receive"
+        mail = "1 address receives" if number == 1 else f"{number:,} addresses receive"
         arriving = f"Inbound mail keeps arriving; a pause only stops sending. {mail} mail."
         nothing = "A pause only stops sending. This customer has no address that receives mail."
         sentences.insert(0, arriving if number else nothing)

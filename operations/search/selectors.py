@@ -9,7 +9,7 @@ from django.db.models import Q
 from accounts.people.selectors import Viewer, find_customers, find_invitations, find_memberships, with_shared_names
 from domains.domain_list.selectors import dns_form, domains_for, name_contains, names_in_unicode
 from domains.models.domains import Domain
-from inbound_admin.lib.name_parts import has_part_in_any_case
+from inbound_admin.lib.filters import has_part_in_any_case
 from operations.search.core import PAGES, ROUTES, SearchQuery, SitePage, read_query
 from receipt_rules.addresses.selectors import addresses_for, endpoints_for, may_route
 from receipt_rules.live.selectors import last_read

@@ -16,10 +16,9 @@ from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, Receiving, ReceivingState
 from domains.records.core import Need, Record, is_inbound
-from inbound_admin.lib.database import in_values
+from inbound_admin.lib.filters import in_values, searched
 from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.lists import exactly
-from inbound_admin.lib.name_parts import searched
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.live.selectors import content_of, last_known, takes_effect
 from receipt_rules.models.addresses import Address, CatchAll

@@ -23,8 +23,8 @@ from domains.ownership.selectors import name_and_parents, nearest_domain
 from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, RulesFact
 from domains.records.core import INBOUND_MX
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.filters import has_part
 from inbound_admin.lib.lists import ListFilters, Order
-from inbound_admin.lib.name_parts import has_part
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, Forwarding

@@ -14,7 +14,7 @@ from accounts.people.selectors import Viewer
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain
 from domains.ownership.selectors import MOST_NAMES, held_domains, name_and_parents
-from inbound_admin.lib.database import in_values
+from inbound_admin.lib.filters import in_values
 from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.lists import kept_count, kept_counts
 from receipt_rules.models.addresses import Address, CatchAll

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models.functions import Lower
 
-from accounts.models.people import Customer
 from domains.receiving.core import DELIVERED, Receiving, ReceivingFacts, ReceivingState, RulesFact, judge
 from inbound_admin.lib.ids import new_id
 from receipt_rules.mail_path.core import End
@@ -140,7 +139,7 @@ class Address(RequestedRecipient):
     id = models.CharField(primary_key=True, max_length=40, default=new_address_id, editable=False)
     address = models.CharField(max_length=320, help_text="Lower case; the domain in ASCII.")
     customer = models.ForeignKey(
-        Customer,
+        "accounts.Customer",
         null=True,
         editable=False,
         db_index=False,

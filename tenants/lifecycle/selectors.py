@@ -16,9 +16,9 @@ from accounts.models.people import Customer, User
 from accounts.people.selectors import Viewer, of_own_customers, supports_everyone
 from audit.services import Subject
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
+from inbound_admin.lib.filters import has_part_in_any_case
 from inbound_admin.lib.fixed_query import FixedQuery
 from inbound_admin.lib.lists import ListFilters, ListPage, Order, exactly, kept_count
-from inbound_admin.lib.name_parts import has_part_in_any_case
 from tenants.customer_notices.core import Banner, CustomerNotice, banner_of, customer_words
 from tenants.lifecycle.core import REJECTED, RESTORED_PAUSED, STOPPED_BEFORE
 from tenants.models.tenants import (

@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from domains.models.domains import Domain
-from inbound_admin.lib.database import in_values
+from inbound_admin.lib.filters import in_values
 from inbound_admin.lib.fixed_query import FixedQuery
 from tests.domains.factories import make_domain
 

@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models.people import Customer
 from domains.models.domains import Domain
 from inbound_admin.lib import lists
-from inbound_admin.lib.database import distinct_values
+from inbound_admin.lib.filters import distinct_values, has_part, has_part_in_any_case, searched
 from inbound_admin.lib.kept_values import PROCESS
 from inbound_admin.lib.lists import (
     LONGEST,
@@ -24,7 +24,6 @@ from inbound_admin.lib.lists import (
     kept_pairs,
     text_in,
 )
-from inbound_admin.lib.name_parts import has_part, has_part_in_any_case, searched
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member
 
