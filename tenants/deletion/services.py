@@ -30,7 +30,7 @@ class TenantConsequences:
     resources: tuple[TenantResource, ...]  # the first of those that leave the tenant and remain in SES
     resource_count: int
     configuration_set: str  # deleted with it if we created it; "" if another tenant needs it
-    users: tuple[str, ...]  # the first of the domains and others that use the tenant and must be removed first
+    users: tuple[str, ...]  # some of the domains and others that use the tenant and must be removed first
     user_count: int
     held: str = ""  # why a pause or suspension prevents the deletion
 
@@ -184,13 +184,13 @@ def _refuse_while_in_use(tenant: Tenant) -> None:
 
 
 def _users_of(tenant: Tenant) -> tuple[tuple[str, ...], int]:
-    """Return the first rows of higher apps that use the tenant, as their protected foreign keys show, and how many."""
+    """Return some rows of higher apps that use the tenant, as their protected foreign keys show, and how many do."""
     first: list[str] = []
     number = 0
     for relation in Tenant._meta.related_objects:
         if relation.on_delete is PROTECT and relation.related_model is not TenantResource:
             rows = relation.related_model._default_manager.filter(**{relation.field.name: tenant})
-            keys = list(rows.values_list("pk", flat=True)[:MOST_SHOWN])  # first, because the rows are wide
+            keys = list(rows.order_by().values_list("pk", flat=True)[:MOST_SHOWN])  # an order would read them all
             first += map(str, rows.filter(pk__in=keys))
             number += rows.count()
     return tuple(first[:MOST_SHOWN]), number
