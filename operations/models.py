@@ -116,6 +116,9 @@ class MigrationItem(models.Model):
     )
     asked_because = models.TextField(blank=True, db_default="", help_text="The reason of the last rollback.")
 
+    steps_done: int
+    steps_in_all: int
+
     class Meta:
         ordering = ("migration", "number")
         indexes = (models.Index(fields=("migration", "state", "number"), name="item_by_state"),)
@@ -135,10 +138,8 @@ class MigrationItem(models.Model):
 
     @property
     def progress(self) -> Progress:
-        states = [MigrationStepState(step.state) for step in self.steps.all()]
-        return Progress(
-            sum(state in (MigrationStepState.DONE, MigrationStepState.FOUND) for state in states), len(states)
-        )
+        """Return the numbers that `tenant_migration.selectors.items_of` annotates."""
+        return Progress(self.steps_done, self.steps_in_all)
 
 
 class MigrationStep(models.Model):

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Lower
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -151,8 +151,17 @@ def migrations() -> QuerySet[Migration]:
 SWITCHED = Q(items__state=ItemState.DONE) | Q(items__state=ItemState.FAILED, items__switched_at__isnull=False)
 
 
+_STEPS = MigrationStep.objects.filter(item=OuterRef("pk")).order_by().values("item").annotate(number=Count("pk"))
+_DONE = _STEPS.filter(state__in=(MigrationStepState.DONE, MigrationStepState.FOUND))
+
+
 def items_of(migration: Migration, group: str = "") -> QuerySet[MigrationItem]:
-    found = MigrationItem.objects.filter(migration=migration).select_related("customer").prefetch_related("steps")
+    """Return the items with their customers and the numbers of their steps: a large customer has thousands of steps."""
+    found = MigrationItem.objects.filter(migration=migration).select_related("customer")
+    found = found.annotate(  # type: ignore[no-redef]  # the model declares them
+        steps_done=Coalesce(Subquery(_DONE.values("number")), 0),
+        steps_in_all=Coalesce(Subquery(_STEPS.values("number")), 0),
+    )
     return found.filter(state__in=GROUPS[group][1]) if group in GROUPS else found
 
 
