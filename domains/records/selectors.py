@@ -1,6 +1,6 @@
 """The records page: the records in groups, what was found, and what is still to do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -56,7 +56,10 @@ TIME_TO_READ = 12  # seconds that the result of a check stays on the page before
 
 @dataclass(frozen=True)
 class RecordRow:
-    """`known` is what the last successful lookup found: a failed one (`is_unchecked`) takes nothing away."""
+    """`known` is what the last successful lookup found: a failed one (`is_unchecked`) takes nothing away.
+
+    `said_above`: what the summary says of every record.
+    """
 
     record: Record
     form_values: FormValues
@@ -70,6 +73,19 @@ class RecordRow:
     known: KnownResult | None = None
     policy: PolicyCheck | None = None
     finding: DiagnosisFinding | None = None
+    said_above: str = ""
+
+    @property
+    def own_reason(self) -> str:
+        """Return the reason without what the summary already says of every record."""
+        return self.reason.removeprefix(self.said_above).lstrip()
+
+    @property
+    def is_explained(self) -> bool:
+        """Return True if the row says what was found and what to do, unless the summary has said all of it."""
+        is_marked = self.state in (State.WRONG, State.AT_RISK, State.COULD_NOT_CHECK)
+        has_something = is_marked or bool(self.finding) or bool(self.found and not self.is_done)
+        return has_something and bool(self.own_reason or self.found)
 
     @property
     def reason(self) -> str:
@@ -278,9 +294,10 @@ def records_page(
     at = dns_host(domain, host)
     checks = {check.key: check for check in domain.record_checks.all()}
     explained = explanations(domain) if any(check.state != State.VERIFIED for check in checks.values()) else {}
-    rows = [_row(domain, record, checks.get(record.key), at, explained) for record in domain.records]
-    required = [row for row in rows if row.record.need is Need.REQUIRED]
     cause = cause_of(checks.values())
+    above = _said_of_all(checks.values(), cause)
+    rows = [_row(domain, record, checks.get(record.key), at, explained, above) for record in domain.records]
+    required = [row for row in rows if row.record.need is Need.REQUIRED]
     polled = poll_seconds(domain, timezone.now(), settled=bool(rows) and not any(row.is_todo for row in rows))
     shown = [row for row in rows if row.is_todo or not only_todo]
     return RecordsPage(
@@ -325,8 +342,16 @@ def _next_action(domain: Domain, required: Sequence[RecordRow]) -> str:
     return "check" if is_begun else "copy"
 
 
+def _said_of_all(checks: Collection[RecordCheck], cause: ZoneCause | None) -> str:
+    """Return what the summary says of every record: the cause, or that none could be checked; else ""."""
+    if cause:
+        return cause.sentence
+    sentences = {check.sentence if check.state == State.COULD_NOT_CHECK else "" for check in checks}
+    return sentences.pop() if len(sentences) == 1 else ""
+
+
 def _row(
-    domain: Domain, record: Record, check: RecordCheck | None, host: DnsHost, explained: Explanations
+    domain: Domain, record: Record, check: RecordCheck | None, host: DnsHost, explained: Explanations, above: str = ""
 ) -> RecordRow:
     return RecordRow(
         record=record,
@@ -341,6 +366,7 @@ def _row(
         known=check.known if check else None,
         policy=domain.mta_sts_check if record.key == "mta-sts" and domain.mta_sts_at else None,
         finding=diagnosed_reason(check, explained) if check else None,
+        said_above=above,
     )
 
 
