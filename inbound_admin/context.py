@@ -86,7 +86,8 @@ def _navigation(request: HttpRequest, *, support: bool, tenants: bool) -> tuple[
 
 def _link(request: HttpRequest, title: str, name: str, icon: str, key: str) -> _Link:
     url = reverse(name)
-    here = request.path == url if name == OVERVIEW else request.path.startswith(url)
+    is_account = request.path.startswith(reverse("accounts:account"))  # the person's own, below the organisations' URL
+    here = request.path == url if name == OVERVIEW else request.path.startswith(url) and not is_account
     return _Link(title, url, icon, key, here)
 
 

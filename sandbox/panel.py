@@ -18,8 +18,7 @@ from domains.checking.core import comparison
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain, Stage
 from domains.ownership import core as ownership_core
-from domains.records.core import Record
-from domains.records.selectors import label_of
+from domains.records.core import Record, label_of
 from inbound_admin.lib.errors import Problem, Refused
 from sandbox.client import ControlClient, SandboxError, SandboxUnreachable
 from sandbox.demo import accounts_that_are_there

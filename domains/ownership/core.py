@@ -9,11 +9,11 @@ from enum import StrEnum
 
 from domains.dns.core import Answer, LookupStatus
 from domains.names.core import DomainName
-from domains.records.core import Need, Purpose, Record
+from domains.records.core import CLAIM_KEY, Need, Purpose, Record
 
 LABEL = "_inbound-admin-challenge"
 PREFIX = "inbound-admin-claim="
-KEY = "challenge"
+KEY = CLAIM_KEY
 # Why a claim isn't settled. Stored with the claim, and compared.
 TOO_LATE = "Another account has proven ownership of this domain. If that's wrong, contact support."
 BEING_REMOVED = "An earlier entry for this domain is being removed. Yours will be set up as soon as that's finished."

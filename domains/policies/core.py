@@ -155,19 +155,24 @@ def offered_dmarc(domain: DomainName, reports_to: str, policies: PublishedPolici
 def offered_spf(name: str, policies: PublishedPolicies, *, is_apex: bool) -> PolicyOffer:
     """At the apex nothing is offered before a lookup succeeded. A new MAIL FROM name has nothing to keep.
 
-    The MAIL FROM name is ours alone: where its records can't be merged, the plain value replaces them.
+    The MAIL FROM name is ours alone: where its records can't be merged, the plain value replaces them. At the apex, it
+    replaces our own record if only its end is damaged.
     """
     lines = policies.spf.get(name)
     if lines is None:
         return PolicyOffer("", _NOT_CHECKED.format(name=name)) if is_apex else PolicyOffer(merger.DEFAULT_RECORD)
-    kept = lines if is_apex else tuple(line for line in lines if not _is_our_damaged_record(line))
+    kept = tuple(line for line in lines if not _is_our_damaged_record(line, is_apex=is_apex))
     names = policies.names
     found = merger.merge_records(kept, names) if len(kept) > 1 else merger.add_include("".join(kept), names)
     return PolicyOffer(found.value, found.withheld) if found.value or is_apex else PolicyOffer(merger.DEFAULT_RECORD)
 
 
-def _is_our_damaged_record(line: str) -> bool:
-    """Return True if it is our own value with a mistake. It can be replaced, since it authorises nobody else."""
+def _is_our_damaged_record(line: str, *, is_apex: bool) -> bool:
+    """Return True if it is our own value with a mistake. It can be replaced, since it authorises nobody else.
+
+    At the apex, a broken term before the last one may be meant for another sender.
+    """
     read = grammar.parse(line)
-    is_amazons_alone = all(term.is_all or _AMAZONS.fullmatch(term.text) for term in read.terms)
-    return bool(read.problems) and (is_amazons_alone or difference(merger.DEFAULT_RECORD, line) != DIFFERS)
+    is_ours = [term.is_all or bool(_AMAZONS.fullmatch(term.text)) for term in read.terms]
+    is_close = difference(merger.DEFAULT_RECORD, line) != DIFFERS
+    return bool(read.problems) and (is_close and all(is_ours[:-1]) if is_apex else is_close or all(is_ours))

@@ -53,6 +53,30 @@ class Need(StrEnum):
     LATER = "later"  # not to be published yet; checked, because SES would reject the mail that it routes here
 
 
+CLAIM_KEY = "challenge"  # proves ownership to us, before SES is asked
+TITLES = {
+    Purpose.OWNERSHIP: ("Ownership", "Proves to Amazon SES that you own the domain."),
+    Purpose.SIGNING: ("DKIM", "Lets receivers verify that mail from your domain is genuine."),
+    Purpose.BOUNCES: (
+        "MAIL FROM domain (bounces)",
+        "Uses a subdomain of your domain as the return address, to which bounces go.",
+    ),
+    Purpose.RECEIVING: ("Inbound mail (MX)", "Routes incoming mail to Amazon SES."),
+    Purpose.RECOMMENDED: ("Recommended", "Improves deliverability and protects against spoofing."),
+}
+LABELS = {
+    "identity": "Ownership (TXT)",
+    CLAIM_KEY: "Ownership challenge",
+    "inbound-mx": "Inbound MX",
+    "mail-from-mx": "MAIL FROM MX",
+    "mail-from-spf": "MAIL FROM SPF",
+    "apex-spf": "SPF",
+    "dmarc": "DMARC",
+    "mta-sts": "MTA-STS",
+    "tls-rpt": "TLS-RPT",
+}
+
+
 class RecordAction(StrEnum):
     """What somebody must do at the DNS host for one record. CHECK: nobody can tell, because its lookup failed."""
 
@@ -285,6 +309,22 @@ def _transport(facts: IdentityFacts) -> tuple[Record, ...]:
 def mta_sts_policy(region: str) -> str:
     """Return the policy file to host with the record. "testing" changes no delivery; "enforce" comes later."""
     return f"version: STSv1\nmode: testing\nmx: {inbound_host(region)}\nmax_age: 86400"
+
+
+def label_of(record: Record) -> str:
+    """Return the record's label on pages."""
+    if record.key.startswith("dkim-"):
+        return f"DKIM record {record.key[-1]}"
+    if is_inbound(record.key) and record.key not in LABELS:
+        return f"Inbound MX of {record.name}"
+    return LABELS[record.key]
+
+
+def purpose_of(record: Record) -> str:
+    """Return what the record is for. The claim's proves the ownership to us, before SES is asked."""
+    if record.key == CLAIM_KEY:
+        return "Proves to us that you own the domain. Setup in Amazon SES starts after that."
+    return TITLES[record.purpose][1]
 
 
 SPF_KEYS = ("mail-from-spf", "apex-spf")

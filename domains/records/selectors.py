@@ -1,6 +1,6 @@
 """The records page: the records in groups, what was found, and what is still to do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -19,31 +19,10 @@ from domains.ownership import core as ownership_core
 from domains.providers.core import FormValues, form_values
 from domains.providers.selectors import DnsHost, dns_host
 from domains.receiving.core import RED, Receiving, ReceivingState, most_severe
-from domains.records.core import BY_DKIM, Need, Purpose, Record, RecordAction, action_of, is_inbound
+from domains.records.core import BY_DKIM, TITLES, Need, Purpose, Record, RecordAction, action_of, label_of
 from domains.zone_causes.core import ZoneCause, cause_of
 from notifications.alerts.selectors import open_since
 
-TITLES = {
-    Purpose.OWNERSHIP: ("Ownership", "Proves to Amazon SES that you own the domain."),
-    Purpose.SIGNING: ("DKIM", "Lets receivers verify that mail from your domain is genuine."),
-    Purpose.BOUNCES: (
-        "MAIL FROM domain (bounces)",
-        "Uses a subdomain of your domain as the return address, to which bounces go.",
-    ),
-    Purpose.RECEIVING: ("Inbound mail (MX)", "Routes incoming mail to Amazon SES."),
-    Purpose.RECOMMENDED: ("Recommended", "Improves deliverability and protects against spoofing."),
-}
-LABELS = {
-    "identity": "Ownership (TXT)",
-    ownership_core.KEY: "Ownership challenge",
-    "inbound-mx": "Inbound MX",
-    "mail-from-mx": "MAIL FROM MX",
-    "mail-from-spf": "MAIL FROM SPF",
-    "apex-spf": "SPF",
-    "dmarc": "DMARC",
-    "mta-sts": "MTA-STS",
-    "tls-rpt": "TLS-RPT",
-}
 ASPECTS: Mapping[Aspect, str] = {
     Aspect.IDENTITY: "Ownership",
     Aspect.DKIM: "DKIM",
@@ -56,7 +35,10 @@ TIME_TO_READ = 12  # seconds that the result of a check stays on the page before
 
 @dataclass(frozen=True)
 class RecordRow:
-    """`known` is what the last successful lookup found: a failed one (`is_unchecked`) takes nothing away."""
+    """`known` is what the last successful lookup found: a failed one (`is_unchecked`) takes nothing away.
+
+    `said_above`: what the summary says of every record.
+    """
 
     record: Record
     form_values: FormValues
@@ -70,6 +52,19 @@ class RecordRow:
     known: KnownResult | None = None
     policy: PolicyCheck | None = None
     finding: DiagnosisFinding | None = None
+    said_above: str = ""
+
+    @property
+    def own_reason(self) -> str:
+        """Return the reason without what the summary already says of every record."""
+        return self.reason.removeprefix(self.said_above).lstrip()
+
+    @property
+    def is_explained(self) -> bool:
+        """Return True if the row says what was found and what to do, unless the summary has said all of it."""
+        is_marked = self.state in (State.WRONG, State.AT_RISK, State.COULD_NOT_CHECK)
+        has_something = is_marked or bool(self.finding) or bool(self.found and not self.is_done)
+        return has_something and bool(self.own_reason or self.found)
 
     @property
     def reason(self) -> str:
@@ -196,9 +191,7 @@ class AspectLine:
     def detail(self) -> str:
         """Return the text below the chip, which does not repeat it."""
         if self.receiving is not None:
-            if self.receiving.is_red:
-                return ""  # the alert above the records says it
-            return FIRST_AN_ADDRESS if self.receiving.asks_for_address else self.sentence
+            return FIRST_AN_ADDRESS if self.receiving.asks_for_address and self.sentence else self.sentence
         if self.state is State.VERIFIED:
             return self.sentence if self.sentence == BY_DKIM else ""
         is_below = self.state is State.WRONG and self.is_marked and self.sentence
@@ -226,6 +219,7 @@ class RecordsPage:
     message: str
     next_action: str
     cause: ZoneCause | None
+    alert: str  # what is said above the summary: how to receive mail, or that none arrives
     is_gone: bool  # SES no longer has the identity
     has_new_keys: bool  # SES replaced its DKIM keys, and they aren't verified yet
     next_check: datetime | None
@@ -278,19 +272,19 @@ def records_page(
     at = dns_host(domain, host)
     checks = {check.key: check for check in domain.record_checks.all()}
     explained = explanations(domain) if any(check.state != State.VERIFIED for check in checks.values()) else {}
-    rows = [_row(domain, record, checks.get(record.key), at, explained) for record in domain.records]
-    required = [row for row in rows if row.record.need is Need.REQUIRED]
     cause = cause_of(checks.values())
+    above = _said_of_all(checks.values(), cause)
+    rows = [_row(domain, record, checks.get(record.key), at, explained, above) for record in domain.records]
+    required = [row for row in rows if row.record.need is Need.REQUIRED]
     polled = poll_seconds(domain, timezone.now(), settled=bool(rows) and not any(row.is_todo for row in rows))
-    shown = [row for row in rows if row.is_todo or not only_todo]
+    next_action = "diagnose" if cause and domain.stage == Stage.READY else _next_action(domain, required)
+    alert = _alert(domain, next_action)
     return RecordsPage(
         host=at,
-        groups=_groups(shown),
-        aspects=_aspects(domain, rows, cause),
+        groups=_groups([row for row in rows if row.is_todo or not only_todo]),
+        aspects=_aspects(domain, rows, cause, is_said=bool(alert)),
         claim_row=_claim(domain, checks.get(ownership_core.KEY), at, explained),
-        claim_why=ownership_core.WHY[ownership_core.ClaimReason(domain.claim_reason)]
-        if domain.stage == Stage.CLAIM
-        else "",
+        claim_why=_claim_why(domain),
         done=sum(row.counts_as_done for row in required),
         total=len(required),
         rests_on_earlier=any(row.counts_as_done and not row.is_done for row in required),
@@ -298,8 +292,9 @@ def records_page(
         poll_seconds=TIME_TO_READ if message and polled else polled,
         can_check_in=can_check_in,
         message=message,
-        next_action="diagnose" if cause and domain.stage == Stage.READY else _next_action(domain, required),
+        next_action=next_action,
         cause=cause,
+        alert=alert,
         is_gone=domain.is_gone,
         has_new_keys=_has_new_keys(domain),
         next_check=upcoming_check(domain, timezone.now()),
@@ -325,8 +320,23 @@ def _next_action(domain: Domain, required: Sequence[RecordRow]) -> str:
     return "check" if is_begun else "copy"
 
 
+def _alert(domain: Domain, next_action: str) -> str:
+    own = domain.receiving
+    awaits_us = own.state in (ReceivingState.NOT_SET_UP, ReceivingState.BLOCKED)
+    asks = own.state is ReceivingState.ADD_ADDRESS and next_action == "address"
+    return own.sentence if domain.stage == Stage.READY and (own.is_red or awaits_us or asks) else ""
+
+
+def _said_of_all(checks: Collection[RecordCheck], cause: ZoneCause | None) -> str:
+    """Return what the summary says of every record: the cause, or that none could be checked; else ""."""
+    if cause:
+        return cause.sentence
+    sentences = {check.sentence if check.state == State.COULD_NOT_CHECK else "" for check in checks}
+    return sentences.pop() if len(sentences) == 1 else ""
+
+
 def _row(
-    domain: Domain, record: Record, check: RecordCheck | None, host: DnsHost, explained: Explanations
+    domain: Domain, record: Record, check: RecordCheck | None, host: DnsHost, explained: Explanations, above: str = ""
 ) -> RecordRow:
     return RecordRow(
         record=record,
@@ -341,23 +351,8 @@ def _row(
         known=check.known if check else None,
         policy=domain.mta_sts_check if record.key == "mta-sts" and domain.mta_sts_at else None,
         finding=diagnosed_reason(check, explained) if check else None,
+        said_above=above,
     )
-
-
-def label_of(record: Record) -> str:
-    """Return the record's label on pages."""
-    if record.key.startswith("dkim-"):
-        return f"DKIM record {record.key[-1]}"
-    if is_inbound(record.key) and record.key not in LABELS:
-        return f"Inbound MX of {record.name}"
-    return LABELS[record.key]
-
-
-def purpose_of(record: Record) -> str:
-    """Return what the record is for. The claim's proves the ownership to us, before SES is asked."""
-    if record.key == ownership_core.KEY:
-        return "Proves to us that you own the domain. Setup in Amazon SES starts after that."
-    return TITLES[record.purpose][1]
 
 
 def records_summary(rows: Sequence[RecordRow]) -> str:
@@ -376,7 +371,9 @@ def _groups(rows: Sequence[RecordRow]) -> tuple[Group, ...]:
     )
 
 
-def _aspects(domain: Domain, rows: Sequence[RecordRow], cause: ZoneCause | None) -> tuple[AspectLine, ...]:
+def _aspects(
+    domain: Domain, rows: Sequence[RecordRow], cause: ZoneCause | None, *, is_said: bool
+) -> tuple[AspectLine, ...]:
     judged = [Judgement(r.record.key, r.record.need, r.state, r.found, r.code, r.sentence) for r in rows]
     aspects = [each for each in judge_aspects(judged, domain.ses_statuses) if each.aspect is not Aspect.RECEIVING]
     is_marked = any(row.record.need is Need.REQUIRED and not row.counts_as_done for row in rows)
@@ -387,8 +384,13 @@ def _aspects(domain: Domain, rows: Sequence[RecordRow], cause: ZoneCause | None)
     lines = [AspectLine(ASPECTS[a.aspect], a.state, s, is_marked=is_marked) for a, s in zip(aspects, said, strict=True)]
     own, title = domain.receiving, ASPECTS[Aspect.RECEIVING]
     if own.state is ReceivingState.ADD_ADDRESS and (below := most_severe(domain.receiving_below)):
-        own, title = below, f"{title} for {below.name}"
-    return (*lines, AspectLine(title, State.NOT_CHECKED, own.sentence, own))
+        own, title, is_said = below, f"{title} for {below.name}", below.is_red
+    return (*lines, AspectLine(title, State.NOT_CHECKED, "" if is_said else own.sentence, own))
+
+
+def _claim_why(domain: Domain) -> str:
+    is_claim = domain.stage == Stage.CLAIM
+    return ownership_core.WHY[ownership_core.ClaimReason(domain.claim_reason)] if is_claim else ""
 
 
 def _claim(domain: Domain, check: RecordCheck | None, host: DnsHost, explained: Explanations) -> RecordRow | None:

@@ -11,8 +11,7 @@ from domains.api import domain_of
 from domains.checking.core.judgement import State
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.records.core import Need, Record
-from domains.records.selectors import label_of, purpose_of
+from domains.records.core import Need, Record, label_of, purpose_of
 from inbound_admin.lib.api.schemas import Out, given
 from public_api.domains.selectors import (
     MX,

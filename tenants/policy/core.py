@@ -46,8 +46,8 @@ SUPPRESSIONS: Mapping[str, PolicyWords] = {
     ),
 }
 SUPPRESSED_FOR_CUSTOMER: Mapping[str, str] = {
-    Suppression.ACCOUNT: "We don't send to addresses that bounced or complained, for you or for another customer.",
-    Suppression.TENANT: "We don't send to addresses that bounced or complained when you sent to them.",
+    Suppression.ACCOUNT: "Amazon SES doesn't send to addresses that bounced or complained, for you or another customer.",
+    Suppression.TENANT: "Amazon SES doesn't send to addresses that bounced or complained when you sent to them.",
 }
 
 # ses.md E: the impacts of open findings on which each policy pauses.

@@ -1,5 +1,7 @@
 """`manage.py create_api_key EMAIL --name N --scopes route`: create a key and print its secret once."""
 
+import sys
+from contextlib import redirect_stdout
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -26,7 +28,8 @@ class Command(BaseCommand):
             raise CommandError(f"No person has the email address {options['email']}.")
         scopes = [scope for given in options["scopes"] for scope in given.split(",") if scope]
         try:
-            made = create_api_key(user=user, name=options["name"], scopes=scopes, actor=None, days=options["days"])
+            with redirect_stdout(sys.stderr):  # where emails go to the console
+                made = create_api_key(user=user, name=options["name"], scopes=scopes, actor=None, days=options["days"])
         except Refused as refused:
             raise CommandError(str(refused)) from refused
         self.stderr.write(f"{made.key.id}, for {user.email}. Secret, shown only once:")

@@ -166,15 +166,15 @@ _SENTENCES = {
     ),
     "dns.rival.other_type": (
         "{record.name} has another record: {found}. A name with a CNAME can't have other records, so delete that one "
-        "first. If it comes from a wildcard record (*), add our record; it overrides the wildcard."
+        "first."
     ),
     "dns.rival.cname": (
-        "{record.name} is a CNAME to {found}. A name with a CNAME can't have other records. Remove the CNAME. If it "
-        "comes from a wildcard record (*), add our record; it overrides the wildcard."
+        "{record.name} is a CNAME to {found}. A name with a CNAME can't have other records. Remove the CNAME."
     ),
 }
 
 _VALUE_SHOWN = " Replace it with the value shown."
+_IF_WILDCARD = " If it comes from a wildcard record (*), add our record; it overrides the wildcard."
 _WITHOUT_POLICY = "{subject} is optional and not published. Add it only after you host the policy that it announces."
 CODES = frozenset(_SENTENCES)
 
@@ -290,8 +290,16 @@ def describe(code: str, record: Record, found: tuple[str, ...], names: SpfNames 
     is_announced_later = code == "dns.absent" and record.key == "mta-sts"
     text = (_WITHOUT_POLICY if is_announced_later else _SENTENCES[code]).format(record=record, **fields)
     if not record.withheld or _VALUE_SHOWN not in text:
-        return text
+        return text + (_IF_WILDCARD if _may_be_wildcard(code, record, found) else "")
     return f"{text.replace(_VALUE_SHOWN, '')} {record.withheld}"  # no value is offered, so none is shown
+
+
+def _may_be_wildcard(code: str, record: Record, found: Sequence[str]) -> bool:
+    """Return True if what was found may be a wildcard's answer, so that nothing may be there to change or delete."""
+    if code == "dns.rival.mail_from_mx":
+        return all(_mx_host(value) != record.value.lower() for value in found)
+    is_other_alias = code == "dns.value.differs" and record.type == "CNAME"
+    return is_other_alias or code in ("dns.rival.other_type", "dns.rival.cname", "dns.alias.dangling")
 
 
 def only_mx(record: Record, found: Sequence[str]) -> str:

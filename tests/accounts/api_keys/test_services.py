@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.api_keys.core import KeyState, Scope, is_use_worth_writing, key_state, scopes_named
 from accounts.api_keys.services import BadKey, create_api_key, revoke_api_key, use_api_key
@@ -165,3 +166,14 @@ def test_support_sees_keys_and_cannot_revoke_them(olga: User) -> None:
     client.post(reverse("admin:accounts_apikey_changelist"), {"action": "revoke", "_selected_action": [key.pk]})
     key.refresh_from_db()
     assert key.state is KeyState.VALID
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_writes_only_the_secret_to_stdout_even_if_emails_go_to_the_console(
+    olga: User, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+    call_command("create_api_key", olga.email, "--name", "f", "--scopes", "route")
+    written = capsys.readouterr()
+    assert re.fullmatch(r"ia_[\w-]+\n", written.out)
+    assert "A new API key was created" in written.err

@@ -76,3 +76,28 @@ def test_the_page_and_the_diagnosis_keep_the_same_mail_from_mx(values: tuple[str
     said = describe("dns.rival.mail_from_mx", record, values)
     assert f" {finding.steps[0]}." in said
     assert said.endswith("Or choose another MAIL FROM domain.") == ("mx.example.net" in values[1])
+
+
+@pytest.mark.parametrize(
+    ("code", "key", "found"),
+    [
+        ("dns.alias.dangling", "mail-from-mx", ("pages.example.net",)),
+        ("dns.rival.cname", "identity", ("pages.example.net",)),
+        ("dns.value.differs", "dkim-1", ("pages.example.net",)),
+        ("dns.rival.mail_from_mx", "mail-from-mx", ("10 mx.example.net",)),
+    ],
+)
+def test_a_wildcard_record_is_never_to_be_removed(code: str, key: str, found: tuple[str, ...]) -> None:
+    said = describe(code, RECORDS[key], found)
+    assert said.endswith("If it comes from a wildcard record (*), add our record; it overrides the wildcard.")
+
+
+@pytest.mark.parametrize(
+    ("code", "key", "found"),
+    [
+        ("dns.value.differs", "identity", ("other",)),
+        ("dns.rival.mail_from_mx", "mail-from-mx", (f"10 {RECORDS['mail-from-mx'].value}", "10 mx.example.net")),
+    ],
+)
+def test_no_wildcard_is_named_where_none_can_be(code: str, key: str, found: tuple[str, ...]) -> None:
+    assert "wildcard" not in describe(code, RECORDS[key], found)

@@ -211,3 +211,19 @@ def test_a_mistyped_own_spf_record_at_the_mail_from_name_is_replaced() -> None:
     for text in ("v=spf1 inclde:amazonses.com ~all", "v=spf1 include:amazonses.com~all"):
         offer = core.offered_spf(name, replace(NOTHING_KNOWN, spf={name: (text,)}), is_apex=False)
         assert grammar.parse(offer.value).terms[0].text == "include:amazonses.com"
+
+
+def apex_offer(text: str) -> core.PolicyOffer:
+    return core.offered_spf(SHOP.ascii, replace(NOTHING_KNOWN, spf={SHOP.ascii: (text,)}), is_apex=True)
+
+
+def test_our_own_spf_record_with_a_broken_end_is_offered_whole_at_the_domain_itself_too() -> None:
+    broken = ("v=spf1 include:amazonses.com ~al", "v=spf1 include:amazonses.com ~", "v=spf1 include:amazonses.com~all")
+    assert {apex_offer(text).value for text in broken} == {"v=spf1 include:amazonses.com ~all"}
+
+
+@pytest.mark.parametrize("text", ["v=spf1 a include:amazonses.com ~al", "v=spf1 m include:amazonses.com ~all"])
+def test_a_broken_spf_record_that_may_name_another_sender_is_not_replaced(text: str) -> None:
+    offer = apex_offer(text)
+    assert offer.value == ""
+    assert "Correct it first" in offer.withheld

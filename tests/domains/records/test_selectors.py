@@ -1,11 +1,14 @@
 """The page of a domain's records."""
 
+import html
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from domains.checking import services as checking_services
+from domains.models.domains import Domain
 from sandbox.process import Sandbox
 from tests.domains.factories import publish, set_identity_status, set_up_domain
 from tests.domains.sharing.test_views import progress_tone
@@ -61,3 +64,39 @@ def test_a_wrong_ownership_record_that_nobody_needs_asks_for_nothing(sandbox: Sa
     assert "so this record isn&#x27;t needed" in text
     assert "Not needed" in text
     assert "The ownership record wasn&#x27;t found" not in text
+
+
+def shown(client: Client, domain: Domain) -> str:
+    client.force_login(make_member(domain.customer))
+    return html.unescape(client.get(reverse("domains:detail", args=[domain.pk])).text)
+
+
+def test_what_is_wrong_with_the_zone_is_said_once(sandbox: Sandbox, client: Client) -> None:
+    domain = set_up_domain(sandbox, "shop.com", customer=make_customer("Alice Ltd"))
+    sandbox.control.remove_zone("shop.com")
+    checking_services.check([domain], now=timezone.now())
+    assert shown(client, domain).count("shop.com doesn't exist in DNS.") == 1
+
+
+def test_that_no_record_could_be_checked_is_not_repeated_by_each_and_when_it_was_found_is_said_there(
+    sandbox: Sandbox, client: Client
+) -> None:
+    domain = set_up_domain(sandbox, "shop.com", customer=make_customer("Alice Ltd"))
+    publish(sandbox, domain)
+    checking_services.check([domain], now=timezone.now())
+    sandbox.control.set_dns_fault("shop.com", "servfail")
+    domain.refresh_from_db()
+    checking_services.check([domain], now=timezone.now())
+    page = shown(client, domain)
+    assert "We couldn't check this record" not in page
+    assert page.count("It was last found on") == len(domain.records)
+
+
+def test_how_to_receive_mail_is_said_once(sandbox: Sandbox, client: Client) -> None:
+    domain = set_up_domain(sandbox, "shop.com", customer=make_customer("Alice Ltd"))
+    publish(sandbox, domain)
+    sandbox.control.tick()
+    checking_services.check([domain], now=timezone.now())
+    page = shown(client, domain)
+    assert "Ready to send." in page
+    assert page.count("The MX record comes last") == 1
