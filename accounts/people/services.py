@@ -75,7 +75,9 @@ def refuse_unproven_sign_in_address(instance: EmailAddress, **_: Any) -> None:
     The address so far stays the one to sign in with: allauth has just stored that it isn't.
     """
     if instance.primary and not instance.verified and instance.email.lower() != instance.user.email.lower():
-        EmailAddress.objects.filter(same_email(instance.user.email), user=instance.user_id).update(primary=True)
+        own = EmailAddress.objects.filter(user=instance.user_id)
+        if not own.filter(primary=True).exists():
+            own.filter(same_email(instance.user.email)).update(primary=True)
         sentence = f"Confirm {instance.email} first, with the link we sent there."
         raise Refused(sentence, code="ADDRESS_UNPROVEN")
 
