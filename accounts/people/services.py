@@ -71,8 +71,13 @@ def end_other_sessions(request: HttpRequest, user: User, **_: Any) -> None:
 def refuse_unproven_sign_in_address(instance: EmailAddress, **_: Any) -> None:
     """Receiver of Django's signal before an address is stored. allauth lets people without a confirmed address sign in
     with any other. An import, or an invitation, would then take them for its holder.
+
+    The address so far stays the one to sign in with: allauth has just stored that it isn't.
     """
     if instance.primary and not instance.verified and instance.email.lower() != instance.user.email.lower():
+        own = EmailAddress.objects.filter(user=instance.user_id)
+        if not own.filter(primary=True).exists():
+            own.filter(same_email(instance.user.email)).update(primary=True)
         sentence = f"Confirm {instance.email} first, with the link we sent there."
         raise Refused(sentence, code="ADDRESS_UNPROVEN")
 
@@ -244,7 +249,7 @@ def _record(
 def import_person(*, email: str, name: str, actor: User | None, because: str, bulk_id: str) -> tuple[User, bool]:
     """Return the person with this address and whether they are new. Raises Refused."""
     known = User.objects.filter(same_email(email)).first()
-    if known is not None and EmailAddress.objects.filter(user=known, primary=True, verified=False).exists():
+    if known is not None and EmailAddress.objects.filter(same_email(known.email), user=known, verified=False).exists():
         sentence = f"{known.email} signed up here, but hasn't confirmed the address. Ask the owner to confirm it first."
         raise Refused(sentence, code="ADDRESS_UNPROVEN")  # anyone can sign up with any address
     if known is not None:

@@ -80,7 +80,8 @@ class SesIdentity(models.Model):
     def lost_own_key(self) -> str:
         """Return the name of the record of the customer's own DKIM key if SES can't find it, else ""."""
         is_lost = self.dkim_status in (SesStatus.FAILED, SesStatus.TEMPORARY_FAILURE)
-        return f"{self.dkim_tokens[0]}._domainkey.{self.name}" if self.own_dkim_key and is_lost else ""
+        selector = next(iter(self.dkim_tokens), "…")
+        return f"{selector}._domainkey.{self.name}" if self.own_dkim_key and is_lost else ""
 
     @property
     def has_unsent_settings(self) -> bool:

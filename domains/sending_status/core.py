@@ -97,9 +97,11 @@ def judge_sending(facts: SendingFacts) -> DomainSending:
     if facts.is_verified is None:
         sentence = "We couldn’t read from Amazon SES whether this domain is verified. We’ll check again automatically."
         return DomainSending(SendingState.UNKNOWN, "Unknown", "mute", "question-mark-circle", sentence)
-    if facts.mail_from and not facts.mail_from_is_verified:
-        return _by_mail_from(facts)
-    return _by_tenant(facts)
+    of_tenant = _by_tenant(facts)
+    is_stopped = of_tenant.state is SendingState.OFF  # which is known, so what isn't doesn't hide it
+    if not facts.mail_from or facts.mail_from_is_verified or (facts.mail_from_is_verified is None and is_stopped):
+        return of_tenant
+    return _by_mail_from(facts)
 
 
 def _by_mail_from(facts: SendingFacts) -> DomainSending:

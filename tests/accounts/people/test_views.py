@@ -89,6 +89,17 @@ def test_nobody_signs_in_with_an_address_that_is_unconfirmed_and_not_theirs_yet(
     assert (ceo == bob, is_new) == (False, True)
 
 
+def test_a_refused_sign_in_address_leaves_the_earlier_one_and_its_import_is_refused_as_before() -> None:
+    bob = make_user()
+    EmailAddress.objects.create(user=bob, email=bob.email, primary=True, verified=False)  # they signed up themselves
+    client = signed_in(bob)
+    client.post(reverse("account_email"), {"email": "ceo@victim.com", "action_add": ""})
+    client.post(reverse("account_email"), {"email": "ceo@victim.com", "action_primary": ""})
+    assert EmailAddress.objects.get_primary(bob).email == bob.email
+    with pytest.raises(Refused, match="hasn't confirmed the address"):
+        people_services.import_person(email=bob.email, name="", actor=None, because="", bulk_id="")
+
+
 def test_the_password_confirmation_shows_our_text(alice: User) -> None:
     client = signed_in(alice)
     page = text(client.get(reverse("account_reauthenticate")))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from domains.models.domains import Domain
 from notifications.models.alerts import LIVE, Alert
 from sandbox.aws.state import WORLD, regions
 from sandbox.process import Sandbox
@@ -36,3 +37,8 @@ def test_a_lost_record_of_the_customers_own_key_is_said(sandbox: Sandbox, status
     assert domain.summary.startswith("Amazon SES can't find your own DKIM key (BYODKIM) at mine._domainkey.shop.com")
     set_identity_status("shop.com", dkim="Success")
     assert check_domain(domain, NOW + 2 * HOUR).state == "verified"
+
+
+def test_a_lost_key_is_said_although_ses_has_not_told_its_selector() -> None:
+    domain = Domain(name="shop.com", own_dkim_key=True, dkim_status="FAILED", dkim_tokens=[])
+    assert domain.lost_own_key == "…._domainkey.shop.com"

@@ -96,6 +96,22 @@ def test_mail_that_ses_rejects_without_the_mail_from_domain_is_not_said_to_be_se
     assert ("sent as before" in page or "Sending is enabled" in page) == (said == "enabled")
 
 
+def test_a_stop_that_is_known_is_said_while_the_mail_from_domain_is_unknown(alices: Customer) -> None:
+    domain = make_domain("shop.com", customer=alices, mail_from_status="", **REJECTING, **VERIFIED)
+    SesAccount.objects.create(region="eu-west-1", enforcement="SHUTDOWN", sends=True)
+    assert (sending_of(domain).state, sending_of(domain).word) == ("off", "Stopped by Amazon SES")
+
+
+def test_a_pause_is_shown_beside_a_mail_from_domain_without_which_ses_rejects_mail(
+    alice_client: Client, alices: Customer
+) -> None:
+    make_tenant(alices, sends_since=OCTOBER, standing="paused")
+    domain = make_domain("shop.com", customer=alices, mail_from_status="FAILED", **REJECTING, **VERIFIED)
+    page = tab(alice_client, domain)
+    assert "its MAIL FROM domain (bounce.shop.com) isn&#x27;t verified" in page
+    assert 'data-standing="paused"' in page
+
+
 def test_the_default_mail_from_domain_is_used_while_the_own_one_fails(alices: Customer) -> None:
     fields = REJECTING | {"ses_on_mx_failure": "UseDefaultValue", "mail_from_status": "FAILED"}
     domain = make_domain("shop.com", customer=alices, **fields, **VERIFIED)

@@ -98,6 +98,7 @@ ORDERS = [
     ("-name",),
     (F("created_at").desc(nulls_last=True), "name"),
     (Lower("name"),),
+    (Lower("name"), "id"),
     ("members__email", "-name"),
     (F("members__email").asc(nulls_first=True),),
 ]
