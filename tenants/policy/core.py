@@ -46,9 +46,7 @@ SUPPRESSIONS: Mapping[str, PolicyWords] = {
     ),
 }
 SUPPRESSED_FOR_CUSTOMER: Mapping[str, str] = {
-    Suppression.ACCOUNT: (
-        "Amazon SES doesn't send to addresses that bounced or complained, for you or another customer."
-    ),
+    Suppression.ACCOUNT: "Amazon SES doesn't send to addresses that bounced or complained for you or another customer.",
     Suppression.TENANT: "Amazon SES doesn't send to addresses that bounced or complained when you sent to them.",
 }
 

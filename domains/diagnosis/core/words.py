@@ -67,7 +67,7 @@ _BLOCKS: dict[Purpose, tuple[str, ...]] = {
     Purpose.RECEIVING: ("receiving",),
 }
 LONGEST_VALUE = 4000  # of a value to copy, which must not be cut
-_BESIDE = "Delete the other records at “{typed}”: {others}"
+_BESIDE = "Delete the {kind} record at “{typed}”: {others}"
 _AT_THE_TOP = "Ask your website's host for IP addresses to replace the CNAME, or use in.{zone} for mail."
 _OTHER_PROOF = "If it doesn't, add a TXT record at {domain} itself: amazonses:{value}"
 _NO_OTHER_WAY = "Ask its support. If it doesn't, move your DNS to a host that does."
@@ -246,7 +246,7 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
         "whole": record.with_priority,
         "priority": str(record.priority or 0),
         "priority_box": f", {boxes.priority_label.lower()} {boxes.priority}" if boxes.priority_label else "",
-        "remove": removal.format(typed=typed, zone=case.domain.zone, others=rivals),
+        "remove": removal.format(kind=cause.at or "CNAME", typed=typed, zone=case.domain.zone, others=rivals),
         "while_gone": _KEPT if record.purpose in (Purpose.OWNERSHIP, Purpose.SIGNING) else _WHY[record.purpose],
         "others": rivals,
         **_of_hosts(record, cause, rivals, boxes),

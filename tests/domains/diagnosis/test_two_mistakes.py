@@ -274,6 +274,22 @@ def test_a_wrong_value_and_ours_in_another_place_are_both_named_with_one_thing_t
     ]
 
 
+@pytest.mark.parametrize(
+    ("key", "beside", "step"),
+    [
+        ("mail-from-mx", ("CNAME", "www.example.net"), "Delete the CNAME record at “bounce”: www.example.net"),
+        ("dkim-1", ("TXT", "hello"), f"Delete the TXT record at “{DKIM[0]}._domainkey”: hello"),
+    ],
+)
+def test_the_record_to_delete_beside_a_correct_one_is_named_by_its_type(
+    key: str, beside: tuple[str, str], step: str
+) -> None:
+    world = world_of(facts_of(DOMAIN))
+    world.add(record_of(world, key).name, *beside)
+    steps = {finding.steps for finding in diagnosis_in(world).findings if finding.code == "dns.rival.cname"}
+    assert steps == {(step,)}
+
+
 @pytest.mark.parametrize("receiving", [True, False])
 def test_a_cname_at_the_domain_stops_only_a_domain_that_receives_here(receiving: bool) -> None:
     world = world_of(facts_of(DOMAIN, receiving=receiving, wants_apex_spf=True))
