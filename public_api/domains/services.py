@@ -129,7 +129,7 @@ def require_ses(domain: Domain) -> None:
     """Raise AwsUnreachable if SES didn't answer at the last check."""
     if not ses_answered(domain):
         why = "" if domain.is_gone else f": {domain.ses_problem}"
-        raise AwsUnreachable(f"DNS was checked, but we couldn't reach SES{why or '. Try again in a minute.'}")
+        raise AwsUnreachable(f"DNS was checked, but SES wasn't{why or '. Try again in a minute.'}")
 
 
 def pending_message(domain: Domain, *, to: User) -> str:

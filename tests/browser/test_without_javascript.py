@@ -58,7 +58,7 @@ def publish_missing_records(page: Page) -> None:
 def see_it_verified(page: Page) -> None:
     page.get_by_role("button", name="Check now").click()
     expect(page.get_by_role("status").get_by_text("Checked just now.")).to_be_visible()
-    expect(page.get_by_text("Ready to send. To receive mail for").last).to_be_visible()
+    expect(page.get_by_text("Ready to send.").last).to_be_visible()
     expect(page.get_by_text("5 of 5 required records verified")).to_be_visible()
 
 
