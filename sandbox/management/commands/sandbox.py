@@ -19,7 +19,9 @@ class Command(BaseCommand):
         try:
             commands.run(**{name: options[name] for name in names}, say=self._say)
         except OSError as problem:
-            raise CommandError(f"The sandbox can't start: {problem}") from problem
+            raise CommandError(
+                f"The sandbox can't start: {problem}. If another one just took its port, start again."
+            ) from problem
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
