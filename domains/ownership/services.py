@@ -328,19 +328,23 @@ _WAY_OUT = "Ask its customer, then approve its claim or delete it."
 
 def _report_kept(kept: Mapping[str, str], over: Collection[Domain], now: datetime) -> None:
     """Alert staff of domains that stay long after their deadline. `kept`: why, by ID. `over`: all whose turn it was."""
-    for domain in over:
-        if domain.pk in kept and domain.removal_at and domain.removal_at <= now - LATE_AFTER:
-            why = f"It was to be removed on {domain.removal_at:%-d %B %Y}. {kept[domain.pk]} {_WAY_OUT}"
-            _observe_kept(domain, why, now)
+    late = [each for each in over if each.pk in kept and each.removal_at and each.removal_at <= now - LATE_AFTER]
     settled = set(alerts_selectors.open_objects(NOT_REMOVED)).difference(each.pk for each in over)
-    for domain in domain_list_selectors.domains_in_region().filter(pk__in=settled):
-        _observe_kept(domain, "", now)
+    rows = [*late, *domain_list_selectors.domains_in_region().filter(pk__in=settled)]
+    isolation.each_alone("domains past their deadline", rows, partial(_observe_kept, kept=kept, now=now))
 
 
-def _observe_kept(domain: Domain, why: str, now: datetime) -> None:
-    about, is_kept = domain_subject(domain), bool(why)
+def _observe_kept(domain: Domain, *, kept: Mapping[str, str], now: datetime) -> None:
+    is_kept, until = domain.pk in kept, domain.removal_at or now
+    why = f"It was to be removed on {until:%-d %B %Y}. {kept[domain.pk]} {_WAY_OUT}" if is_kept else ""
     alerts_services.observe(
-        kind=NOT_REMOVED, about=about, firing=is_kept, why=why, severity="medium", audience=STAFF, now=now
+        kind=NOT_REMOVED,
+        about=domain_subject(domain),
+        firing=is_kept,
+        why=why,
+        severity="medium",
+        audience=STAFF,
+        now=now,
     )
 
 

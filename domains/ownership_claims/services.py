@@ -138,7 +138,14 @@ def ask_for_challenge(domain: Domain) -> None:
     ownership_services.revert_to_claim(domain, ClaimReason.WILDCARD)
     domain.summary = WHY[ClaimReason.WILDCARD]
     domain.save(update_fields=("summary",))
-    why = f"{domain.summary} Publish the record shown on the page of {domain} to set it up again."
+    announce_undone(domain)
+
+
+def announce_undone(domain: Domain) -> None:
+    """Alert the owners: a claim neither sends nor receives, and the alerts about what it was have ended."""
+    why = (
+        f"{WHY[ClaimReason(domain.claim_reason)]} Publish the record shown on the page of {domain} to set it up again."
+    )
     alerts_services.observe(kind=UNDONE, about=domain_subject(domain), firing=True, why=why, severity="high")
 
 

@@ -325,16 +325,21 @@ class ListPage(Generic[Row]):
         found = self._keys(without_parts(self._ordered).filter(pk__in=front), 0)
         return found if len(found) > self.per_page else []
 
+    def _names(self) -> list[str]:
+        """Return the field of each column of the order; "" for an expression."""
+        key = self.rows.model._meta.pk.name
+        names = (getattr(each.expression, "name", "") for each in self._columns)
+        return [key if name == "pk" else name for name in names]
+
     def _is_in_index_order(self) -> bool:
         """Whether an index gives the order: one of its columns, or of the only column where no value is there twice."""
         meta = self.rows.model._meta
-        key = meta.pk.name
-        names = (getattr(each.expression, "name", "") for each in self._columns)  # "" for an expression
-        columns = zip(self._columns, names, strict=True)
-        order = [f"{'-' if each.is_down else ''}{key if name == 'pk' else name}" for each, name in columns]
+        order = [
+            f"{'-' if each.is_down else ''}{name}" for each, name in zip(self._columns, self._names(), strict=True)
+        ]
         backward = [name.removeprefix("-") if name.startswith("-") else f"-{name}" for name in order]
         orders = [list(index.fields) for index in meta.indexes if not index.condition]
-        orders += [[key], *([each.name, key] for each in meta.concrete_fields if each.unique)]
+        orders += [[meta.pk.name], *([each.name, meta.pk.name] for each in meta.concrete_fields if each.unique)]
         given = tuple(F(each) if isinstance(each, str) else each for each in self.rows.query.order_by)
         return order in orders or backward in orders or given in [index.expressions for index in meta.indexes if given]
 
@@ -345,12 +350,15 @@ class ListPage(Generic[Row]):
         self.object_list: list[Row] = [found[each[0]] for each in keys if each[0] in found]
 
     def _is_read_in_order(self) -> bool:
-        """Whether an index has the rows in order, so that none is read in vain where keys aren't read first."""
-        return self._is_in_index_order() and not asks_for_parts(self.rows)
+        """Whether an index has the rows in order, so that none is read in vain where keys aren't read first.
+
+        False for an order by an expression: the rows lack its value, which is their place.
+        """
+        return all(self._names()) and self._is_in_index_order() and not asks_for_parts(self.rows)
 
     def _show_rows(self, rows: list[Row], *, has_previous: bool, has_next: bool) -> None:
         self.object_list, self._has_previous, self._has_next = rows, has_previous, has_next
-        self._edges = [tuple(getattr(row, each.alias) for each in self._columns) for row in rows]
+        self._edges = [tuple(getattr(row, name) for name in self._names()) for row in rows]
 
     def _token(self, edge: Sequence[Any]) -> str:
         return signing.dumps(

@@ -286,13 +286,16 @@ def reapply_settings(*, domain: Domain, seen: IdentitySettings, actor: User, bec
 
 @transaction.atomic
 def return_to_claim(*, domain: Domain) -> None:
-    """Turn the domain into a claim, since SES has no identity. Ownership must be proven again first. Raises Refused."""
+    """Turn the domain into a claim, since SES has no identity, and alert its owners. Ownership must be proven again
+    first. Raises Refused.
+    """
     locked = _ready(domain)
     Domain.objects.filter(pk=locked.pk).update(stage=Stage.STARTING, **CLEARED)
     RecordCheck.objects.filter(domain=locked).delete()
     resources_services.forget_identity(name=locked.name, customer=locked.customer)
     locked.refresh_from_db()
     ownership_claims_services.require_proof(locked, ClaimReason.GONE)
+    ownership_claims_services.announce_undone(locked)
 
 
 def _ready(domain: Domain) -> Domain:

@@ -62,6 +62,7 @@ NOT_READ = (
     "We couldn't read SES since the domain changed hands, so mail may still go to the former holder's destination."
 )
 MOST_NAMED = 3
+MOST_LISTED = 20  # addresses in the email to who loses them
 
 
 @receiver(holder_changed, dispatch_uid="receipt_rules.transfers")
@@ -182,7 +183,9 @@ def _lost_by_others(domain: Domain, holders: Holders) -> Iterator[tuple[Domain, 
 
 def _notify_losing_customer(above: Domain, name: str, recipients: list[str]) -> None:
     whole = f"any other address at {name} (your subdomain catch-all)"
-    shown = "\n".join(each if is_address(each) else whole for each in recipients[:20])
+    lines = [each if is_address(each) else whole for each in recipients[:MOST_LISTED]]
+    lines += [f"and {left:,} more"] if (left := len(recipients) - MOST_LISTED) > 0 else []
+    shown = "\n".join(lines)
     why = (
         f"{name} now belongs to another account. Mail for these addresses is no longer received for you:\n{shown}\n"
         f"Mail received before is still delivered to your endpoints. If {name} is yours, contact support."

@@ -318,6 +318,18 @@ def test_a_parents_routes_for_a_subdomain_end_once_another_customer_verifies_it(
     assert "Bob" not in notice.body
 
 
+def test_a_customer_who_loses_many_addresses_reads_how_many(alice: Customer, sandbox: Sandbox) -> None:
+    parent = Domain.objects.get(name=NAME)
+    make_member(alice, role="owner")
+    for number in range(25):
+        make_address(f"a{number:02}@sub.{NAME}", parent)
+    below = make_ready(f"sub.{NAME}", make_customer("Bob"), stage=Stage.STARTING, proven_at=None)
+    with transaction.atomic():
+        ownership_services.prove(below)
+    why = Alert.objects.get(kind="mail.moved").why
+    assert f"a19@sub.{NAME}\nand 5 more\n" in why
+
+
 def test_a_claim_above_learns_nothing_of_a_name_that_another_proves(
     sandbox: Sandbox, mailoutbox: list[EmailMessage], django_capture_on_commit_callbacks: Any
 ) -> None:

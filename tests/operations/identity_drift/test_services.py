@@ -13,6 +13,7 @@ from domains.models.domains import Domain, Stage
 from domains.settings import services as settings_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
+from notifications.models.alerts import Alert
 from operations.drift import services as drift_services
 from operations.drift.core import IDENTITIES_AREA, Decision
 from operations.drift_store import services as drift_store_services
@@ -133,6 +134,11 @@ def test_adopting_a_missing_identity_requires_new_proof_of_ownership(sandbox: Sa
     domain.refresh_from_db()
     assert (domain.stage, domain.claim_reason, domain.verified_at) == (Stage.CLAIM, "gone", None)
     assert domain.claim_token
+    alert = Alert.objects.get(kind="domain.undone")
+    assert (alert.state, alert.customer_id) == ("open", domain.customer_id)
+    assert alert.why.startswith(
+        "Amazon SES no longer has this domain, so it has to be set up again. Publish the record"
+    )
     assert not has_open_difference()
     assert identity_at_ses("shop.com") is None
 
