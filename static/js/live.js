@@ -31,6 +31,11 @@
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (isPoll(event) && (document.hidden || reading(event.detail.elt))) event.preventDefault();
   });
+  // What was selected since the poll was sent isn't in its answer.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const element = event.detail.requestConfig.elt;
+    if (element.hasAttribute("data-poll") && reading(element)) event.detail.shouldSwap = false;
+  });
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) polled().forEach((element) => window.htmx.trigger(element, "resume"));
   });

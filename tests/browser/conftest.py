@@ -7,10 +7,12 @@ from typing import Any, NoReturn
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from inbound_admin.lib.errors import Problem
 from sandbox.local import browser as sandbox_local_browser
+from sandbox.process import Sandbox
 
 TIMEOUT_MS = 10_000
 # Each page runs a script for a second at most, axe the longest: optimising it costs more than it saves.
@@ -34,6 +36,13 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield started
         started.close()
+
+
+@pytest.fixture
+def sandbox(sandbox: Sandbox, settings: Settings) -> Sandbox:
+    """Yield a fresh sandbox. Beside Chromium, a busy machine may need a second for a DNS answer."""
+    settings.DNS_TIMEOUT_SECONDS = 2
+    return sandbox
 
 
 @pytest.fixture

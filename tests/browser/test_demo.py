@@ -71,7 +71,7 @@ def test_every_page_of_what_to_try_fits_and_the_readmes_pictures_show_the_demo(
     site: str, new_page: NewPage, picture: Picture, subtests: Any
 ) -> None:
     page = new_page(viewport={"width": WIDTHS[0], "height": 900}, color_scheme="light")
-    for wanted in _pictures():  # first, because the records show the demo's diagnosis only for ten minutes
+    for wanted in _pictures():
         with subtests.test(wanted.name):
             _is_pictured(page, wanted, site, picture)
     for shown in tour.roles_shown():

@@ -47,9 +47,10 @@ def test_a_customer_adds_a_domain_and_sees_it_become_verified(browser_page: Page
 
 def add(page: Page) -> None:
     page.get_by_role("link", name="Add domain").first.click()
-    assert_accessible(page)
     page.get_by_role("textbox", name="Domain").fill(NAME)
+    assert_accessible(page)
     page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("button", name=f"Add {NAME}")).to_be_visible()
     assert_accessible(page)
     page.get_by_role("button", name=f"Add {NAME}").click()
 

@@ -135,6 +135,7 @@ def simulate_three(page: Page, picture: Picture) -> None:
 
 def roll_back(page: Page) -> None:
     page.get_by_role("link", name="Rollback", exact=True).click()
+    expect(page.get_by_role("link", name="Review rollback").last).to_be_visible()
     assert_accessible(page)
     page.get_by_role("link", name="Review rollback").last.click()
     expect(page.get_by_role("heading", name="Rollback plan")).to_be_visible()

@@ -5,7 +5,7 @@ import re
 import pytest
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from accounts.roles import Role
 from operations.models import DriftCheck
@@ -66,15 +66,21 @@ def test_what_was_typed_is_back_after_a_poll_met_the_end_of_the_session(browser_
 
 
 def test_selected_rows_of_a_list_stay_selected_while_it_polls(browser_page: Page) -> None:
+    """Also those that are selected while a poll waits for its answer."""
     olga = make_staff(Role.OPERATOR)
     selected = make_difference(make_customer("Acme"))
     DriftCheck.objects.create(region="eu-west-1", area="tenants", asked_at=timezone.now())
     sign_in(browser_page, olga.email)
     browser_page.goto(reverse("operations:differences"))
     row = browser_page.locator(f"input[value='{selected.pk}']")
-    browser_page.evaluate("htmx.trigger('#live', 'resume')")
+    polls: list[Route] = []
+    browser_page.route("**/differences/**", lambda route: route.continue_() if polls else polls.append(route))
+    with browser_page.expect_request("**/differences/**"):
+        browser_page.evaluate("htmx.trigger('#live', 'resume')")
     row.check()
     make_difference(make_customer("Other"), key="another")
+    with browser_page.expect_response("**/differences/**"):
+        polls[0].continue_()
     browser_page.evaluate("htmx.trigger('#live', 'resume')")
     browser_page.wait_for_timeout(1_000)
     expect(row).to_be_checked()
