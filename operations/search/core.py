@@ -30,10 +30,6 @@ class SearchQuery:
     def may_be_token(self) -> bool:
         return bool(DKIM_TOKEN.fullmatch(self.text.lower()))
 
-    @property
-    def may_be_address(self) -> bool:
-        return "@" in self.text
-
 
 def read_query(text: str) -> SearchQuery:
     """Parse, removing a scheme, a path, brackets, `mailto:`, and the record name around a DKIM token."""

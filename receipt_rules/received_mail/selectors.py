@@ -17,11 +17,15 @@ from inbound_admin.lib.kept_values import keep_value, kept_value
 from inbound_admin.lib.lists import KEPT_SECONDS, MOST_COUNTED, ListFilters, Order, kept_counts
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
+from receipt_rules.models.runs import ReceivingStop
+from receipt_rules.received_mail.core import why_unrouted
 from receipt_rules.route_lookup.selectors import routes_at
 
 WINDOWS = (timedelta(hours=24), timedelta(days=7), timedelta(days=30))
 HEALTH = timedelta(days=7)
 RETRIED = timedelta(hours=26)  # Lambda for an hour, then a hundred times from the queue, every 15 minutes
+RESUMED_FOR = timedelta(days=7)  # after a resume; what is stored of an older one waits for a person
+_LONGEST_RUN = timedelta(minutes=15)  # of a Lambda function: between its lookup and its report
 _NOT_YET = (DeliveryOutcome.FAILED, DeliveryOutcome.WAITING)
 _FAILED = Q(outcome__in=(DeliveryOutcome.FAILED, DeliveryOutcome.HELD))
 
@@ -42,6 +46,20 @@ def received_for(viewer: Viewer) -> QuerySet[ReceivedMail]:
 def undecided_mail() -> QuerySet[ReceivedMail]:
     """Return messages whose owner staff must decide: their name changed hands when SES received them."""
     return ReceivedMail.objects.filter(customer=None, is_undecided=True)
+
+
+def resumed_mail(now: datetime) -> QuerySet[ReceivedMail]:
+    """Return messages that are only stored because of a stop that ended lately, the oldest first.
+
+    If the function looked up before the resume and reported after it, nothing says so: all of that time are included.
+    """
+    stops = ReceivingStop.objects.filter(is_stopped=False, asked_at__gte=now - RESUMED_FOR)
+    at = stops.filter(customer=OuterRef("customer")).values("asked_at")[:1]
+    rows = ReceivedMail.objects.filter(customer__in=list(stops.values_list("pk", flat=True))).annotate(resumed=at)
+    around = (F("resumed") - _LONGEST_RUN, F("resumed") + _LONGEST_RUN)
+    unsaid = Q(problem="", received_at__lt=F("resumed"), reported_at__range=around)
+    stored = rows.filter(unsaid | Q(problem=why_unrouted("stopped")), outcome=DeliveryOutcome.UNROUTED)
+    return stored.order_by("received_at", "pk")
 
 
 def retried_mail(name: str, customer_id: str) -> QuerySet[ReceivedMail]:

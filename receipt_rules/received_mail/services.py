@@ -29,19 +29,18 @@ from receipt_rules.endpoints.core import NOT_FORWARDED
 from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
-from receipt_rules.models.runs import ReceivingStop
 from receipt_rules.probes.services import record_reports
 from receipt_rules.received_mail.core import Report, redelivery_event, why_unrouted
-from receipt_rules.received_mail.selectors import received_mail_subject, undecided_mail
+from receipt_rules.received_mail.selectors import RETRIED, received_mail_subject, resumed_mail, undecided_mail
 from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
-from receipt_rules.route_lookup.selectors import Route, possible_owners, possible_owners_of, route_lookup, routes_at
+from receipt_rules.route_lookup.selectors import Route, possible_owners, route_lookup, routes_at
 
 AGAIN_EVERY_SECONDS = 30
 TOLD_EVERY = 24 * 60 * 60  # seconds
 DECIDED_AT_ONCE = 1_000  # names and times in one query
 DELETED_AT_ONCE = 10_000
 RESUMED_AT_ONCE = 200
-RESUMED_FOR = timedelta(days=7)  # after a resume; what is stored of an older one waits for a person
+RESUMED_CONSIDERED = 5_000
 DECIDE = "domains.transfer_domain"  # who decides whose a message is
 _Key = tuple[str, str, str]  # message, recipient, customer ID or ""
 _CHANGED = (
@@ -259,22 +258,29 @@ def deliver_again(*, mail: ReceivedMail, actor: User, because: str = "") -> None
     )
     asked = {"request": new_id("req"), "problem": mail.problem}
     receiving_setup_gateway.invoke(arn, redelivery_event(mail.message_id, [mail.recipient], mail.received_at, **asked))
+    cache.set(_requested(mail), 1, RETRIED.total_seconds())
+
+
+def _requested(mail: ReceivedMail) -> str:
+    """Return the key that is in the cache while the function retries a requested delivery."""
+    return f"delivery-requested:{mail.pk}"
 
 
 def deliver_resumed(*, now: datetime, limit: int = RESUMED_AT_ONCE) -> int:
     """Have mail delivered that reached the function while its customer's receiving was stopped, once it is resumed.
 
-    Returns for how many messages the function was asked. One is asked for again until the function reports it, by the
-    same request, which the function carries out once. Raises AwsProblem.
+    Returns for how many messages the function was asked. It repeats an event itself for a day; one that it hasn't
+    reported by then is asked for again by the same request, which it carries out once. Earlier, many copies would wait
+    for it and run at the same moment. Raises AwsProblem.
     """
-    lately = {"is_stopped": False, "asked_at__gte": now - RESUMED_FOR}
-    resumed = ReceivingStop.objects.filter(**lately).values_list("customer", flat=True)
-    waiting = ReceivedMail.objects.filter(customer__in=list(resumed), outcome=DeliveryOutcome.UNROUTED)
-    rows = list(waiting.filter(problem=why_unrouted("stopped")).order_by("received_at", "pk")[:limit])
+    waiting = list(resumed_mail(now)[:RESUMED_CONSIDERED])
+    requested = cache.get_many([_requested(mail) for mail in waiting])
+    rows = [mail for mail in waiting if _requested(mail) not in requested][:limit]
     arn = function_arn() if rows else ""
     for mail in rows if arn else ():
         asked = redelivery_event(mail.message_id, [mail.recipient], mail.received_at, request=f"resumed {mail.pk}")
         receiving_setup_gateway.invoke(arn, asked)
+        cache.set(_requested(mail), 1, RETRIED.total_seconds())
     return len(rows) if arn else 0
 
 
@@ -305,7 +311,7 @@ def redelivery_endpoint(mail: ReceivedMail) -> Endpoint:
 
 def owner_choices(mail: ReceivedMail) -> frozenset[str]:
     """Return the customers (IDs) to whom staff may give a message that belongs to nobody."""
-    return possible_owners(mail.recipient, mail.received_at)
+    return possible_owners([(mail.recipient, mail.received_at)])[0]
 
 
 def decide_owner(*, mail: ReceivedMail, customer: Customer, because: str, actor: User) -> None:
@@ -345,7 +351,7 @@ def update_undecided_alert() -> None:
     decidable = 0
     for start in range(0, len(counted), DECIDED_AT_ONCE):
         some = counted[start : start + DECIDED_AT_ONCE]
-        owners = possible_owners_of([(recipient, at) for recipient, at, _ in some])
+        owners = possible_owners((recipient, at) for recipient, at, _ in some)
         decidable += sum(number for (*_, number), possible in zip(some, owners, strict=True) if possible)
     receiving_alerts_services.update_undecided_alert(decidable)
 

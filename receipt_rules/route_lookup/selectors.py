@@ -41,6 +41,7 @@ class Route:
     former: FormerRoute | None = None  # delivered as before the domain was transferred or its deletion began
     rivals: frozenset[str] = frozenset()  # customer IDs: the name changed hands at that moment
     before: FormerRoute | None = None  # of the former holder: their rule stores mail until the rules are changed
+    above: tuple[CatchAll, ...] = ()  # subdomain catch-alls of others: of a stopped customer's mail only they store it
     held: tuple[str, str] = ("", "")  # the domain that holds the name now and its customer, IDs
     has_shared_name: bool = False  # a rule of another customer, who holds or held a name here, may bring this mail too
 
@@ -77,13 +78,13 @@ def stores_of(route: Route) -> tuple[Store, ...]:
 
 
 def possible_stores(route: Route, others: Iterable[Endpoint]) -> tuple[Store, ...]:
-    """Return `stores_of`, then the default store and those of `others`, the customer's endpoints.
+    """Return `stores_of`, the default store, those of `others`, the customer's endpoints, and of catch-alls above.
 
     After a change of the endpoint, or of its store, the rules store mail where it was, until they are changed.
     """
     name = route.former.domain_name if route.former else route.row.domain.name if route.row else ""
-    found = (store for each in (None, *others) for store in _stores_at(name, each))
-    return tuple(dict.fromkeys((*stores_of(route), *found)))
+    places = [(name, each) for each in (None, *others)] + [(row.domain.name, row.own_endpoint) for row in route.above]
+    return tuple(dict.fromkeys((*stores_of(route), *(store for place in places for store in _stores_at(*place)))))
 
 
 def endpoints_with_stores(customers: Collection[str]) -> dict[str, list[Endpoint]]:
@@ -142,6 +143,11 @@ class _Known:
         """Return whether another customer than the holder of the name holds a name above it."""
         return len({each.customer for each in self.held(name)}) > 1
 
+    def above(self, name: str, owner: str) -> tuple[CatchAll, ...]:
+        """Return the subdomain catch-alls of other customers whose rules bring mail at the name."""
+        above = {f".{each}" for each in name_and_parents(name)[1:]}
+        return tuple(row for (entry, whose), row in self.catch_alls.items() if whose != owner and entry in above)
+
     def may_come_twice(self, name: str) -> bool:
         """Return whether rules of two customers may bring a message: it is shared, or was when SES received it."""
         return len({each.customer for each in self.tenures_of(name)}) > 1
@@ -174,15 +180,11 @@ def routes_at(asked: Sequence[_Asked]) -> tuple[Route, ...]:
     )
 
 
-def possible_owners(recipient: str, received_at: datetime) -> frozenset[str]:
-    """Return the customers (IDs) to whom staff may give a message that belongs to nobody: who held its name then, or if
-    nobody did, who held it before or later. Mail of a customer who was deleted is nobody else's.
+def possible_owners(asked: Iterable[tuple[str, datetime]]) -> list[frozenset[str]]:
+    """Return for each message that belongs to nobody the customers (IDs) to whom staff may give it: who held its name
+    then, or if nobody did, who held it before or later. Mail of a customer who was deleted is nobody else's.
     """
-    return possible_owners_of([(recipient, received_at)])[0]
-
-
-def possible_owners_of(asked: Sequence[tuple[str, datetime]]) -> list[frozenset[str]]:
-    """Return `possible_owners` of each recipient and time, with constant queries."""
+    asked = [(as_stored(recipient), at) for recipient, at in asked]
     known = _read(asked)
     return [_possible_owners(domain_of(recipient), at, known) for recipient, at in asked]
 
@@ -214,8 +216,7 @@ def _decided(asked: Iterable[_Asked]) -> dict[_Asked, Owner]:
 
     Mail of the same moment has the same owner.
     """
-    times = {(recipient, at) for recipient, at in asked if at is not None}
-    if not times:
+    if not (times := {(recipient, at) for recipient, at in asked if at is not None}):
         return {}
     rows = ReceivedMail.objects.filter(
         recipient__in={each for each, _ in times}, received_at__in={at for _, at in times}, customer__isnull=False
@@ -240,7 +241,8 @@ def _route_of(recipient: str, owner: Owner, at: datetime | None, known: _Known) 
             found = replace(found, because="former")
         if is_shared and found.row is not None and not found.row.domain.receives:  # nobody wants this mail here
             found = Route(recipient, customer=found.customer)
-    return replace(found, has_shared_name=known.may_come_twice(name), held=domain)
+    above, may_come_twice = known.above(name, owner.customer), known.may_come_twice(name)
+    return replace(found, has_shared_name=may_come_twice, held=domain, above=above)
 
 
 def _with_former_routes(routes: Sequence[Route], owners: Sequence[Owner], asked: Sequence[_Asked]) -> list[Route]:
@@ -336,8 +338,7 @@ def _read(asked: Sequence[_Asked]) -> _Known:
 
 
 def _stop(customer: str) -> Subquery:
-    rows = ReceivingStop.objects.filter(customer=OuterRef(customer), is_stopped=True)
-    return Subquery(rows.values("asked_at")[:1])
+    return Subquery(ReceivingStop.objects.filter(customer=OuterRef(customer), is_stopped=True).values("asked_at")[:1])
 
 
 def _changed_names(asked: Iterable[_Asked], held: Mapping[str, Sequence[Tenure]]) -> set[str]:
@@ -388,8 +389,7 @@ def _route(recipient: str, holder: str, known: _Known) -> Route:
 
 
 def _by_catch_all(recipient: str, name: str, holder: str, known: _Known) -> Route:
-    entries = [(name, "domain"), *((f".{above}", "subdomain") for above in name_and_parents(name)[1:])]
-    for entry, because in entries:
+    for entry, because in ((name, "domain"), *((f".{above}", "subdomain") for above in name_and_parents(name)[1:])):
         row = known.catch_alls.get((entry, holder))
         if row is not None:
             return Route(recipient, row.id, because, holder, _usable(row.own_endpoint), row)

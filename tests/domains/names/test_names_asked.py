@@ -1,10 +1,12 @@
 """An internationalized name is found by the form in which people type it, wherever a name is typed."""
 
 import unicodedata
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from accounts.roles import Role
@@ -17,7 +19,7 @@ from operations.domain_actions.core import DomainLine
 from operations.domain_actions.selectors import predict
 from operations.search.selectors import HitKind, search
 from receipt_rules.planner.services import build_plan_request
-from receipt_rules.route_lookup.selectors import route_lookup
+from receipt_rules.route_lookup.selectors import possible_owners, route_lookup
 from sandbox.process import Sandbox
 from tests.api_client import api_of
 from tests.domains.factories import make_domain
@@ -80,6 +82,13 @@ def test_mail_to_the_unicode_form_has_the_route_of_the_address(alice: Customer, 
     address = make_address(f"info@{BOOKS}", domain=make_domain(BOOKS, customer=alice, stage=Stage.READY))
     [route] = route_lookup([recipient])
     assert (route.owner, route.customer) == (address.pk, alice.pk)
+
+
+def test_mail_stored_under_the_unicode_form_can_be_given_to_the_holder_of_the_name(alice: Customer) -> None:
+    """Before the Unicode form had a route, such a message belonged to nobody."""
+    make_domain(BOOKS, customer=alice, stage=Stage.READY, proven_at=timezone.now() - timedelta(days=9))
+    found = possible_owners((f"info@{name}", timezone.now() - timedelta(days=1)) for name in (BOOKS, "bücher.de"))
+    assert found == [{alice.pk}] * 2
 
 
 def test_mail_to_a_name_that_is_no_domain_has_no_route(alice: Customer) -> None:
