@@ -15,10 +15,6 @@ class Progress:
     is_lost: bool = False
 
     @property
-    def is_being_made(self) -> bool:
-        return not self.is_lost
-
-    @property
     def percent(self) -> int:
         return round(100 * self.done / self.of) if self.of else 0
 
