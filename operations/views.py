@@ -49,7 +49,7 @@ from operations.search.selectors import Hit, HitKind
 from receipt_rules.inbound_summary.selectors import inbound_summary
 from receipt_rules.live.selectors import receiving_outage
 from receipt_rules.runs.selectors import may_see_rules
-from tenants.lifecycle.selectors import tenant_of
+from tenants.lifecycle.selectors import banners_for, tenant_of
 
 # The overview, and the support case of a domain: problem, owners, reply, recent changes.
 
@@ -63,10 +63,12 @@ def overview(request: SignedIn) -> HttpResponse:
     filters = domain_list_selectors.DomainListFilters()
     counts = domain_list_selectors.attention_counts(viewer=request.user, filters=filters)
     unanswered, outage = unacknowledged_count(request.user), receiving_outage() if full else None
+    banners = banners_for(request.user)
     context = {
         "needs": dashboard_selectors.attention_items(
-            viewer=request.user, full=full, counts=counts, unanswered=unanswered, outage=outage
+            viewer=request.user, full=full, counts=counts, unanswered=unanswered, outage=outage, banners=banners
         ),
+        "banners": banners,
         "counts": counts,
         "alerts_unanswered": unanswered,  # the frame of the page shows it too, and the outage
         "total": filters.total_of(counts),

@@ -41,6 +41,7 @@ BELIEFS = {
     "metric_values": ("CloudWatch metric values", {"whole": "In one page", "parts": "In several pages"}),
     "star_recipient": ("A rule for *@example.com", {"refused": "Rejected", "literal": "Accepted literally"}),
     "header_recipients": ("Sending mail with “Cc: root”", {"refused": "Rejected", "sent": "Accepted"}),
+    "after_stop": ("Actions after a Stop in the same rule", {"skipped": "Skipped", "run": "Run"}),
 }
 EVERY = "*"
 OPERATIONS = (

@@ -17,7 +17,7 @@ from accounts.people.selectors import Viewer, customers_for, of_customer, of_own
 from audit.services import Subject
 from domains.checking.core.judgement import State
 from domains.domain_list import core as columns
-from domains.models.domains import Domain, Stage
+from domains.models.domains import MAY_BE_UNVERIFIED, Domain, Stage
 from domains.names.core import DomainName, parse_existing_domain, readable, shown_name
 from domains.receiving.core import RED
 from inbound_admin.lib.errors import Refused
@@ -227,7 +227,7 @@ def _in_states(states: tuple[State, ...]) -> Q:
 
 def unverified_domains(viewer: Viewer) -> QuerySet[Domain]:
     """Return the viewer's domains that are shown as not verified: those with a problem first, then the oldest."""
-    found = domains_for(viewer).exclude(_in_states((State.VERIFIED,)))
+    found = domains_for(viewer).filter(MAY_BE_UNVERIFIED).exclude(_in_states((State.VERIFIED,)))
     is_waiting = Case(When(_in_states((State.AT_RISK, State.WRONG)), then=False), default=True)
     return found.order_by(is_waiting, "state_since", "pk")
 
@@ -308,7 +308,16 @@ def choices(*, viewer: Viewer, domains: int) -> dict[str, list[tuple[str, str]]]
     return customer_choices(viewer=viewer) | {"providers": [(name, name) for name in providers]}
 
 
+def _offered(customers: QuerySet[Customer]) -> QuerySet[Customer, tuple[str, str]]:
+    has_domains = Exists(Domain.objects.filter(customer=OuterRef("pk")))
+    return customers.filter(has_domains).order_by("name", "id").values_list("pk", "name")[: MOST_CHOICES + 1]
+
+
 _MANY_CUSTOMERS = "many_customers_have_domains"
+_OWN_CHOICES = FixedQuery(
+    lambda person: _offered(Customer.objects.filter(memberships__user_id=person, memberships__user__is_active=True)),
+    compared=1,
+)
 
 
 def customer_choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
@@ -316,9 +325,7 @@ def customer_choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
     sees_all = supports_everyone(viewer)
     if sees_all and (many := kept_value(_MANY_CUSTOMERS)):
         return {"many_customers": many, "customers": []}
-    has_domains = Exists(Domain.objects.filter(customer=OuterRef("pk")))
-    customers = customers_for(viewer).filter(has_domains).order_by("name", "id").values_list("pk", "name")
-    offered = list(customers[: MOST_CHOICES + 1])
+    offered = list(_offered(customers_for(viewer))) if sees_all else _OWN_CHOICES.values(viewer.pk or 0)
     if len(offered) > MOST_CHOICES:
         if sees_all:
             keep_value(_MANY_CUSTOMERS, offered[:1], KEPT_SECONDS)

@@ -52,6 +52,7 @@ STAGES = [
 ]
 STATES = [(state.value, state.label) for state in State]
 RECEIVING_STATES = [(state.value, state.value) for state in ReceivingState if state.value not in ("held", "off")]
+MAY_BE_UNVERIFIED = ~models.Q(state="verified") | models.Q(override_until__isnull=False)
 WISH = ("wanted_by", "wanted_because", "wanted_with_key")
 
 
@@ -173,7 +174,7 @@ class Domain(Lockable, SesIdentity):
             models.UniqueConstraint(fields=("customer", "name"), name="domain_of_customer_once"),
         )
         indexes = (
-            models.Index(fields=("customer", "name"), name="domain_of_customer"),
+            models.Index(fields=("customer", "provider"), name="domain_providers"),
             models.Index(fields=("state", "name"), name="domain_by_state"),
             models.Index(fields=("name", "id"), name="domain_by_name"),
             models.Index(Coalesce("held_since", "created_at"), "id", name="domain_by_added"),
@@ -188,6 +189,7 @@ class Domain(Lockable, SesIdentity):
             models.Index(
                 fields=("override_until",), name="domain_overridden", condition=models.Q(override_until__isnull=False)
             ),
+            models.Index(fields=("customer",), name="domain_unverified", condition=MAY_BE_UNVERIFIED),
             models.Index(fields=("name",), name="domain_held_up", condition=~models.Q(stage_problem="")),
             models.Index(
                 fields=("name",),
@@ -384,9 +386,7 @@ class SubIdentity(models.Model):
 
 
 class VerifiedNotice(models.Model):
-    """`told_at` is set in the transaction that finds the domain verified, so the notice is sent once, even after a
-    crash.
-    """
+    """Sent once, even after a crash: `told_at` is set in the transaction that finds the domain verified."""
 
     domain = models.ForeignKey("domains.Domain", on_delete=models.CASCADE, related_name="verified_notices")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")

@@ -7,10 +7,10 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import NoReverseMatch, reverse
 
-from accounts.models.people import User
+from accounts.models.people import Membership, User
 from accounts.people.selectors import Viewer, memberships_of, owners_of, supports_everyone
 from inbound_admin.lib.filters import in_values
-from inbound_admin.lib.fixed_query import FixedQuery
+from inbound_admin.lib.fixed_query import Compared, FixedQuery
 from notifications.alerts.core import PAGES, REGION_PAGES, STAFF_PAGES, AlertState, Audience, CustomerPeople, Staff
 from notifications.email.core import FAILS_AFTER, MOST_TRIES
 from notifications.models.alerts import LIVE, Alert, Notice
@@ -68,6 +68,8 @@ def unacknowledged_count(viewer: Viewer) -> int:
         return 0
     if viewer.is_staff and viewer.is_active and not viewer.may_be_member:
         return _FOR_STAFF.count(viewer.pk, _permissions_of(viewer))
+    if viewer.is_active and not viewer.is_staff:
+        return _FOR_MEMBERS.count(viewer.pk)
     return _unacknowledged(_own(viewer)).count()
 
 
@@ -119,8 +121,12 @@ def is_muted(alert: Alert, now: datetime) -> bool:
 def _own(viewer: Viewer) -> Q:
     if not isinstance(viewer, User) or not viewer.is_active:
         return Q(pk__in=())
-    own = Q(customer_id__in=memberships_of(viewer).order_by().values("customer"))
+    own = _of_customers(viewer.pk)
     return own | (_of_staff(viewer.pk, _permissions_of(viewer)) if viewer.is_staff else Q(person=viewer.pk))
+
+
+def _of_customers(person: int | Compared) -> Q:
+    return Q(customer_id__in=Membership.objects.filter(user_id=person).order_by().values("customer_id"))
 
 
 def _of_staff(person: int, permissions: tuple[str, ...] | None) -> Q:
@@ -136,6 +142,7 @@ def _permissions_of(viewer: User) -> tuple[str, ...] | None:
 
 
 _FOR_STAFF = FixedQuery(lambda person, permissions: _unacknowledged(_of_staff(person, permissions)))
+_FOR_MEMBERS = FixedQuery(lambda person: _unacknowledged(_of_customers(person) | Q(person=person)), compared=1)
 
 
 SHOWN_FOR = timedelta(days=7)  # after we gave up

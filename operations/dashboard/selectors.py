@@ -1,6 +1,6 @@
 """The overview: what needs attention, capacity, and plots of the last week."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -73,18 +73,19 @@ def attention_items(
     counts: Mapping[str, int],
     unanswered: int,
     outage: ReceivingOutage | None,
+    banners: Iterable[lifecycle_selectors.CustomerBanner],
 ) -> tuple[AttentionItem, ...]:
     """Return the list, ranked by harm: lost or misdelivered mail first, then pauses without effect.
 
     Zeros are left out. `full`: how full the region is, for viewers who may see the rules. `counts` (of domains by
-    group), `unanswered` (alerts) and `outage` are on the page too.
+    group), `unanswered` (alerts), `outage` and `banners` are on the page too.
     """
     sees_rules = may_see_rules(viewer)
     drift = drift_selectors.open_count() if sees_rules else 0
     found = [*_receiving_items(outage, drift), *_former_holder_items()] if sees_rules else []
     rejecting = domain_list_selectors.rejecting_by_state(viewer)
     found += [*_rejected_mail_items(rejecting), *_endpoint_items(viewer)]
-    found += _queue_items() if supports_everyone(viewer) else _own_pause_items(viewer)
+    found += _queue_items() if supports_everyone(viewer) else _own_pause_items(viewer, banners)
     if lifecycle_selectors.sees_tenants(viewer):
         found += [*_tenant_items(viewer), *_ses_items()]
     found += _domain_items(counts, sum(rejecting.values()))
@@ -291,9 +292,9 @@ def _rejected_mail_items(rejecting: Mapping[str, int]) -> Iterator[AttentionItem
         yield AttentionItem(number, sentence, "domains:list", "show=rejecting", "bad")
 
 
-def _own_pause_items(viewer: Viewer) -> Iterator[AttentionItem]:
+def _own_pause_items(viewer: Viewer, banners: Iterable[lifecycle_selectors.CustomerBanner]) -> Iterator[AttentionItem]:
     """Yield a customer's own pauses, as in their banners, and the addresses that our team turned off."""
-    for each in lifecycle_selectors.banners_for(viewer):
+    for each in banners:
         yield AttentionItem(1, each.banner.title, "domains:list", tone="bad")
     off = addresses_for(viewer).filter(rules__in=HALTING, is_active=True).count()
     one, several = "address isn't receiving", "addresses aren't receiving"

@@ -42,6 +42,8 @@ class Beliefs:
     star_recipient: str = "refused"
     # Mail that is sent with a To or Cc without a domain (`Cc: root`): "refused", or "sent"
     header_recipients: str = "refused"
+    # Actions that stand after a Stop in the same rule: "skipped", or "run"
+    after_stop: str = "skipped"
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -53,6 +55,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "metric_values": ("whole", "parts"),
     "star_recipient": ("refused", "literal"),
     "header_recipients": ("refused", "sent"),
+    "after_stop": ("skipped", "run"),
 }
 
 

@@ -18,6 +18,7 @@ from moto.sns.models import sns_backends
 from sandbox.aws.identities import is_verified
 from sandbox.aws.state import WORLD, RegionState, regions
 from sandbox.mail.log import MailEntry
+from sandbox.seed import FUNCTION
 
 NAMESPACE, ACTIVE = "AWS/SES", "[Active]"  # CloudWatch's
 MOST_HEADERS = 50_000  # characters, to a function
@@ -128,6 +129,8 @@ def _apply(passage: _Passage, rule: Mapping[str, Any], recipients: list[str]) ->
     passage.steps.append(f"Rule {rule['Name']} matches {', '.join(recipients)}.")
     failures = passage.failures
     for action in rule.get("Actions") or []:
+        if passage.is_over and WORLD.beliefs.after_stop == "skipped":
+            break
         for kind, act in _ACTIONS.items():
             if (settings := action.get(kind)) is not None:
                 passage.steps += act(passage, settings, recipients, rule)
@@ -159,7 +162,8 @@ def _lambda(
     arn, kind = settings["FunctionArn"], settings.get("InvocationType", "Event")
     action = {"type": "Lambda", "functionArn": arn, "invocationType": kind}
     record = {"eventSource": "aws:ses", "eventVersion": "1.0", "ses": _said(passage, recipients, rule, action)}
-    WORLD.mail.add_job(passage.state.region, {"Records": [record]}, passage.now)
+    if arn.split(":")[6:7] == [FUNCTION]:
+        WORLD.mail.add_job(passage.state.region, {"Records": [record]}, passage.now)
     yield f"Lambda: {arn.rpartition(':')[2]} called."
 
 

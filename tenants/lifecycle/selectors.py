@@ -70,10 +70,7 @@ def tenants_in_region() -> QuerySet[Tenant]:
 
 
 def tenant_of(customer: Customer) -> Tenant | None:
-    """Return the customer's tenant in this region, also while it is being created.
-
-    One that is being deleted doesn't count.
-    """
+    """Return the customer's tenant in this region; also one that is being created, none that is being deleted."""
     own = tenants_in_region().filter(customer=customer).exclude(stage=TenantStage.DELETING)
     return own.annotate(**_account()).first()
 
@@ -287,18 +284,12 @@ class CustomerBanner:
 
 
 def banners_for(viewer: Viewer) -> tuple[CustomerBanner, ...]:
-    """Return banners for the customers that the viewer is a member of, in one query.
-
-    Staff see the tenants' pages instead.
-    """
+    """Return the banners of the viewer's own customers, in one query. Staff see the tenants' pages instead."""
     if not isinstance(viewer, User) or not viewer.is_active or not viewer.may_be_member:
         return ()
-    own = Customer.objects.filter(memberships__user=viewer).order_by("name", "pk")
-    here = FilteredRelation("tenants", condition=Q(tenants__region=settings.AWS_REGION))
-    rows = own.annotate(here=here, **_account())
     found = []
-    for key, name, stopped, *values in rows.values_list("pk", "name", "account_stopped", *_HERE.values()):
-        fields = dict(zip(_HERE, values, strict=True))
+    for key, name, stopped, *values in _OWN_TENANTS.values(viewer.pk):
+        fields = dict(zip(_OF_NOTICE, values, strict=True))
         tenant = Tenant(customer=Customer(pk=key, name=name), **fields) if fields["standing"] else None
         notice = CustomerNotice(name, "", account_stopped=stopped)
         if tenant is not None:
@@ -312,7 +303,15 @@ _OF_NOTICE = (
     *("standing", "is_paused", "pause_told", "stops_receiving", "receiving_asked_at", "sends_since"),
     *("status_asked_at", "status_proven_at"),
 )
-_HERE = {each: f"here__{each}" for each in _OF_NOTICE}
+_OWN_TENANTS = FixedQuery(
+    lambda person: (
+        Customer.objects.filter(memberships__user_id=person)
+        .annotate(here=FilteredRelation("tenants", condition=Q(tenants__region=settings.AWS_REGION)), **_account())
+        .order_by("name", "pk")
+        .values_list("pk", "name", "account_stopped", *(f"here__{each}" for each in _OF_NOTICE))
+    ),
+    compared=1,
+)
 
 
 def banner_for(tenant: Tenant) -> Banner | None:

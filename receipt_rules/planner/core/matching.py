@@ -256,6 +256,8 @@ def _flags_of(outcome: RuleOutcome) -> Iterable[str]:
         yield f"{rule.name} has no recipient condition: it receives the mail of every customer."
     if outcome.fired and rule.delivery.tls_required:
         yield f"{rule.name} bounces mail that comes without TLS."
+    if outcome.fired and rule.delivery.effective_actions != rule.delivery.actions:
+        yield f"{rule.name} has actions after its Stop action. AWS doesn't document whether SES runs them."
     if (
         outcome.fired
         and not any(isinstance(action, Stop) for action in rule.delivery.actions)

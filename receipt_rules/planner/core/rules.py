@@ -157,11 +157,9 @@ class RuleDelivery:
 
     @cached_property
     def effective_actions(self) -> tuple[Action, ...]:
-        """Return the actions that run: those up to and including a Stop."""
-        for at, action in enumerate(self.actions):
-            if isinstance(action, Stop):
-                return self.actions[: at + 1]
-        return self.actions
+        """Return the actions that certainly run: those up to and including a Stop."""
+        at = next((at for at, action in enumerate(self.actions) if isinstance(action, Stop)), len(self.actions))
+        return self.actions[: at + 1]
 
     @cached_property
     def delivers(self) -> bool:

@@ -22,6 +22,7 @@ from operations.search import selectors as search_selectors
 from receipt_rules.live.selectors import receiving_outage
 from receipt_rules.models.runs import Snapshot
 from tenants import jobs as tenants_jobs
+from tenants.lifecycle.selectors import banners_for
 from tenants.models.tenants import Tenant
 from tenants.status.core import TenantStatus
 from tests.domains.factories import make_domain
@@ -51,6 +52,7 @@ def attention_by_sentence(viewer: User) -> dict[str, str]:
         counts=attention_counts(viewer=viewer, filters=DomainListFilters()),
         unanswered=unacknowledged_count(viewer),
         outage=receiving_outage(),
+        banners=banners_for(viewer),
     )
     return {need.sentence: need.query for need in found}
 
