@@ -84,9 +84,8 @@ def overview(request: SignedIn) -> HttpResponse:
         }
     else:
         to_do = domain_list_selectors.unverified_domains(request.user)[: dashboard_selectors.DOMAINS_SHOWN]
-        context |= {"to_do": to_do, "checklist": checklist(request.user)}
-        choices = domain_list_selectors.customer_choices(viewer=request.user)
-        context["has_several_customers"] = len(choices["customers"]) > 1
+        customers = domain_list_selectors.customer_choices(viewer=request.user)["customers"]
+        context |= {"to_do": to_do, "checklist": checklist(request.user), "has_several_customers": len(customers) > 1}
     return TemplateResponse(request, "operations/dashboard/overview.html", context)
 
 
