@@ -240,8 +240,9 @@ def _shared_sets(tenant: Tenant) -> tuple[SharedSet, ...]:
 def _goes_on(tenant: Tenant, plan: Plan | None) -> tuple[str, ...]:
     """`plan`: stops receiving; None if it isn't stopped."""
     addresses = Address.objects.filter(customer=tenant.customer_id, is_active=True)
-    catch_alls = CatchAll.objects.filter(domain__customer=tenant.customer_id, is_active=True)
-    number = addresses.count() + catch_alls.count()
+    catch_alls = Domain.objects.filter(customer=tenant.customer_id, has_catch_all=True)
+    below = CatchAll.objects.filter(domain__customer=tenant.customer_id, subdomains=True, is_active=True)
+    number = addresses.count() + catch_alls.count() + below.count()
     sentences = ["The customer can still sign in and sees why sending stopped and what to do."]
     if plan is not None and (accepted := plan.still_accepted):
         recipients = "1 recipient" if accepted == 1 else f"{accepted:,} recipients"

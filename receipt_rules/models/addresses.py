@@ -197,7 +197,10 @@ class CatchAll(RequestedRecipient):
     class Meta:
         ordering = ("domain", "subdomains")
         verbose_name = "catch-all"
-        indexes = (models.Index(fields=("domain",), name="catch_all_refused", condition=~models.Q(refused_because="")),)
+        indexes = (
+            models.Index(fields=("domain",), name="catch_all_refused", condition=~models.Q(refused_because="")),
+            models.Index(fields=("domain",), name="catch_all_of_subdomains", condition=models.Q(subdomains=True)),
+        )
         constraints = (models.UniqueConstraint(fields=("domain", "subdomains"), name="catch_all_once"),)
 
     def __str__(self) -> str:
