@@ -33,12 +33,11 @@ class ControlClient:
         self._opener = build_opener(ProxyHandler({}))
 
     def _call(self, method: str, **arguments: object) -> Any:
-        request = Request(  # noqa: S310 - the sandbox's own address
-            f"{self._base_url}/_sandbox/{method}",
-            data=json.dumps(arguments).encode(),
-            headers={"Content-Type": "application/json"},
-        )
+        body = json.dumps(arguments).encode()
+        headers = {"Content-Type": "application/json"}
         try:
+            # Without an address, because no sandbox was started, it's a ValueError.
+            request = Request(f"{self._base_url}/_sandbox/{method}", data=body, headers=headers)  # noqa: S310 - our own
             with self._opener.open(request, timeout=self._timeout) as response:
                 return json.load(response)
         except HTTPError as refusal:

@@ -37,7 +37,20 @@ class AlertKind:
     optional: bool = True
     is_news: bool = False
 
+    @property
+    def group(self) -> str:
+        """Return the heading under which people choose it."""
+        return GROUPS[self.name.partition(".")[0]]
 
+
+GROUPS = {  # by the subject of the kind, in this order
+    **dict.fromkeys(("domain", "identities", "customer"), "Domains"),
+    **dict.fromkeys(("address", "endpoint", "mail", "receiving", "storage", "function"), "Inbound mail"),
+    **dict.fromkeys(("route", "rule", "run"), "Receipt rules"),
+    **dict.fromkeys(("tenant", "sending", "account"), "Sending"),
+    **dict.fromkeys(("amazon", "drift", "quota"), "Amazon SES"),
+    **dict.fromkeys(("email", "webhook", "staff"), "Notifications"),
+}
 KINDS = read_rows(Path(__file__).with_name("kinds.toml"), AlertKind)
 ALWAYS_SENT = tuple(kind.name for kind in KINDS.values() if not kind.optional)
 
@@ -64,6 +77,13 @@ REGION_PAGES = {  # for staff, about a whole region: no ID
 def kind_named(name: str) -> AlertKind:
     """Return a kind. An unknown kind is raised at the first check and shown by its name."""
     return KINDS.get(name) or AlertKind(name, name, f"{name} is over")
+
+
+def kinds_by_group(*, staff: bool) -> dict[str, list[AlertKind]]:
+    """Return `kinds_for` under their headings, without empty ones."""
+    kinds = kinds_for(staff=staff)
+    found = {group: [kind for kind in kinds if kind.group == group] for group in dict.fromkeys(GROUPS.values())}
+    return {group: some for group, some in found.items() if some}
 
 
 def kinds_for(*, staff: bool) -> tuple[AlertKind, ...]:

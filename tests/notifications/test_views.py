@@ -10,7 +10,7 @@ from accounts.models.people import Customer, MemberRole, User
 from accounts.roles import Role
 from audit.models import Change
 from audit.services import Subject
-from notifications.alerts.core import CustomerPeople, kinds_for
+from notifications.alerts.core import GROUPS, KINDS, CustomerPeople, kinds_for
 from notifications.alerts.services import acknowledge, mute
 from notifications.events.services import emit
 from notifications.models.alerts import Alert, NotificationPreference
@@ -269,6 +269,15 @@ def test_a_user_sets_notification_preferences(alice: User) -> None:
     assert "webhook.off" in row.unwanted
     assert "domain.at_risk" not in row.unwanted
     assert 'value="07:30"' in _page(client, "/alerts/preferences/")
+
+
+def test_kinds_of_alerts_are_grouped_by_what_they_are_about(alice: User) -> None:
+    page = _page(_signed_in(alice), "/alerts/preferences/")
+    assert [heading for heading in dict.fromkeys(GROUPS.values()) if f">{heading}</legend>" in page] == [
+        *("Domains", "Inbound mail", "Sending", "Notifications")
+    ]
+    assert page.count('name="wanted"') == len(kinds_for(staff=False))
+    assert {name.partition(".")[0] for name in KINDS} == set(GROUPS)
 
 
 def test_quiet_hours_without_an_end_are_reported_at_the_field(alice: User) -> None:

@@ -128,12 +128,3 @@ def test_another_function_than_ours_gets_no_report_from_us(rule_set: str) -> Non
     ses_backends[DEFAULT_ACCOUNT_ID][REGION].receipt_rule_set[rule_set].rules[:] = [rule]
     received(Envelope("ann@else.example", ("a@alice.example",), b"x"))
     assert not WORLD.mail.jobs
-
-
-def test_what_stands_after_a_stop_is_named_as_uncertain(rule_set: str) -> None:
-    actions = [{"StopAction": {"Scope": "RuleSet"}}, {"S3Action": {"BucketName": SET, "ObjectKeyPrefix": "mail/"}}]
-    rule = {"Name": "theirs", "Enabled": True, "Recipients": ["alice.example"], "Actions": actions}
-    ses_backends[DEFAULT_ACCOUNT_ID][REGION].receipt_rule_set[rule_set].rules[:] = [rule]
-    assert "theirs has actions after its Stop action. AWS doesn't document whether SES runs them." in (
-        route(live().rules, ["a@alice.example"]).flags
-    )
