@@ -58,8 +58,9 @@ class Preview:
     """What a person sees before a pause. `receiving`: the plan if receiving is stopped too; None: not requested.
 
     `receiving_problem`: why that plan can't be made; then the pause doesn't stop receiving. `through_tenant` False: the
-    customer's sends don't name the tenant yet, so a pause doesn't stop them. `sent_in_a_day`: messages through the
-    tenant, as last measured; None: unknown.
+    customer's sends don't name the tenant yet, so a pause doesn't stop them. `recipients`: the addresses and catch-alls
+    that are on, of which the rules don't name those under a catch-all. `sent_in_a_day`: messages through the tenant, as
+    last measured; None: unknown.
     """
 
     tenant: Tenant
@@ -69,9 +70,17 @@ class Preview:
     through_tenant: bool
     shared_sets: tuple[SharedSet, ...]
     goes_on: tuple[str, ...]
+    recipients: int
     receiving: Plan | None = None
     receiving_problem: str = ""
     sent_in_a_day: int | None = None
+
+    @property
+    def all_stop(self) -> str:
+        """Return that a stop of receiving affects also the addresses that the plan doesn't name; "" for one or none."""
+        covered = "including addresses that the rules cover with a catch-all"
+        several = f"All {self.recipients:,} addresses and catch-alls of this customer stop receiving, {covered}."
+        return several if self.recipients > 1 else ""
 
     @property
     def receiving_digest(self) -> str:
@@ -81,6 +90,7 @@ class Preview:
 def preview(*, tenant: Tenant, stops_receiving: bool = False) -> Preview:
     """Preview from the rows. With `stops_receiving` the live rules are read too, by one SES call."""
     plan, problem = _receiving(tenant) if stops_receiving else (None, "")
+    recipients = _recipients(tenant)
     return Preview(
         tenant=tenant,
         outcome=_outcome(tenant),
@@ -88,7 +98,8 @@ def preview(*, tenant: Tenant, stops_receiving: bool = False) -> Preview:
         stops=_stops(tenant),
         through_tenant=tenant.names_tenant,
         shared_sets=_shared_sets(tenant),
-        goes_on=_goes_on(tenant, plan),
+        goes_on=_goes_on(tenant, plan, recipients),
+        recipients=recipients,
         receiving=plan,
         receiving_problem=problem,
         sent_in_a_day=_sent_in_a_day(tenant),
@@ -237,22 +248,25 @@ def _shared_sets(tenant: Tenant) -> tuple[SharedSet, ...]:
     return tuple(SharedSet(own[arn], tuple(sorted(names))) for arn, names in sorted(others.items()))
 
 
-def _goes_on(tenant: Tenant, plan: Plan | None) -> tuple[str, ...]:
-    """`plan`: stops receiving; None if it isn't stopped."""
+def _recipients(tenant: Tenant) -> int:
     addresses = Address.objects.filter(customer=tenant.customer_id, is_active=True)
     catch_alls = Domain.objects.filter(customer=tenant.customer_id, has_catch_all=True)
     below = CatchAll.objects.filter(domain__customer=tenant.customer_id, subdomains=True, is_active=True)
-    number = addresses.count() + catch_alls.count() + below.count()
+    return addresses.count() + catch_alls.count() + below.count()
+
+
+def _goes_on(tenant: Tenant, plan: Plan | None, recipients: int) -> tuple[str, ...]:
+    """`plan`: stops receiving; None if it isn't stopped."""
     sentences = ["The customer can still sign in and sees why sending stopped and what to do."]
     if plan is not None and (accepted := plan.still_accepted):
-        recipients = "1 recipient" if accepted == 1 else f"{accepted:,} recipients"
+        several = "1 recipient" if accepted == 1 else f"{accepted:,} recipients"
         why = "because of another customer's subdomain catch-all above. It is stored, and delivered to nobody."
-        sentences.insert(0, f"SES still accepts mail for {recipients}, {why}")
+        sentences.insert(0, f"SES still accepts mail for {several}, {why}")
     if plan is None:
-        mail = "1 address receives" if number == 1 else f"{number:,} addresses receive"
+        mail = "1 address receives" if recipients == 1 else f"{recipients:,} addresses receive"
         arriving = f"Inbound mail keeps arriving; a pause only stops sending. {mail} mail."
         nothing = "A pause only stops sending. This customer has no address that receives mail."
-        sentences.insert(0, arriving if number else nothing)
+        sentences.insert(0, arriving if recipients else nothing)
     if not tenant.names_tenant:
         sentences.insert(0, "Mail sent without the tenant name. This customer is not migrated yet.")
     return tuple(sentences)

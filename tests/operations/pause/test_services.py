@@ -16,6 +16,7 @@ from inbound_admin.lib.errors import Refused
 from notifications.alerts.core import AlertState
 from notifications.models.alerts import Alert
 from operations.pause import services as operations_pause_services
+from receipt_rules.addresses.services import set_catch_all
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import CatchAll
@@ -102,6 +103,18 @@ def test_sending_and_receiving_are_stopped_and_resumed_together(tenant: Tenant, 
     tenant.refresh_from_db()
     assert tenant.standing == "active"
     assert rule_count("billing@northwind.example") == 1
+
+
+def test_the_preview_of_a_stop_counts_addresses_under_a_catch_all_too(tenant: Tenant) -> None:
+    """The rules have only the catch-all, so the plan names no other recipient."""
+    assert operations_pause_services.preview(tenant=tenant, stops_receiving=True).all_stop == ""
+    domain = Domain.objects.get(name="northwind.example")
+    set_catch_all(domain=domain, actor=make_operator())
+    approve_and_run(make_operator())
+    found = operations_pause_services.preview(tenant=tenant, stops_receiving=True)
+    assert found.receiving is not None
+    assert len(found.receiving.consequences) == 1
+    assert found.all_stop.startswith("All 2 addresses and catch-alls of this customer stop receiving")
 
 
 def test_owners_are_told_once_that_receiving_is_stopped(tenant: Tenant, tess: User) -> None:
